@@ -1,0 +1,43 @@
+"""Event recordings: simulated "saccade digits", real N-MNIST, frames for a network.
+
+splits = load_splits("saccade-digits", bins=10)
+frames = splits.train.frames(indices)  # (T, B, 2312), time-major
+"""
+
+from course_lib.events.digits import Digits, load_digits, write_digits
+from course_lib.events.frames import EVENT_DTYPE, SENSOR_SIZE, FrameSet, pack, shift_frames
+from course_lib.events.recordings import (
+    Recording,
+    Recordings,
+    download,
+    find_recordings,
+    read_recording,
+    write_recording,
+)
+from course_lib.events.saccades import DEFAULT, Parameters, simulate, simulate_frames
+from course_lib.events.splits import Splits, concatenate, load_all, load_splits
+
+__all__ = [
+    "DEFAULT",
+    "EVENT_DTYPE",
+    "SENSOR_SIZE",
+    "Digits",
+    "FrameSet",
+    "Parameters",
+    "Recording",
+    "Recordings",
+    "Splits",
+    "concatenate",
+    "download",
+    "find_recordings",
+    "load_all",
+    "load_digits",
+    "load_splits",
+    "pack",
+    "read_recording",
+    "shift_frames",
+    "simulate",
+    "simulate_frames",
+    "write_digits",
+    "write_recording",
+]

