@@ -3,11 +3,11 @@
 import numba
 import numpy as np
 
-from course_lib.events.optics import LEVELS, PAD, POSITION, WEIGHT
+from course_lib.events.optics import GAIN, LEVELS, PAD, POSITION, WEIGHT
 
 SIDE = 34
 STEP_US = 1000
-GAIN = 1 << 16  # units of the low-pass coefficient
+BELL = 37_837  # standard deviation of bell(): 65536 / sqrt(3)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX2 = np.uint64(0x94D049BB133111EB)
@@ -33,7 +33,7 @@ def recording_key(image, seed):
 
 @numba.njit(cache=True, nogil=True)
 def bell(bits):
-    """Nearly normal integer of mean 0 and standard deviation 37,837: a sum of 4 uniforms."""
+    """Nearly normal integer of mean 0 and standard deviation BELL: a sum of 4 uniforms."""
     total = np.int64(0)
     for k in range(4):
         total += np.int64((bits >> np.uint64(16 * k)) & np.uint64(0xFFFF))
@@ -41,13 +41,13 @@ def bell(bits):
 
 
 @numba.njit(cache=True, nogil=True)
-def project(image, columns, rows):
+def project(image, screen, columns, rows):
     """Blurred digit on the padded sensor, in units of intensity 0 to LEVELS."""
     size = SIDE + 2 * PAD
     half = np.zeros((28, size), np.int64)
     for i in range(28):
         for j in range(28):
-            value = np.int64(image[i, j])
+            value = screen[image[i, j]]
             if value:
                 for x in range(size):
                     half[i, x] += value * columns[x, j]
@@ -59,67 +59,101 @@ def project(image, columns, rows):
                 for x in range(size):
                     retina[y, x] += weight * half[i, x]
         for x in range(size):
-            retina[y, x] = min(LEVELS, retina[y, x] * LEVELS // (255 * WEIGHT * WEIGHT))
+            retina[y, x] = min(LEVELS, retina[y, x] // (WEIGHT * WEIGHT))
     return retina
 
 
 @numba.njit(cache=True, nogil=True)
-def record(image, seed, columns, rows, path, logs, threshold, mismatch, gain, background, out):
+def reach(retina, path, axis):
+    """First sensor column (axis 0) or row (axis 1) that ever sees the digit, and their number."""
+    low, high = SIDE, 0
+    for y in range(retina.shape[0]):
+        for x in range(retina.shape[1]):
+            if retina[y, x] > 0:
+                low = min(low, y if axis else x)
+                high = max(high, y if axis else x)
+    first = max(low - PAD + path[:, axis].min() // POSITION - 1, 0)
+    last = min(high - PAD + path[:, axis].max() // POSITION + 2, SIDE - 1)
+    return first, max(last + 1 - first, 0)
+
+
+@numba.njit(cache=True, nogil=True)
+def record(image, seed, screen, columns, rows, path, logs, gains, camera, out):
     """Simulate one recording into ``out`` and return the number of events.
 
-    An event is one integer, ``(((t * 34 + y) * 34 + x) * 2 + p``, so that sorting the integers
+    An event is one integer, ``((t * 34 + y) * 34 + x) * 2 + p``, so that sorting the integers
     sorts the events by time. Events beyond len(out) are counted but not stored.
     """
+    brighter_threshold, darker_threshold, mismatch, gain2, refractory, background = camera
     key = recording_key(image, seed)
-    retina = project(image, columns, rows)
-    steps = path.shape[0] - 1
-    light = np.empty((SIDE, SIDE), np.int64)
-    voltage = np.empty((SIDE, SIDE), np.int64)
-    before = np.empty(SIDE, np.int64)
-    reference = np.empty((SIDE, SIDE), np.int64)
-    theta = np.empty((SIDE, SIDE), np.int64)
+    retina = project(image, screen, columns, rows)
+    left, width = reach(retina, path, 0)
+    top, height = reach(retina, path, 1)
+    light = np.empty((height, width), np.int64)
+    gain = np.empty((height, width), np.int64)
+    first = np.empty((height, width), np.int64)
+    voltage = np.empty((height, width), np.int64)
+    before = np.empty(width, np.int64)
+    reference = np.empty((height, width), np.int64)
+    up = np.empty((height, width), np.int64)
+    down = np.empty((height, width), np.int64)
+    ready = np.zeros((height, width), np.int64)
     count = 0
-    for step in range(steps + 1):
+    for step in range(path.shape[0]):
         px, py = path[step, 0], path[step, 1]
         moved = step == 0 or px != path[step - 1, 0] or py != path[step - 1, 1]
         # The sensor pixel (x, y) sees the retina at (x - px, y - py).
-        cell_x, fx = (-px) // POSITION, (-px) % POSITION
-        cell_y, fy = (-py) // POSITION, (-py) % POSITION
-        for y in range(SIDE):
+        cell_x, fx = left + PAD + ((-px) >> 8), (-px) & 255
+        cell_y, fy = top + PAD + ((-py) >> 8), (-py) & 255
+        for y in range(height):
             if moved:
-                upper, lower = retina[y + PAD + cell_y], retina[y + PAD + cell_y + 1]
-                for x in range(SIDE):
-                    c = x + PAD + cell_x
-                    top = upper[c] * (POSITION - fx) + upper[c + 1] * fx
-                    bottom = lower[c] * (POSITION - fx) + lower[c + 1] * fx
-                    mean = top * (POSITION - fy) + bottom * fy
-                    light[y, x] = logs[mean // (POSITION * POSITION)]
+                upper = retina[cell_y + y, cell_x : cell_x + width + 1]
+                lower = retina[cell_y + y + 1, cell_x : cell_x + width + 1]
+                for x in range(width):
+                    above = upper[x] * (256 - fx) + upper[x + 1] * fx
+                    below = lower[x] * (256 - fx) + lower[x + 1] * fx
+                    level = (above * (256 - fy) + below * fy) >> 16
+                    light[y, x] = logs[level]
+                    gain[y, x] = gains[level]
             if step == 0:
-                for x in range(SIDE):
-                    noise = bell(mix(key, y * SIDE + x))
-                    start = bell(mix(key, 10_000 + y * SIDE + x))
+                for x in range(width):
+                    pixel = (top + y) * SIDE + left + x
+                    factor = max(GAIN // 4, GAIN + mismatch * bell(mix(key, pixel)) // BELL)
+                    up[y, x] = brighter_threshold * factor >> 16
+                    down[y, x] = darker_threshold * factor >> 16
+                    first[y, x] = light[y, x]
                     voltage[y, x] = light[y, x]
-                    theta[y, x] = max(threshold // 4, threshold + mismatch * noise // 37837)
-                    reference[y, x] = light[y, x] + theta[y, x] * start // 131072
+                    # The pixel last fired long ago: its reference is anywhere in between.
+                    share = np.int64(mix(key, 10_000 + pixel) >> np.uint64(48))
+                    span = up[y, x] + down[y, x] - 2
+                    reference[y, x] = light[y, x] - up[y, x] + 1 + (span * share >> 16)
                 continue
-            for x in range(SIDE):
+            for x in range(width):
                 before[x] = voltage[y, x]
-                voltage[y, x] += (light[y, x] - voltage[y, x]) * gain // GAIN
-            for x in range(SIDE):
+                first[y, x] += (light[y, x] - first[y, x]) * gain[y, x] >> 16
+                voltage[y, x] += (first[y, x] - voltage[y, x]) * gain2 >> 16
+            start = (step - 1) * STEP_US
+            for x in range(width):
                 change = voltage[y, x] - reference[y, x]
-                while abs(change) >= theta[y, x]:
-                    brighter = change > 0
-                    reference[y, x] += theta[y, x] if brighter else -theta[y, x]
-                    swing = voltage[y, x] - before[x]
-                    part = reference[y, x] - before[x]
+                if -down[y, x] < change < up[y, x]:
+                    continue
+                jump = up[y, x] if change > 0 else -down[y, x]
+                swing = voltage[y, x] - before[x]
+                while abs(change) >= abs(jump):
+                    part = reference[y, x] + jump - before[x]
                     late = STEP_US * part // swing if swing != 0 else 0
-                    t = (step - 1) * STEP_US + min(max(late, 0), STEP_US - 1)
+                    t = max(start + min(max(late, 0), STEP_US - 1), ready[y, x])
+                    if t >= start + STEP_US:
+                        break
+                    ready[y, x] = t + refractory
+                    reference[y, x] += jump
+                    change -= jump
                     if count < out.shape[0]:
-                        out[count] = ((t * SIDE + y) * SIDE + x) * 2 + (0 if brighter else 1)
+                        pixel = (t * SIDE + top + y) * SIDE + left + x
+                        out[count] = 2 * pixel + (0 if jump > 0 else 1)
                     count += 1
-                    change = voltage[y, x] - reference[y, x]
     # Background: each pixel draws twice, so that their number is close to Poisson.
-    duration = steps * STEP_US
+    duration = (path.shape[0] - 1) * STEP_US
     for draw in range(2 * SIDE * SIDE):
         bits = mix(key, 20_000 + draw)
         if np.int64(bits >> np.uint64(40)) < background:

@@ -24,8 +24,8 @@ import numba
 import numpy as np
 
 from course_lib.events.frames import BIN_BYTES, EVENT_DTYPE, check_bins, pack_keys
-from course_lib.events.optics import LOG, blur_weights, gaze_path, log_table
-from course_lib.events.pixels import GAIN, STEP_US, record
+from course_lib.events.optics import GAIN, LOG, blur_weights, gain_table, gaze_path, log_table, screen_table
+from course_lib.events.pixels import STEP_US, record
 
 VERSION = 1
 
@@ -37,18 +37,23 @@ class Parameters:
     Lengths are in sensor pixels, times in ms, contrasts in log intensity.
     """
 
-    amplitude: float = 0.71  # of the triangle (0,0) -> (3.5,7) -> (7,0) -> (0,0)
-    start: float = -10.6  # of the first saccade
-    period: float = 107.8  # of one saccade
-    moving: float = 0.77  # the central part of a period in which the gaze moves
+    gaze_x: tuple = (0.0, 0.02, 0.16, 0.51, 1.05, 1.64, 2.12, 2.4, 2.48, 2.48, 2.48, 2.49, 2.52, 2.7, 3.1, 3.66, 4.24, 4.68, 4.92, 4.97, 4.97, 4.97, 4.97, 4.86, 4.4, 3.51, 2.35, 1.23, 0.43, 0.06, 0.0, 0.0)
+    gaze_y: tuple = (0.0, 0.03, 0.31, 1.02, 2.09, 3.27, 4.24, 4.8, 4.96, 4.97, 4.97, 4.97, 4.91, 4.54, 3.74, 2.62, 1.46, 0.57, 0.11, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    knot_ms: float = 10.0
+    gamma: float = 1.0  # of the screen
     blur: float = 0.41  # standard deviation of the optics
-    scale: float = 0.933  # width of a digit's pixel
+    scale_x: float = 0.933  # size of a digit's pixel
+    scale_y: float = 0.933
     offset_x: float = 1.15  # centre of the digit's first pixel
     offset_y: float = 2.34
     dark: float = 0.164  # intensity of the black screen
-    tau: float = 2.78  # of the photoreceptor
-    threshold: float = 0.288
+    tau: float = 2.78  # of the photoreceptor in bright light
+    tau_dark: float = 0.0  # added in the dark
+    tau_second: float = 0.1  # of the second stage
+    threshold_brighter: float = 0.288
+    threshold_darker: float = 0.288
     mismatch: float = 0.07  # standard deviation of theta over pixels, relative to theta
+    refractory: float = 0.0
     background: float = 122.0  # background events per recording
     duration: float = 308.0
 
@@ -61,15 +66,22 @@ def _tables(parameters: Parameters) -> tuple:
     """The arguments of ``pixels.record`` that do not depend on the digit."""
     steps = round(parameters.duration * 1000 / STEP_US)
     step_ms = STEP_US / 1000
+    camera = (
+        round(parameters.threshold_brighter * LOG),
+        round(parameters.threshold_darker * LOG),
+        round(parameters.mismatch * GAIN),
+        round((1 - math.exp(-step_ms / parameters.tau_second)) * GAIN),
+        round(parameters.refractory * 1000),
+        round(parameters.background / (2 * 34 * 34) * (1 << 24)),
+    )
     return (
-        blur_weights(parameters.offset_x, parameters.scale, parameters.blur),
-        blur_weights(parameters.offset_y, parameters.scale, parameters.blur),
+        screen_table(parameters.gamma),
+        blur_weights(parameters.offset_x, parameters.scale_x, parameters.blur),
+        blur_weights(parameters.offset_y, parameters.scale_y, parameters.blur),
         gaze_path(parameters, steps, step_ms),
         log_table(parameters.dark),
-        round(parameters.threshold * LOG),
-        round(parameters.threshold * parameters.mismatch * LOG),
-        round((1 - math.exp(-step_ms / parameters.tau)) * GAIN),
-        round(parameters.background / (2 * 34 * 34) * (1 << 24)),
+        gain_table(parameters.tau, parameters.tau_dark, parameters.dark, step_ms),
+        camera,
     )
 
 
