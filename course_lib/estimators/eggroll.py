@@ -1,0 +1,135 @@
+"""EGGROLL: evolution strategies with low-rank perturbations.
+
+Each member's perturbation of a weight matrix (out, in) is a product of two thin factors,
+
+    E = A Bᵀ / √r,      A (out, r),  B (in, r) with independent Gaussian entries,
+
+so that Var(E_jk) = 1 at every rank r. Neither the forward pass nor the gradient ever builds E:
+
+    x (W + σE)ᵀ  =  x Wᵀ + (σ/√r) (x B) Aᵀ            x Wᵀ once for the whole population
+    (1/Nσ) Σ f̃_i E_i  =  (1/(Nσ√r)) Σ f̃_i A_i B_iᵀ     one matrix product over all members
+
+Memory per member is r (out + in) numbers in place of out · in. Factors are made again from their
+counter when they are needed and never kept. Biases get full Gaussian noise.
+
+Sources: Sarkar et al. 2025, Evolution Strategies at the Hyperscale (arXiv 2511.16652), section 4;
+Gradient-Free Training of SNNs via Low-Rank Evolution Strategies (arXiv 2605.30361), eq. 3 and 6.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from course_lib.estimators.es import EvolutionStrategy
+from course_lib.fitness import cross_entropy
+from course_lib.network import SpikingNetwork, per_layer
+from course_lib.noise import gaussian
+
+
+class Factors(NamedTuple):
+    """The noise of M draws for one layer: a (M, out, r), b (M, in, r), bias (M, out)."""
+
+    a: Tensor
+    b: Tensor
+    bias: Tensor
+
+
+@dataclass
+class EGGROLL(EvolutionStrategy):
+    """Evolution strategies with perturbations of rank r; see EvolutionStrategy for the rest.
+
+    rank:  r ≥ 1.
+    chunk: draws evaluated together. It bounds memory and decides how the work is cut: a draw's
+           fitness is the same to the bit wherever and in whatever order its chunk is evaluated.
+    """
+
+    rank: int = 1
+    chunk: int = 8
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.rank < 1 or self.chunk < 1:
+            raise ValueError(f"rank is {self.rank} and chunk is {self.chunk}; both must be ≥ 1")
+
+    def chunks(self) -> list[range]:
+        """The draws, cut into ranges of at most ``chunk``."""
+        return [
+            range(start, min(start + self.chunk, self.draws))
+            for start in range(0, self.draws, self.chunk)
+        ]
+
+    def factors(self, network: SpikingNetwork, step: int, draws: range) -> list[Factors]:
+        """The noise of these draws for every layer, made from its counter."""
+        sizes, rank = network.sizes, self.rank
+        lengths = [
+            length
+            for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)
+            for length in (outputs * rank, inputs * rank, outputs)
+        ]
+        values = torch.stack([
+            gaussian([sum(lengths)], seed=self.seed, generation=step, member=draw)
+            for draw in draws
+        ]).to(network.layers[0].weight.device)  # fmt: skip
+        parts = values.split(lengths, dim=1)
+        return [
+            Factors(a.unflatten(1, (-1, rank)), b.unflatten(1, (-1, rank)), bias)
+            for a, b, bias in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+        ]
+
+    def evaluate(self, network, frames, labels, step):
+        base = network.layers[0](frames)
+        return torch.cat([
+            self.evaluate_chunk(network, frames, labels, step, draws, base)
+            for draws in self.chunks()
+        ])  # fmt: skip
+
+    def evaluate_chunk(
+        self,
+        network: SpikingNetwork,
+        frames: Tensor,
+        labels: Tensor,
+        step: int,
+        draws: range,
+        base: Tensor,
+    ) -> Tensor:
+        """Fitness of these draws, (M, signs). base: x Wᵀ + b of the first layer, (T, B, out)."""
+        currents = self.population_currents(network, self.factors(network, step, draws), base)
+        logits = network.logits(frames, currents=currents)
+        return -cross_entropy(logits, labels).T
+
+    def population_currents(
+        self, network: SpikingNetwork, factors: list[Factors], base: Tensor
+    ) -> Callable[[int, Tensor], Tensor]:
+        """How M draws turn a layer's input into currents (T, signs, M, B, out)."""
+        sigmas = per_layer("sigma", self.sigma, len(network.layers))
+        signs = base.new_tensor(self.signs).view(-1, 1, 1, 1)
+
+        def currents(index: int, inputs: Tensor) -> Tensor:
+            a, b, bias = factors[index]
+            if index == 0:  # every member sees the same frames: (T, B, in)
+                projected = torch.einsum("tbi,mir->tmbr", inputs, b).unsqueeze(1)
+                shared = base.unsqueeze(1).unsqueeze(1)
+            else:  # every member has spikes of its own: (T, signs, M, B, in)
+                projected = torch.einsum("tsmbi,mir->tsmbr", inputs, b)
+                shared = network.layers[index](inputs)
+            low_rank = torch.einsum("tsmbr,mor->tsmbo", projected, a)
+            perturbation = low_rank / math.sqrt(self.rank) + bias.unsqueeze(1)
+            return shared + signs * sigmas[index] * perturbation
+
+        return currents
+
+    def write_gradient(self, network, weights, step):
+        sigmas = per_layer("sigma", self.sigma, len(network.layers))
+        for parameter in network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        for draws in self.chunks():
+            w = weights[draws.start : draws.stop]
+            layers = zip(network.layers, sigmas, self.factors(network, step, draws), strict=True)
+            for layer, sigma, (a, b, bias) in layers:
+                scale = sigma * math.sqrt(self.rank)
+                layer.weight.grad -= torch.einsum("m,mor,mir->oi", w, a, b) / scale
+                layer.bias.grad -= w @ bias / sigma

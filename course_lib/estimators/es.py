@@ -1,0 +1,137 @@
+"""Full-rank evolution strategies (ES): a gradient from fitness values alone.
+
+Every member i of the population gets weights W + σ E_i with E_i Gaussian, its fitness f_i is
+measured by a forward pass, and the gradient of the smoothed fitness is estimated by
+
+    ∇_W E[f(W + σE)]  ≈  (1 / Nσ) Σ_i f̃_i E_i
+
+with f̃ the shaped fitness (centred ranks). Mirrored members come in pairs ±E, whose shared noise
+cancels to first order. Here each E_i has the size of W, and members are evaluated one after
+another: the baseline that EGGROLL is compared with.
+
+Source: Salimans et al. 2017, Evolution Strategies as a Scalable Alternative to Reinforcement
+Learning (arXiv 1703.03864), algorithms 1 and 2.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_lib.estimators.base import Estimator, check_batch
+from course_lib.fitness import SHAPINGS, cross_entropy
+from course_lib.network import SpikingNetwork, per_layer
+from course_lib.noise import gaussian
+
+
+@dataclass
+class EvolutionStrategy(Estimator):
+    """What full-rank ES and EGGROLL share; they differ in ``evaluate`` and ``write_gradient``.
+
+    population: N, members per generation; even if mirrored.
+    sigma:      σ, scale of the perturbations; one number or one a layer (weights and bias).
+    shaping:    "centred_ranks", "z_score" or "none" (fitness as it is).
+    mirrored:   evaluate every draw with both signs.
+    seed:       of the noise; draw d of generation k is named by (seed, k, d) on any worker.
+
+    Raises ValueError for values out of range.
+    """
+
+    population: int = 256
+    sigma: float | Sequence[float] = 0.02
+    shaping: str = "centred_ranks"
+    mirrored: bool = True
+    seed: int = 0
+
+    def __post_init__(self):
+        if self.population < 2 or (self.mirrored and self.population % 2):
+            raise ValueError(
+                f"population is {self.population}; expected at least 2, and an even number "
+                "because mirrored members come in pairs (or pass mirrored=False)"
+            )
+        if self.shaping not in SHAPINGS:
+            raise ValueError(f"shaping is {self.shaping!r}; choose one of {', '.join(SHAPINGS)}")
+
+    @property
+    def signs(self) -> tuple[int, ...]:
+        return (1, -1) if self.mirrored else (1,)
+
+    @property
+    def draws(self) -> int:
+        """Independent perturbations per generation: N/2 if mirrored, else N."""
+        return self.population // len(self.signs)
+
+    @property
+    def forward_passes(self) -> int:
+        return self.population
+
+    def fill_grads(self, network, frames, labels, step=0):
+        check_batch(network, frames, labels)
+        with torch.no_grad():
+            fitness = self.evaluate(network, frames, labels, step)
+            self.write_gradient(network, self.draw_weights(fitness), step)
+        return -fitness.mean().item()
+
+    def draw_weights(self, fitness: Tensor) -> Tensor:
+        """Weight of each draw in the estimate, (1/N) Σ_signs sign · f̃.
+
+        fitness: (draws, signs). Returns (draws,).
+        """
+        shaped = SHAPINGS[self.shaping](fitness.flatten()).view_as(fitness)
+        return (shaped * shaped.new_tensor(self.signs)).sum(dim=1) / self.population
+
+    def evaluate(
+        self, network: SpikingNetwork, frames: Tensor, labels: Tensor, step: int
+    ) -> Tensor:
+        """Fitness of every member, (draws, signs)."""
+        raise NotImplementedError
+
+    def write_gradient(self, network: SpikingNetwork, weights: Tensor, step: int) -> None:
+        """Set ``.grad`` to that of the loss: −(1/σ) Σ_draws weight · E, in every layer."""
+        raise NotImplementedError
+
+
+@dataclass
+class ES(EvolutionStrategy):
+    """Evolution strategies with full-rank Gaussian perturbations, one member after another."""
+
+    def noise(self, network: SpikingNetwork, step: int, draw: int) -> list[tuple[Tensor, Tensor]]:
+        """(E, e) for each layer: noise for its weights (out, in) and its bias (out,)."""
+        shapes = [shape for layer in network.layers for shape in (layer.weight, layer.bias)]
+        values = gaussian(
+            [sum(shape.numel() for shape in shapes)],
+            seed=self.seed, generation=step, member=draw,
+        ).to(shapes[0].device)  # fmt: skip
+        parts = values.split([shape.numel() for shape in shapes])
+        noise = [part.view_as(shape) for part, shape in zip(parts, shapes, strict=True)]
+        return list(zip(noise[::2], noise[1::2], strict=True))
+
+    def evaluate(self, network, frames, labels, step):
+        sigmas = per_layer("sigma", self.sigma, len(network.layers))
+        fitness = frames.new_empty(self.draws, len(self.signs))
+        for draw in range(self.draws):
+            noise = self.noise(network, step, draw)
+            for column, sign in enumerate(self.signs):
+
+                def perturbed(index, inputs, noise=noise, sign=sign):
+                    layer, (weight, bias) = network.layers[index], noise[index]
+                    scale = sign * sigmas[index]
+                    return F.linear(
+                        inputs, layer.weight + scale * weight, layer.bias + scale * bias
+                    )
+
+                logits = network.logits(frames, currents=perturbed)
+                fitness[draw, column] = -cross_entropy(logits, labels)
+        return fitness
+
+    def write_gradient(self, network, weights, step):
+        sigmas = per_layer("sigma", self.sigma, len(network.layers))
+        for parameter in network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        for draw, draw_weight in enumerate(weights.tolist()):
+            noise = self.noise(network, step, draw)
+            for layer, sigma, (weight, bias) in zip(network.layers, sigmas, noise, strict=True):
+                layer.weight.grad.sub_(weight, alpha=draw_weight / sigma)
+                layer.bias.grad.sub_(bias, alpha=draw_weight / sigma)

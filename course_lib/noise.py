@@ -1,0 +1,45 @@
+"""Counter-based noise: (seed, generation, member) names a fixed sequence of Gaussians.
+
+Evolution strategies perturb every member of every generation. Storing the perturbations would
+cost more memory than the network; sending them between machines, more than anything else. A
+counter-based generator needs neither: it is a function of a key and a counter, so that whoever
+knows the three numbers can make the same noise again, in any order, on any worker.
+
+The function is Philox 4×64 (Salmon et al. 2011, doi 10.1145/2063384.2063405), from NumPy: the key
+is (seed, generation), and the member fills the top word of the 256-bit counter, so no two
+members' sequences overlap.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def gaussian(shape: Sequence[int], *, seed: int, generation: int, member: int) -> Tensor:
+    """Independent standard Gaussians of the given shape, float32, on the CPU.
+
+    The same three numbers give the same values (a longer sequence starts like a shorter one);
+    different ones give independent values. Raises ValueError for a number below 0 or ≥ 2⁶⁴.
+    """
+    for name, value in {"seed": seed, "generation": generation, "member": member}.items():
+        if not 0 <= value < 2**64:
+            raise ValueError(f"{name} is {value}; noise counters are whole numbers in [0, 2**64)")
+    philox = np.random.Philox(
+        key=np.array([seed, generation], dtype=np.uint64),
+        counter=np.array([0, 0, 0, member], dtype=np.uint64),
+    )
+    values = np.random.Generator(philox).standard_normal(math.prod(shape), dtype=np.float32)
+    return torch.from_numpy(values).reshape(tuple(shape))
+
+
+def torch_generator(*counters: int) -> torch.Generator:
+    """A torch generator seeded by several numbers, for what is drawn by torch itself.
+
+    For example ``torch_generator(seed, epoch)`` shuffles each epoch differently, yet the same way
+    in every run and after every resume. Different tuples give unrelated sequences.
+    """
+    word = np.random.SeedSequence(counters).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(word >> 1))
