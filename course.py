@@ -426,7 +426,7 @@ def ensure_environment(extras=()):
         if problem:
             if VENV.exists():
                 say(f"Making .venv anew: {problem}.")
-            say("First set-up: about 2 to 5 minutes. Later starts take no time.")
+            say("First set-up: about 2 to 5 minutes and 2 GB of disk. Later starts take no time.")
             hint = cpu_build_hint(shutil.disk_usage(str(ROOT)).free / 1e9, platform.system())
             if hint:
                 say(hint)
@@ -501,9 +501,10 @@ def lab(arguments):
     ensure_environment()
     os.chdir(str(ROOT))
     page = "/lab/tree/" + FIRST_LESSON if (ROOT / FIRST_LESSON).is_file() else "/lab"
-    say("JupyterLab starts. Its address is the line with 'token='. To end it, press Ctrl-C twice.")
+    say("JupyterLab starts. To end it, press Ctrl-C twice here.")
     command = [
         "-m", "jupyterlab", f"--port={options.port}", "--LabApp.default_url=" + page,
+        "--Application.log_level=WARN",  # leaves the address, and what goes wrong
         "--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
     if options.no_browser:
