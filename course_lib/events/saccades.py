@@ -24,7 +24,15 @@ import numba
 import numpy as np
 
 from course_lib.events.frames import BIN_BYTES, EVENT_DTYPE, check_bins, pack_keys
-from course_lib.events.optics import GAIN, LOG, blur_weights, gain_table, gaze_path, log_table, screen_table
+from course_lib.events.optics import (
+    GAIN,
+    LOG,
+    blur_weights,
+    gain_table,
+    gaze_path,
+    log_table,
+    screen_table,
+)
 from course_lib.events.pixels import STEP_US, record
 
 VERSION = 1
@@ -37,8 +45,74 @@ class Parameters:
     Lengths are in sensor pixels, times in ms, contrasts in log intensity.
     """
 
-    gaze_x: tuple = (0.0, 0.02, 0.16, 0.51, 1.05, 1.64, 2.12, 2.4, 2.48, 2.48, 2.48, 2.49, 2.52, 2.7, 3.1, 3.66, 4.24, 4.68, 4.92, 4.97, 4.97, 4.97, 4.97, 4.86, 4.4, 3.51, 2.35, 1.23, 0.43, 0.06, 0.0, 0.0)
-    gaze_y: tuple = (0.0, 0.03, 0.31, 1.02, 2.09, 3.27, 4.24, 4.8, 4.96, 4.97, 4.97, 4.97, 4.91, 4.54, 3.74, 2.62, 1.46, 0.57, 0.11, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    gaze_x: tuple = (
+        0.0,
+        0.02,
+        0.16,
+        0.51,
+        1.05,
+        1.64,
+        2.12,
+        2.4,
+        2.48,
+        2.48,
+        2.48,
+        2.49,
+        2.52,
+        2.7,
+        3.1,
+        3.66,
+        4.24,
+        4.68,
+        4.92,
+        4.97,
+        4.97,
+        4.97,
+        4.97,
+        4.86,
+        4.4,
+        3.51,
+        2.35,
+        1.23,
+        0.43,
+        0.06,
+        0.0,
+        0.0,
+    )
+    gaze_y: tuple = (
+        0.0,
+        0.03,
+        0.31,
+        1.02,
+        2.09,
+        3.27,
+        4.24,
+        4.8,
+        4.96,
+        4.97,
+        4.97,
+        4.97,
+        4.91,
+        4.54,
+        3.74,
+        2.62,
+        1.46,
+        0.57,
+        0.11,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+        0.0,
+    )
     knot_ms: float = 10.0
     gamma: float = 1.0  # of the screen
     blur: float = 0.41  # standard deviation of the optics
