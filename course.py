@@ -177,7 +177,7 @@ ADVICE = [
     (r"WinError 206|Filename too long|[Ll]ong [Pp]ath",
      "The paths are too long for Windows. Move the project to a short one such as C:\\spikes, or\n"
      "enable long paths in Windows."),
-    (r"Permission denied|Access is denied|WinError (?:5|32)\b|being used by another process",
+    (r"Permission denied|Access is denied|Directory not empty|WinError (?:5|32)\b|being used by another process",
      "A file could not be written. Close JupyterLab and other programs that use .venv, and check\n"
      "that this folder is yours."),
     (r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError",
@@ -279,6 +279,11 @@ def try_lock(lock):
     return True
 
 
+def held_by_child(lock):
+    """For Popen's pass_fds: killing only this process must not let a second installer in."""
+    return () if WINDOWS else (lock.fileno(),)
+
+
 def stage(line):
     """pip's line in a few words, or None if it is no news."""
     found = re.match(r"\s*(Downloading|Collecting|Processing) (\S+)(.*)", line)
@@ -328,10 +333,9 @@ def run_logged(step, command, lock):
         out.write(("\n== {} {}\n".format(time.ctime(), " ".join(command))).encode())
         out.flush()
         start = log.seek(0, os.SEEK_END)
-        # The child holds the lock too: killing only this process must not let a second pip in.
         process = subprocess.Popen(
             command, cwd=str(ROOT), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            env=settings, pass_fds=() if WINDOWS else (lock.fileno(),),
+            env=settings, pass_fds=held_by_child(lock),
         )
         try:
             while process.poll() is None:
@@ -350,7 +354,7 @@ def run_logged(step, command, lock):
         raise failure(step, output)
 
 
-def create_venv():
+def create_venv(lock):
     say("  Creating .venv with Python " + platform.python_version())
     try:
         if VENV.is_symlink() or VENV.is_file():
@@ -361,7 +365,8 @@ def create_venv():
         raise failure("Removing the old .venv", str(error)) from error
     made = subprocess.run(
         [sys.executable, "-m", "venv", str(VENV)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        pass_fds=held_by_child(lock),
     )
     if made.returncode != 0:
         raise failure("Creating .venv", made.stdout)
@@ -430,7 +435,7 @@ def ensure_environment(extras=()):
             hint = cpu_build_hint(shutil.disk_usage(str(ROOT)).free / 1e9, platform.system())
             if hint:
                 say(hint)
-            create_venv()
+            create_venv(lock)
             stamp, version = read_stamp(), venv_version()
         else:
             reason = missing_from(stamp, version, extras)
