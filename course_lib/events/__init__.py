@@ -11,6 +11,7 @@ from course_lib.events.recordings import (
     Recordings,
     download,
     find_recordings,
+    matching_digits,
     read_recording,
     write_recording,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "load_all",
     "load_digits",
     "load_splits",
+    "matching_digits",
     "pack",
     "read_recording",
     "shift_frames",

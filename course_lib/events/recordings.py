@@ -13,9 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from course_lib.events.digits import PER_CLASS
 from course_lib.events.files import cache_folder, write_atomic
 from course_lib.events.frames import EVENT_DTYPE
 
+SIDE = 34
 OVERFLOW_Y = 240
 OVERFLOW_US = 1 << 13
 MAX_OVERFLOWS = 1 << 10
@@ -78,9 +80,6 @@ def _validate(data: bytes, name: str) -> None:
             f"{name}: time goes back from {times[last]} to {times[this]} us at byte offset "
             f"{5 * int(this) + 2}; expected events sorted by time"
         )
-
-
-SIDE = 34
 
 
 def read_recording(path: str | os.PathLike) -> np.ndarray:
@@ -174,6 +173,36 @@ def find_recordings(folder: str | os.PathLike) -> Recordings:
     if not train and not test:
         raise FileNotFoundError(f"{root} holds no recording; expected {LAYOUT}")
     return Recordings(root, train, test)
+
+
+def matching_digits(folder: str | os.PathLike) -> list[tuple[Recording, int]]:
+    """The recordings of ``folder``/Train whose digit is embedded, each with the digit's index.
+
+    Recording k is MNIST training digit k - 1. With every number 1 to K there, the j-th recording
+    of a class is the j-th digit of that class, which is how the embedded digits are sorted.
+
+    Raises:
+        FileNotFoundError: see ``find_recordings``.
+        ValueError: there is no Train/, or its numbers are not 1 to K.
+    """
+    found = find_recordings(folder).train
+    if not found:
+        raise ValueError(f"{folder} holds no Train/; expected its recordings, numbers 1 to K")
+    for recording in found:
+        if not recording.path.stem.isdecimal():
+            raise ValueError(f"{recording.path}: the name is no number; expected <number>.bin")
+    found = sorted(found, key=lambda r: int(r.path.stem))
+    if [int(r.path.stem) for r in found] != list(range(1, len(found) + 1)):
+        raise ValueError(
+            f"{folder}: the {len(found)} numbers in Train/ are not 1 to {len(found)}, so it is "
+            "unknown which digits they are. Use the first recordings of the training set, or all."
+        )
+    pairs, seen = [], [0] * 10
+    for recording in found:
+        if seen[recording.label] < PER_CLASS:
+            pairs.append((recording, PER_CLASS * recording.label + seen[recording.label]))
+        seen[recording.label] += 1
+    return pairs
 
 
 def download(folder: str | os.PathLike | None = None) -> Recordings:

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -144,7 +143,9 @@ def stratified(labels: np.ndarray, fractions: tuple, seed: int) -> list[np.ndarr
 
 def _saccade_splits(bins, hold_out, cache_dir, seed, progress) -> Splits:
     images, labels = digit_file.load_digits()
-    out = set() if hold_out is None else _held_out(Path(hold_out))
+    out = set()
+    if hold_out is not None:
+        out = {index for _, index in recordings.matching_digits(hold_out)}
     key = {
         "digits": digit_file.SHA256,
         "camera": [saccades.VERSION, asdict(saccades.DEFAULT)],
@@ -168,31 +169,6 @@ def _saccade_splits(bins, hold_out, cache_dir, seed, progress) -> Splits:
     if min(len(part) for part in sets) == 0:
         raise ValueError(f"hold_out={hold_out} leaves no digits: {len(out)} of 5,000 are left out")
     return Splits(*sets, name="saccade digits", note=_note(rule, sets, [], "error"))
-
-
-def _held_out(folder: Path) -> set[int]:
-    """Indices of the embedded digits of which ``folder``/Train holds a real recording.
-
-    Recording k is MNIST training digit k - 1. With every number 1 to K there, the j-th recording
-    of a class is the j-th digit of that class, which is how the embedded digits are sorted.
-    """
-    found = recordings.find_recordings(folder).train
-    if not found:
-        raise ValueError(f"hold_out: {folder} holds no Train/; expected recordings 1 to K there")
-    if any(not r.path.stem.isdecimal() for r in found):
-        raise ValueError(f"hold_out: {folder}/Train has a file whose name is no number")
-    numbered = sorted((int(r.path.stem), r.label) for r in found)
-    if [k for k, _ in numbered] != list(range(1, len(numbered) + 1)):
-        raise ValueError(
-            f"hold_out: the numbers in {folder}/Train are not 1 to {len(numbered)} without gaps, "
-            "so it is unknown which digits they are. Use the first recordings of the training set."
-        )
-    out, seen = set(), [0] * 10
-    for _, label in numbered:
-        if seen[label] < digit_file.PER_CLASS:
-            out.add(digit_file.PER_CLASS * label + seen[label])
-        seen[label] += 1
-    return out
 
 
 class _Kept(NamedTuple):
