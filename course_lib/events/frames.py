@@ -143,7 +143,10 @@ class FrameSet:
             if rows.shape != (len(self),):
                 raise ValueError(f"mask has shape {rows.shape}, expected ({len(self)},)")
             rows = np.flatnonzero(rows)
-        rows = np.atleast_1d(rows).astype(np.int64)
+        rows = np.atleast_1d(rows)
+        if rows.size and not np.issubdtype(rows.dtype, np.integer):
+            raise ValueError(f"indices are {rows.dtype}; expected whole numbers or a mask")
+        rows = rows.astype(np.int64)
         if rows.size and (rows.min() < -len(self) or rows.max() >= len(self)):
             raise ValueError(f"an index lies outside the {len(self)} recordings of this set")
         return rows % len(self) if len(self) else rows

