@@ -177,7 +177,8 @@ ADVICE = [
     (r"WinError 206|Filename too long|[Ll]ong [Pp]ath",
      "The paths are too long for Windows. Move the project to a short one such as C:\\spikes, or\n"
      "enable long paths in Windows."),
-    (r"Permission denied|Access is denied|Directory not empty|WinError (?:5|32)\b|being used by another process",
+    (r"Permission denied|Access is denied|WinError (?:5|32)\b|being used by another process"
+     r"|Directory not empty",
      "A file could not be written. Close JupyterLab and other programs that use .venv, and check\n"
      "that this folder is yours."),
     (r"CERTIFICATE_VERIFY_FAILED|SSLError|SSLCertVerificationError",
