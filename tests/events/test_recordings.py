@@ -1,0 +1,200 @@
+"""Reading and writing .bin files, and the folders they lie in."""
+
+import os
+
+import numpy as np
+import pytest
+
+from course_lib.events import (
+    download,
+    find_recordings,
+    matching_digits,
+    read_recording,
+    recordings,
+    write_recording,
+)
+
+EVENT = bytes([3, 4, 128, 0, 9])
+
+
+@pytest.fixture
+def folder(tmp_path, recording):
+    """A small Train/ of 20 recordings, two of each class, numbers 1 to 20."""
+    for k in range(1, 21):
+        path = tmp_path / "Train" / str(k % 10) / f"{k:05}.bin"
+        write_recording(path, recording[: 100 + k])
+    return tmp_path
+
+
+def test_written_recording_is_read_back_identical(tmp_path, digits, recording, make_events):
+    rng = np.random.default_rng(0)
+    cases = [recording] + [make_events(rng, int(rng.integers(1, 50)), 2**23 - 1) for _ in range(50)]
+    for events in cases:
+        write_recording(tmp_path / "r.bin", events)
+        again = read_recording(str(tmp_path / "r.bin"))
+        assert again.dtype == events.dtype and np.array_equal(again, events)
+        assert (tmp_path / "r.bin").stat().st_size == 5 * len(events)
+    assert os.listdir(tmp_path) == ["r.bin"]
+
+
+def test_bytes_of_an_event(tmp_path):
+    (tmp_path / "r.bin").write_bytes(bytes([33, 7, 0x80 | 0x12, 0x34, 0x56]))
+    (event,) = read_recording(tmp_path / "r.bin")
+    assert event.tolist() == (33, 7, 0x123456, 1)
+
+
+def test_real_recordings_are_read_as_tonic_does_and_written_to_the_same_bytes(nmnist, tmp_path):
+    from tonic.io import read_mnist_file
+
+    for path, _ in find_recordings(nmnist).train[::25]:
+        events = read_recording(path)
+        assert np.array_equal(events, read_mnist_file(str(path), events.dtype))
+        write_recording(tmp_path / "copy.bin", events)
+        assert (tmp_path / "copy.bin").read_bytes() == path.read_bytes()
+
+
+def test_time_overflow_markers_are_dropped_and_move_later_times(tmp_path):
+    (tmp_path / "r.bin").write_bytes(EVENT + bytes([99, 240, 0, 0, 0]) + EVENT)
+    assert read_recording(tmp_path / "r.bin")["t"].tolist() == [9, 9 + 8192]
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (b"", "empty"),
+        (EVENT * 3 + EVENT[:2], "truncated at byte offset 15"),
+        (EVENT + bytes([34, 4, 0, 0, 9]), "x is 34 at byte offset 5;"),
+        (EVENT * 2 + bytes([3, 255, 0, 0, 9]), "y is 255 at byte offset 11;"),
+        (EVENT + bytes([3, 4, 0, 0, 8]), "from 9 to 8 us at byte offset 7;"),
+        (bytes([0, 240, 0, 0, 0]), "only time-overflow markers"),
+        (EVENT + bytes([0, 240, 0, 0, 0]) * 1025, "overflow markers .* byte offset 5126;"),
+    ],
+)
+def test_bad_bytes_are_named_with_file_and_offset(tmp_path, data, message):
+    path = tmp_path / "bad.bin"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=message) as error:
+        read_recording(path)
+    assert str(path) in str(error.value)
+
+
+def test_missing_recording(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no such recording"):
+        read_recording(tmp_path / "none.bin")
+    with pytest.raises(FileNotFoundError, match="no such recording"):
+        read_recording(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "field, value", [("x", 34), ("x", -1), ("y", 34), ("p", 2), ("t", 1 << 23), ("t", -1)]
+)
+def test_events_that_do_not_fit_are_not_written(tmp_path, recording, field, value):
+    events = recording.copy()
+    events[field][-1] = value
+    with pytest.raises(ValueError, match=f"event {len(events) - 1}: {field} is {value}"):
+        write_recording(tmp_path / "r.bin", events)
+    assert not list(tmp_path.iterdir())
+
+
+def test_empty_or_unsorted_events_are_not_written(tmp_path, recording):
+    with pytest.raises(ValueError, match="at least one"):
+        write_recording(tmp_path / "r.bin", recording[:0])
+    with pytest.raises(ValueError, match="sort"):
+        write_recording(tmp_path / "r.bin", recording[::-1])
+
+
+def test_find_recordings_in_label_then_name_order(folder):
+    found = find_recordings(folder)
+    assert [r.label for r in found.train] == [c for c in range(10) for _ in range(2)]
+    assert [r.path.name for r in found.train[:4]] == [
+        "00010.bin",
+        "00020.bin",
+        "00001.bin",
+        "00011.bin",
+    ]
+    assert found.test == [] and found.folder == folder
+
+
+def test_folder_above_nmnist_and_hidden_files(folder, tmp_path_factory):
+    above = tmp_path_factory.mktemp("above")
+    (folder / "Train" / ".DS_Store").write_text("x")
+    (folder / "Train" / "3" / "notes.txt").write_text("x")
+    os.rename(folder, above / "NMNIST")
+    assert len(find_recordings(above).train) == 20
+
+
+def test_same_files_as_tonics_own_data_set(folder):
+    """The order is tonic's, so that a split with a seed means the same recordings."""
+    expected = []
+    for path, dirs, files in os.walk(folder / "Train"):
+        dirs.sort()
+        expected += [os.path.join(path, name) for name in sorted(files)]
+    assert [str(r.path) for r in find_recordings(folder).train] == expected
+
+
+def test_wrong_folders(folder, tmp_path_factory):
+    empty = tmp_path_factory.mktemp("empty")
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        find_recordings(empty / "none")
+    with pytest.raises(FileNotFoundError, match="neither Train"):
+        find_recordings(empty)
+    with pytest.raises(FileNotFoundError, match="neither Train"):
+        find_recordings(folder / "Train")
+    (empty / "Train" / "3").mkdir(parents=True)
+    with pytest.raises(FileNotFoundError, match="no recording"):
+        find_recordings(empty)
+    for name in ("ten", "10", "٣"):
+        (folder / "Train" / name).mkdir()
+        with pytest.raises(ValueError, match="no digit"):
+            find_recordings(folder)
+        (folder / "Train" / name).rmdir()
+
+
+def test_matching_digits(folder):
+    pairs = matching_digits(folder)
+    assert [int(r.path.stem) for r, _ in pairs] == list(range(1, 21))
+    assert [i for _, i in pairs] == [
+        500 * (k % 10) + (k > 10 if k % 10 else k > 10) for k in range(1, 21)
+    ]
+    os.remove(folder / "Train" / "5" / "00005.bin")
+    with pytest.raises(ValueError, match="not 1 to 19"):
+        matching_digits(folder)
+    (folder / "Train" / "5" / "five.bin").write_bytes(EVENT)
+    with pytest.raises(ValueError, match="no number"):
+        matching_digits(folder)
+
+
+def test_matching_digits_are_the_digits_that_were_recorded(nmnist, digits):
+    """A recording's events lie where its digit has ink, more than for its neighbours in class."""
+    pairs = [p for p in matching_digits(nmnist) if int(p[0].path.stem) <= 1000]
+    right = 0
+    for recording, index in pairs[::10]:
+        events = read_recording(recording.path)
+        seen = np.zeros((34, 34))
+        np.add.at(seen, (events["y"], events["x"]), 1)
+        others = [index + k for k in (-2, -1, 0, 1, 2) if 0 <= index + k < 5000]
+        match = [
+            np.corrcoef(seen[4:32, 3:31].ravel(), digits.images[i].astype(float).ravel())[0, 1]
+            for i in others
+        ]
+        right += others[int(np.argmax(match))] == index
+    assert right >= 0.8 * len(pairs[::10])
+
+
+def test_download_offline_says_what_to_do(tmp_path, monkeypatch):
+    from tonic.datasets import NMNIST
+
+    def offline(self):
+        raise OSError("Name or service not known")
+
+    monkeypatch.setattr(NMNIST, "download", offline)
+    with pytest.raises(FileNotFoundError, match="by hand.*saccade digits"):
+        download(tmp_path)
+
+
+def test_interrupted_download_is_noticed(folder, monkeypatch):
+    import tonic.datasets
+
+    monkeypatch.setattr(tonic.datasets, "NMNIST", lambda *a, **k: None)
+    with pytest.raises(FileNotFoundError, match="20 \\+ 0 recordings.*interrupted"):
+        recordings.download(folder)
