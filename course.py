@@ -294,7 +294,8 @@ def stage(line):
         verb = {"Downloading": "downloading", "Collecting": "looking for", "Processing": "reading"}
         return " ".join(filter(None, [verb[found.group(1)], name, size and size.group()]))
     if line.startswith("Installing collected packages:"):
-        return "installing {} packages (the longest step)".format(line.count(",") + 1)
+        count = line.count(",") + 1
+        return f"installing {count} packages" + (" (the longest step)" if count > 20 else "")
     found = re.match(r"\s*Building (?:editable|wheel) for (\S+)", line)
     return "building " + found.group(1) if found else None
 
