@@ -1,7 +1,7 @@
 """Tables of the simulated camera: where the gaze is, what the optics blur, how pixels respond.
 
-Every table is rounded to integers, far coarser than the last bit in which two mathematical
-libraries may differ, so that all machines hold the same tables.
+``rounded_tables`` rounds them to integers, far coarser than the last bit in which two
+mathematical libraries may differ, so that all machines hold the same tables.
 """
 
 import math
@@ -17,7 +17,7 @@ GAIN = 1 << 16  # units of the photoreceptor's low-pass coefficient
 
 
 def blur_weights(offset: float, scale: float, blur: float) -> np.ndarray:
-    """(34 + 2 PAD, 28) integer weights of the digit's pixels in each sensor position.
+    """(34 + 2 PAD, 28) weights of the digit's pixels in each sensor position.
 
     Digit pixel i covers [offset + scale (i - 1/2), offset + scale (i + 1/2)] on the sensor, and a
     sensor pixel sees it through a Gaussian of standard deviation ``blur``.
@@ -26,18 +26,19 @@ def blur_weights(offset: float, scale: float, blur: float) -> np.ndarray:
     centres = np.arange(34 + 2 * PAD) - PAD
     z = (edges[None, :] - centres[:, None]) / (blur * math.sqrt(2))
     cumulative = 0.5 * (1 + np.vectorize(math.erf)(z))
-    return np.rint(np.diff(cumulative, axis=1) * WEIGHT).astype(np.int64)
+    return np.diff(cumulative, axis=1)
 
 
-def gaze_path(parameters, steps: int, step_ms: float) -> np.ndarray:
-    """(steps + 1, 2) position of the image (x, y) in units of 1/POSITION pixel.
+def gaze_path(gaze_x: tuple, gaze_y: tuple, knot_ms: float, steps: int, step_ms: float):
+    """(steps + 1, 2) position of the image (x, y) in pixels, at most PAD - 1 from the origin.
 
     The curve through the knots, one every ``knot_ms``, is a Catmull-Rom spline: between knots k
     and k + 1 a cubic with slopes (p[k+1] - p[k-1]) / 2 and (p[k+2] - p[k]) / 2.
     """
-    knots = np.array([parameters.gaze_x, parameters.gaze_y])
+    knots = np.array([gaze_x, gaze_y], dtype=float)
+    last = knots.shape[1] - 1
     knots = np.concatenate([knots[:, :1], knots, knots[:, -1:], knots[:, -1:]], axis=1)
-    times = np.minimum(np.arange(steps + 1) * step_ms / parameters.knot_ms, knots.shape[1] - 4)
+    times = np.minimum(np.arange(steps + 1) * step_ms / knot_ms, last)
     k = times.astype(int)
     u = times - k
     p0, p1, p2, p3 = (knots[:, k + i] for i in range(4))
@@ -45,24 +46,58 @@ def gaze_path(parameters, steps: int, step_ms: float) -> np.ndarray:
     curve = p1 + u * (
         slope1 + u * (3 * (p2 - p1) - 2 * slope1 - slope2 + u * (2 * (p1 - p2) + slope1 + slope2))
     )
-    return np.clip(np.rint(curve.T * POSITION), -PAD * POSITION, PAD * POSITION).astype(np.int64)
+    return np.clip(curve.T, 1 - PAD, PAD - 1)
 
 
-def screen_table(gamma: float) -> np.ndarray:
-    """(256,) light of the screen's pixel values, 0 to LEVELS: (value / 255) ** gamma."""
-    return np.array([round((i / 255) ** gamma * LEVELS) for i in range(256)])
+def screen_light(gamma: float) -> np.ndarray:
+    """(256,) light of the screen's pixel values: (value / 255) ** gamma."""
+    return np.array([(i / 255) ** gamma for i in range(256)])
 
 
-def log_table(dark: float) -> np.ndarray:
-    """(LEVELS + 1,) log intensity in units of 1/LOG."""
-    return np.array([round(math.log(i / LEVELS + dark) * LOG) for i in range(LEVELS + 1)])
+def log_light(dark: float) -> np.ndarray:
+    """(LEVELS + 1,) log(I + dark) for I = 0 to 1."""
+    return np.array([math.log(i / LEVELS + dark) for i in range(LEVELS + 1)])
 
 
-def gain_table(tau: float, tau_dark: float, dark: float, step_ms: float) -> np.ndarray:
-    """(LEVELS + 1,) share of L - V that V covers in one step, in units of 1/GAIN.
+def low_pass_gain(tau: float, step_ms: float) -> float:
+    """Share of L - V that V covers in one step of tau dV/dt = L - V."""
+    return 1 - math.exp(-step_ms / tau)
+
+
+def light_gains(tau: float, tau_dark: float, dark: float, step_ms: float) -> np.ndarray:
+    """(LEVELS + 1,) low-pass gain for I = 0 to 1.
 
     A photoreceptor is the slower the less light it gets: its time constant is
     ``tau + tau_dark * dark / (I + dark)``.
     """
-    taus = [tau + tau_dark * dark / (i / LEVELS + dark) for i in range(LEVELS + 1)]
-    return np.array([round((1 - math.exp(-step_ms / t)) * GAIN) for t in taus])
+    light = np.arange(LEVELS + 1) / LEVELS
+    taus = tau + tau_dark * dark / (light + dark)
+    return np.array([low_pass_gain(t, step_ms) for t in taus])
+
+
+def scaled_tables(p, steps: int, step_ms: float) -> dict[str, np.ndarray]:
+    """The tables of the camera with ``saccades.Parameters`` p, in their units, not yet rounded."""
+    return {
+        "screen": screen_light(p.gamma) * LEVELS,
+        "columns": blur_weights(p.offset_x, p.scale_x, p.blur) * WEIGHT,
+        "rows": blur_weights(p.offset_y, p.scale_y, p.blur) * WEIGHT,
+        "path": gaze_path(p.gaze_x, p.gaze_y, p.knot_ms, steps, step_ms) * POSITION,
+        "logs": log_light(p.dark) * LOG,
+        "gains": light_gains(p.tau, p.tau_dark, p.dark, step_ms) * GAIN,
+        "camera": np.array(
+            [
+                p.threshold_brighter * LOG,
+                p.threshold_darker * LOG,
+                p.mismatch * GAIN,
+                low_pass_gain(p.tau_second, step_ms) * GAIN,
+                p.refractory * 1000,
+                p.background / (2 * 34 * 34) * (1 << 24),
+            ]
+        ),
+    }
+
+
+def rounded_tables(p, steps: int, step_ms: float) -> tuple[np.ndarray, ...]:
+    """``scaled_tables`` rounded to int64, in the order in which ``pixels.record`` takes them."""
+    tables = scaled_tables(p, steps, step_ms)
+    return tuple(np.rint(table).astype(np.int64) for table in tables.values())

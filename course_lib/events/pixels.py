@@ -84,7 +84,8 @@ def record(image, seed, screen, columns, rows, path, logs, gains, camera, out):
     An event is one integer, ``((t * 34 + y) * 34 + x) * 2 + p``, so that sorting the integers
     sorts the events by time. Events beyond len(out) are counted but not stored.
     """
-    brighter_threshold, darker_threshold, mismatch, gain2, refractory, background = camera
+    brighter_threshold, darker_threshold, mismatch = camera[0], camera[1], camera[2]
+    gain2, refractory, background = camera[3], camera[4], camera[5]
     key = recording_key(image, seed)
     retina = project(image, screen, columns, rows)
     left, width = reach(retina, path, 0)

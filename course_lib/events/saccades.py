@@ -17,25 +17,31 @@ rounded, everything is integer arithmetic, and random numbers are a hash of a co
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numba
 import numpy as np
 
 from course_lib.events.frames import BIN_BYTES, EVENT_DTYPE, check_bins, pack_keys
-from course_lib.events.optics import (
-    GAIN,
-    LOG,
-    blur_weights,
-    gain_table,
-    gaze_path,
-    log_table,
-    screen_table,
-)
+from course_lib.events.optics import rounded_tables
 from course_lib.events.pixels import STEP_US, record
 
 VERSION = 1
+
+
+# fmt: off
+GAZE_X = (
+    0.00, 0.02, 0.16, 0.51, 1.05, 1.64, 2.12, 2.40, 2.48, 2.48, 2.48,
+    2.49, 2.52, 2.70, 3.10, 3.66, 4.24, 4.68, 4.92, 4.97, 4.97, 4.97,
+    4.97, 4.86, 4.40, 3.51, 2.35, 1.23, 0.43, 0.06, 0.00, 0.00,
+)
+GAZE_Y = (
+    0.00, 0.03, 0.31, 1.02, 2.09, 3.27, 4.24, 4.80, 4.96, 4.97, 4.97,
+    4.97, 4.91, 4.54, 3.74, 2.62, 1.46, 0.57, 0.11, 0.00, 0.00, 0.00,
+    0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00,
+)
+# fmt: on
 
 
 @dataclass(frozen=True)
@@ -45,74 +51,8 @@ class Parameters:
     Lengths are in sensor pixels, times in ms, contrasts in log intensity.
     """
 
-    gaze_x: tuple = (
-        0.0,
-        0.02,
-        0.16,
-        0.51,
-        1.05,
-        1.64,
-        2.12,
-        2.4,
-        2.48,
-        2.48,
-        2.48,
-        2.49,
-        2.52,
-        2.7,
-        3.1,
-        3.66,
-        4.24,
-        4.68,
-        4.92,
-        4.97,
-        4.97,
-        4.97,
-        4.97,
-        4.86,
-        4.4,
-        3.51,
-        2.35,
-        1.23,
-        0.43,
-        0.06,
-        0.0,
-        0.0,
-    )
-    gaze_y: tuple = (
-        0.0,
-        0.03,
-        0.31,
-        1.02,
-        2.09,
-        3.27,
-        4.24,
-        4.8,
-        4.96,
-        4.97,
-        4.97,
-        4.97,
-        4.91,
-        4.54,
-        3.74,
-        2.62,
-        1.46,
-        0.57,
-        0.11,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-        0.0,
-    )
+    gaze_x: tuple = GAZE_X  # position of the image, one knot every knot_ms
+    gaze_y: tuple = GAZE_Y
     knot_ms: float = 10.0
     gamma: float = 1.0  # of the screen
     blur: float = 0.41  # standard deviation of the optics
@@ -131,6 +71,27 @@ class Parameters:
     background: float = 122.0  # background events per recording
     duration: float = 308.0
 
+    def __post_init__(self):
+        for name in ("gaze_x", "gaze_y"):
+            object.__setattr__(self, name, tuple(float(v) for v in getattr(self, name)))
+        if len(self.gaze_x) != len(self.gaze_y) or len(self.gaze_x) < 2:
+            raise ValueError(
+                f"gaze_x and gaze_y have {len(self.gaze_x)} and {len(self.gaze_y)} knots; expected "
+                "the same number, at least 2"
+            )
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, tuple):
+                sound, expected = all(math.isfinite(v) for v in value), "finite numbers"
+            elif field.name.startswith("offset"):
+                sound, expected = math.isfinite(value), "a finite number"
+            elif field.name in ("tau_dark", "mismatch", "refractory", "background"):
+                sound, expected = 0 <= value < math.inf, "a number of at least 0"
+            else:
+                sound, expected = 0 < value < math.inf, "a number above 0"
+            if not sound:
+                raise ValueError(f"{field.name} is {value!r}; expected {expected}")
+
 
 DEFAULT = Parameters()
 
@@ -138,25 +99,7 @@ DEFAULT = Parameters()
 @lru_cache(maxsize=8)
 def _tables(parameters: Parameters) -> tuple:
     """The arguments of ``pixels.record`` that do not depend on the digit."""
-    steps = round(parameters.duration * 1000 / STEP_US)
-    step_ms = STEP_US / 1000
-    camera = (
-        round(parameters.threshold_brighter * LOG),
-        round(parameters.threshold_darker * LOG),
-        round(parameters.mismatch * GAIN),
-        round((1 - math.exp(-step_ms / parameters.tau_second)) * GAIN),
-        round(parameters.refractory * 1000),
-        round(parameters.background / (2 * 34 * 34) * (1 << 24)),
-    )
-    return (
-        screen_table(parameters.gamma),
-        blur_weights(parameters.offset_x, parameters.scale_x, parameters.blur),
-        blur_weights(parameters.offset_y, parameters.scale_y, parameters.blur),
-        gaze_path(parameters, steps, step_ms),
-        log_table(parameters.dark),
-        gain_table(parameters.tau, parameters.tau_dark, parameters.dark, step_ms),
-        camera,
-    )
+    return rounded_tables(parameters, round(parameters.duration * 1000 / STEP_US), STEP_US / 1000)
 
 
 def _check(images: np.ndarray, seeds) -> tuple[np.ndarray, np.ndarray]:

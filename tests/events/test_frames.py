@@ -34,7 +34,7 @@ def our_frames(events, bins):
 def test_event_dtype_is_tonics():
     from tonic.datasets import NMNIST
 
-    assert EVENT_DTYPE == NMNIST.dtype
+    assert NMNIST.dtype == EVENT_DTYPE
 
 
 @pytest.mark.parametrize("bins", [1, 3, 10, 100])
