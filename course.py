@@ -225,10 +225,11 @@ def advice(output):
 
 def failure(step, output):
     """The error that tells what failed, what to do, and that repeating is enough."""
-    lines = [line for line in output.strip().splitlines() if line.strip()]
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    telling = [line for line in lines if re.search("(?i)error|fatal|retrying", line)] or lines
     return SetupError(
         f"{step}: failed.\n\n"
-        + "\n".join("  | " + line for line in lines[-6:])
+        + "\n".join("  | " + line[:150] for line in telling[-4:])
         + f"\n\n{advice(output)}\n\n"
         "Then repeat the same command; it goes on where it stopped. If nothing helps, delete the\n"
         "folder .venv first."
@@ -293,6 +294,8 @@ def stage(line):
         size = re.search(r"\([\d.]+ [kMG]B\)", found.group(3))
         verb = {"Downloading": "downloading", "Collecting": "looking for", "Processing": "reading"}
         return " ".join(filter(None, [verb[found.group(1)], name, size and size.group()]))
+    if line.startswith("WARNING: Retrying"):
+        return "trying to reach the package index again: is there a network connection?"
     if line.startswith("Installing collected packages:"):
         count = line.count(",") + 1
         return f"installing {count} packages" + (" (the longest step)" if count > 20 else "")

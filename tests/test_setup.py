@@ -370,6 +370,10 @@ def test_little_disk_space_is_told_beforehand():
         ("Processing /wheels/torch-2.13.0-cp311.whl", "reading torch"),
         ("Installing collected packages: a, b, c", "installing 3 packages"),
         ("  Building editable for spikes (pyproject.toml): started", "building spikes"),
+        (
+            "WARNING: Retrying (Retry(total=4)) after connection broken",
+            "trying to reach the package index again: is there a network connection?",
+        ),
         ("Requirement already satisfied: torch", None),
     ],
 )
