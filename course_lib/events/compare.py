@@ -29,7 +29,8 @@ TENTH_US = 30_800  # a tenth of the mean length of a recording
 def count_frames(events: np.ndarray, bins: int) -> np.ndarray:
     """(T, 2, 34, 34) events per bin of equal time, as frames.py cuts them, not clamped."""
     t = events["t"] - events["t"][0]
-    index = t // max(1, t[-1] // bins)
+    width = t[-1] // bins
+    index = t // width if width else np.full(len(t), bins)
     place = index * INPUTS + events["p"] * PIXELS + events["y"] * 34 + events["x"]
     counts = np.bincount(place[index < bins], minlength=bins * INPUTS)
     return counts.reshape(bins, 2, 34, 34)
