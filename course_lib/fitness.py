@@ -33,8 +33,8 @@ def centred_ranks(fitness: Tensor) -> Tensor:
     _check(fitness)
     _, group, count = torch.unique(fitness, sorted=True, return_inverse=True, return_counts=True)
     last_rank = count.cumsum(0) - 1
-    average_rank = last_rank - (count - 1) / 2
-    return (average_rank / (len(fitness) - 1) - 0.5).to(fitness.dtype)[group]
+    average_rank = last_rank - (count - 1).to(fitness.dtype) / 2
+    return (average_rank / (len(fitness) - 1) - 0.5)[group]
 
 
 def z_score(fitness: Tensor) -> Tensor:

@@ -100,7 +100,7 @@ class SpikingNetwork(nn.Module):
         currents: maps (layer index, its input) to the layer's currents; W x + b if not given.
                   Methods that perturb weights replace it, and may add axes before B.
         """
-        return self._readout(self._run(frames, spike, currents)[-1])
+        return self.read(self._run(frames, spike, currents)[-1])
 
     def logits(self, frames: Tensor, **options) -> Tensor:
         """Logits (B, C): ``logit_scale`` times the outputs. Options as in ``forward``."""
@@ -128,7 +128,8 @@ class SpikingNetwork(nn.Module):
             activity.append(LayerActivity(drive, voltages, inputs))
         return activity
 
-    def _readout(self, output: LayerActivity) -> Tensor:
+    def read(self, output: LayerActivity) -> Tensor:
+        """Outputs (B, C) of the recorded activity of the last layer."""
         return (output.spikes if self.readout == "rate" else output.voltages).mean(dim=0)
 
 
@@ -139,7 +140,9 @@ def per_layer(name: str, value: float | Sequence[float] | None, layers: int) -> 
     """
     values = [value] * layers if value is None or isinstance(value, int | float) else list(value)
     if len(values) != layers:
-        raise ValueError(f"{name} has {len(values)} values; give one, or one for each of {layers} layers")
+        raise ValueError(
+            f"{name} has {len(values)} values; give one, or one for each of {layers} layers"
+        )
     if any(number is not None and not 0 < number < float("inf") for number in values):
         raise ValueError(f"{name} is {value}; every value must be a positive number")
     return values

