@@ -48,7 +48,8 @@ class SetupError(Exception):
 
 
 def say(text):
-    print(text, flush=True)
+    """Tell about the set-up; standard output belongs to the command that was asked for."""
+    print(text, file=sys.stderr, flush=True)
 
 
 # ---------------------------------------------------------------- which Python runs this file
@@ -308,24 +309,27 @@ class Ticker:
 
     def __init__(self):
         self.start = self.told = time.monotonic()
-        self.live = sys.stdout.isatty()
+        self.live = sys.stderr.isatty()
         self.news = None
 
     def show(self, news):
         now = time.monotonic()
         if self.live:
-            width = shutil.get_terminal_size().columns - 1
-            print("\r" + self.line(news)[:width].ljust(width), end="", flush=True)
+            self.rewrite(self.line(news))
         elif now - self.told > 20 and (news != self.news or now - self.told > 60):
             say(self.line(news))
             self.told, self.news = now, news
+
+    def rewrite(self, text):
+        width = shutil.get_terminal_size().columns - 1
+        print("\r" + text[:width].ljust(width), end="\r", file=sys.stderr, flush=True)
 
     def line(self, news):
         return "  {:d}:{:02d}  {}".format(*divmod(int(time.monotonic() - self.start), 60), news)
 
     def close(self, news):
         if self.live:
-            print("\r" + " " * (shutil.get_terminal_size().columns - 1) + "\r", end="")
+            self.rewrite("")
         say(self.line(news))
 
 
@@ -348,7 +352,7 @@ def run_logged(step, command, lock):
                     news = stage(line) or news
                 ticker.show(news)
                 time.sleep(0.2)
-        except KeyboardInterrupt:
+        except BaseException:
             process.terminate()
             process.wait()
             raise
@@ -556,16 +560,16 @@ def test(arguments):
                                   "--nbval-cell-timeout=600"] + lessons))
     results = []
     for name, command in steps:
-        say("\n===== {}: {}".format(name, " ".join(command)))
+        print("\n===== {}: {}".format(name, " ".join(command)), flush=True)
         start = time.monotonic()
         # Stored outputs are those of a computer without the real recordings.
         variables = venv_environment()
         if name == "lessons":
             variables.pop("NMNIST_DIR", None)
         results.append((name, call(["-m"] + command, variables), time.monotonic() - start))
-    say("")
+    print()
     for name, status, seconds in results:
-        say("{:8} {} in {:.0f} s".format(name, "FAILED" if status else "passed", seconds))
+        print("{:8} {} in {:.0f} s".format(name, "FAILED" if status else "passed", seconds))
     return int(any(status for _, status, _ in results))
 
 
@@ -578,7 +582,7 @@ def may_be_command(name):
 
 def main(arguments):
     if not arguments or arguments[0] in ("help", "-h", "--help"):
-        say(__doc__.strip())
+        print(__doc__.strip())
         return 0
     name, rest = arguments[0], arguments[1:]
     own = {"lab": lab, "setup": setup, "test": test}

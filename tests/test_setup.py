@@ -149,7 +149,7 @@ def test_unknown_command_is_refused_before_any_installation(course, capsys):
     cli.parent.mkdir()
     cli.write_text('commands.add_parser("train")\n')
     assert course.main(["trian"]) == 2
-    assert "Unknown command 'trian'" in capsys.readouterr().out
+    assert "Unknown command 'trian'" in capsys.readouterr().err
     assert course.main(["--train"]) == 2
     assert not course.VENV.exists()
     assert course.may_be_command("train")
@@ -388,7 +388,8 @@ def test_failing_step_is_logged_and_explained(course, monkeypatch, capsys):
     with course.only_one_installer() as lock, full:
         course.run_logged("Packages", [sys.executable, "-c", code], lock)
     assert "No space left" in course.LOG.read_text()
-    assert "Packages: failed" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "Packages: failed" in told.err and not told.out
 
 
 def test_a_second_installer_waits(course):
