@@ -5,16 +5,16 @@ frames = splits.train.frames(indices)  # (T, B, 2312), time-major
 """
 
 from course_lib.events.digits import Digits, load_digits, write_digits
-from course_lib.events.frames import EVENT_DTYPE, SENSOR_SIZE, FrameSet, pack, shift_frames
-from course_lib.events.recordings import (
+from course_lib.events.folders import (
     Recording,
     Recordings,
     download,
     find_recordings,
     matching_digits,
-    read_recording,
-    write_recording,
 )
+from course_lib.events.frames import EVENT_DTYPE, SENSOR_SIZE, pack
+from course_lib.events.frameset import FrameSet, shift_frames
+from course_lib.events.recordings import read_recording, write_recording
 from course_lib.events.saccades import DEFAULT, Parameters, simulate, simulate_frames
 from course_lib.events.splits import Splits, concatenate, load_all, load_splits
 

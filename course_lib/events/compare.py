@@ -19,8 +19,9 @@ import os
 import numpy as np
 
 from course_lib.events.digits import load_digits
+from course_lib.events.folders import matching_digits
 from course_lib.events.frames import INPUTS, PIXELS, check_bins
-from course_lib.events.recordings import matching_digits, read_recording
+from course_lib.events.recordings import read_recording
 from course_lib.events.saccades import DEFAULT, Parameters, simulate
 
 TENTH_US = 30_800  # a tenth of the mean length of a recording
@@ -62,7 +63,7 @@ def compare(
         ``tenths``: (2, 10) mean events per tenth of 308 ms, simulated and real.
 
     Raises:
-        FileNotFoundError, ValueError: see ``recordings.matching_digits``.
+        FileNotFoundError, ValueError: see ``folders.matching_digits``.
     """
     bins = check_bins(bins)
     images = load_digits().images

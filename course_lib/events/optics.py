@@ -8,12 +8,7 @@ import math
 
 import numpy as np
 
-PAD = 8  # pixels around the 34 x 34 sensor from which the moving image can enter
-POSITION = 256  # units of gaze per pixel
-WEIGHT = 1024  # units of optical weight
-LEVELS = 4096  # units of intensity
-LOG = 1 << 20  # units of log intensity
-GAIN = 1 << 16  # units of the photoreceptor's low-pass coefficient
+from course_lib.events.pixels import GAIN, LEVELS, LOG, PAD, POSITION, WEIGHT
 
 
 def blur_weights(offset: float, scale: float, blur: float) -> np.ndarray:

@@ -3,8 +3,15 @@
 import numba
 import numpy as np
 
-from course_lib.events.optics import GAIN, LEVELS, PAD, POSITION, WEIGHT
-
+# Units of the tables. They stand in this file, not in optics.py, because Numba's cache of these
+# kernels is renewed when this file changes.
+PAD = 8  # pixels around the 34 x 34 sensor from which the moving image can enter
+POSITION_BITS, GAIN_BITS = 8, 16
+POSITION = 1 << POSITION_BITS  # units of gaze per pixel
+WEIGHT = 1024  # units of optical weight
+LEVELS = 4096  # units of intensity
+LOG = 1 << 20  # units of log intensity
+GAIN = 1 << GAIN_BITS  # units of the photoreceptor's low-pass coefficient
 SIDE = 34
 STEP_US = 1000
 BELL = 37_837  # standard deviation of bell(): 65536 / sqrt(3)
@@ -104,24 +111,24 @@ def record(image, seed, screen, columns, rows, path, logs, gains, camera, out):
         px, py = path[step, 0], path[step, 1]
         moved = step == 0 or px != path[step - 1, 0] or py != path[step - 1, 1]
         # The sensor pixel (x, y) sees the retina at (x - px, y - py).
-        cell_x, fx = left + PAD + ((-px) >> 8), (-px) & 255
-        cell_y, fy = top + PAD + ((-py) >> 8), (-py) & 255
+        cell_x, fx = left + PAD + (-px >> POSITION_BITS), -px & (POSITION - 1)
+        cell_y, fy = top + PAD + (-py >> POSITION_BITS), -py & (POSITION - 1)
         for y in range(height):
             if moved:
                 upper = retina[cell_y + y, cell_x : cell_x + width + 1]
                 lower = retina[cell_y + y + 1, cell_x : cell_x + width + 1]
                 for x in range(width):
-                    above = upper[x] * (256 - fx) + upper[x + 1] * fx
-                    below = lower[x] * (256 - fx) + lower[x + 1] * fx
-                    level = (above * (256 - fy) + below * fy) >> 16
+                    above = upper[x] * (POSITION - fx) + upper[x + 1] * fx
+                    below = lower[x] * (POSITION - fx) + lower[x + 1] * fx
+                    level = (above * (POSITION - fy) + below * fy) >> 2 * POSITION_BITS
                     light[y, x] = logs[level]
                     gain[y, x] = gains[level]
             if step == 0:
                 for x in range(width):
                     pixel = (top + y) * SIDE + left + x
                     factor = max(GAIN // 4, GAIN + mismatch * bell(mix(key, pixel)) // BELL)
-                    up[y, x] = brighter_threshold * factor >> 16
-                    down[y, x] = darker_threshold * factor >> 16
+                    up[y, x] = brighter_threshold * factor >> GAIN_BITS
+                    down[y, x] = darker_threshold * factor >> GAIN_BITS
                     first[y, x] = light[y, x]
                     voltage[y, x] = light[y, x]
                     # The pixel last fired long ago: its reference is anywhere in between.
@@ -131,8 +138,8 @@ def record(image, seed, screen, columns, rows, path, logs, gains, camera, out):
                 continue
             for x in range(width):
                 before[x] = voltage[y, x]
-                first[y, x] += (light[y, x] - first[y, x]) * gain[y, x] >> 16
-                voltage[y, x] += (first[y, x] - voltage[y, x]) * gain2 >> 16
+                first[y, x] += (light[y, x] - first[y, x]) * gain[y, x] >> GAIN_BITS
+                voltage[y, x] += (first[y, x] - voltage[y, x]) * gain2 >> GAIN_BITS
             start = (step - 1) * STEP_US
             for x in range(width):
                 change = voltage[y, x] - reference[y, x]

@@ -5,11 +5,12 @@ N-MNIST was recorded by an event camera on a motor in front of a screen: three s
 makes recordings of that kind from a digit, "saccade digits". Each pixel follows
 
     L(t) = log(I(t) + dark)                    photoreceptor, I in [0, 1]
-    tau dV/dt = L - V                          its limited bandwidth
-    event when V - V_ref reaches +theta or -theta, then V_ref moves by theta
+    tau(I) dU/dt = L - U,  tau2 dV/dt = U - V  its limited bandwidth, slower in the dark
+    event when V - V_ref reaches +theta_brighter or -theta_darker, then V_ref moves by theta
 
-where I(t) is the blurred digit moved along the path of the gaze. Pixels differ a little in
-theta, and background events are added. A pixel that darkens gives p = 1, as in N-MNIST.
+where I(t) is the digit on the screen, blurred and moved along the path of the gaze. Pixels
+differ a little in theta, may rest after an event, and background events are added. A pixel that
+darkens gives p = 1, as in N-MNIST.
 
 The same (digit, seed) gives the same recording on any machine: after the tables below are
 rounded, everything is integer arithmetic, and random numbers are a hash of a counter.
@@ -54,7 +55,7 @@ class Parameters:
     gaze_x: tuple = GAZE_X  # position of the image, one knot every knot_ms
     gaze_y: tuple = GAZE_Y
     knot_ms: float = 10.0
-    gamma: float = 1.0  # of the screen
+    gamma: float = 1.0  # contrast of the screen: light = value ** gamma
     blur: float = 0.41  # standard deviation of the optics
     scale_x: float = 0.933  # size of a digit's pixel
     scale_y: float = 0.933
@@ -67,7 +68,7 @@ class Parameters:
     threshold_brighter: float = 0.288
     threshold_darker: float = 0.288
     mismatch: float = 0.07  # standard deviation of theta over pixels, relative to theta
-    refractory: float = 0.0
+    refractory: float = 0.0  # rest of a pixel after an event
     background: float = 122.0  # background events per recording
     duration: float = 308.0
 

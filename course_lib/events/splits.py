@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from course_lib.events import digits as digit_file
-from course_lib.events import frames, recordings, saccades
+from course_lib.events import folders, frames, saccades
 from course_lib.events.files import cache_folder, cached
-from course_lib.events.frames import BIN_BYTES, FrameSet, check_bins, pack
+from course_lib.events.frames import BIN_BYTES, check_bins, pack
+from course_lib.events.frameset import FrameSet
+from course_lib.events.recordings import read_recording
 
 SOURCE = "saccade-digits"
 
@@ -60,7 +62,7 @@ def load_splits(
         progress: show a bar for long steps.
 
     Raises:
-        FileNotFoundError, ValueError: see ``recordings`` and the messages.
+        FileNotFoundError, ValueError: see ``folders``, ``recordings`` and the messages.
     """
     bins, seed = check_bins(bins), _check_seed(seed)
     if str(source) == SOURCE:
@@ -145,7 +147,7 @@ def _saccade_splits(bins, hold_out, cache_dir, seed, progress) -> Splits:
     images, labels = digit_file.load_digits()
     out = set()
     if hold_out is not None:
-        out = {index for _, index in recordings.matching_digits(hold_out)}
+        out = {index for _, index in folders.matching_digits(hold_out)}
     key = {
         "digits": digit_file.SHA256,
         "camera": [saccades.VERSION, asdict(saccades.DEFAULT)],
@@ -204,7 +206,7 @@ def _frames(folder, found, bins, cache_dir, on_bad, progress) -> tuple[_Kept, li
         bar = tqdm(found, desc="recordings", unit="rec", disable=not progress)
         for i, recording in enumerate(bar):
             try:
-                packed[i] = pack(recordings.read_recording(recording.path), bins)
+                packed[i] = pack(read_recording(recording.path), bins)
             except ValueError:
                 if on_bad == "error":
                     raise
@@ -220,15 +222,11 @@ def _frames(folder, found, bins, cache_dir, on_bad, progress) -> tuple[_Kept, li
     return _Kept(FrameSet(arrays["packed"], labels.long(), bins), row), skipped
 
 
-def _find(source, cache_dir) -> recordings.Recordings:
+def _find(source, cache_dir) -> folders.Recordings:
     if str(source) != "nmnist":
-        return recordings.find_recordings(source)
+        return folders.find_recordings(source)
     folder = os.environ.get("NMNIST_DIR")
-    return (
-        recordings.find_recordings(folder)
-        if folder
-        else recordings.download(cache_folder(cache_dir))
-    )
+    return folders.find_recordings(folder) if folder else folders.download(cache_folder(cache_dir))
 
 
 def _note(rule, sets, skipped, on_bad) -> str:

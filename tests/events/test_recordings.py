@@ -8,9 +8,9 @@ import pytest
 from course_lib.events import (
     download,
     find_recordings,
+    folders,
     matching_digits,
     read_recording,
-    recordings,
     write_recording,
 )
 
@@ -197,4 +197,4 @@ def test_interrupted_download_is_noticed(folder, monkeypatch):
 
     monkeypatch.setattr(tonic.datasets, "NMNIST", lambda *a, **k: None)
     with pytest.raises(FileNotFoundError, match="20 \\+ 0 recordings.*interrupted"):
-        recordings.download(folder)
+        folders.download(folder)

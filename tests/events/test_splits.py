@@ -127,7 +127,7 @@ def test_sizes_of_the_full_set(monkeypatch, tmp_path):
         return splits._Kept(FrameSet(tags, labels, 1), np.arange(len(found))), []
 
     full = Recordings(tmp_path, part(60_000), part(10_000))
-    monkeypatch.setattr(splits.recordings, "find_recordings", lambda _: full)
+    monkeypatch.setattr(splits.folders, "find_recordings", lambda _: full)
     monkeypatch.setattr(splits, "_frames", no_reading)
     got = load_splits("somewhere", 1)
     assert [len(s) for s in got[:3]] == [54_000, 6_000, 10_000]

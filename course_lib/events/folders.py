@@ -1,0 +1,135 @@
+"""Folders of N-MNIST recordings: finding, downloading, matching with digits.
+
+A folder holds ``Train/<label>/<number>.bin`` and ``Test/<label>/<number>.bin``. Recording k in
+Train/ is digit k - 1 of the MNIST training set.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from course_lib.events.digits import PER_CLASS
+from course_lib.events.files import cache_folder
+
+FULL_TRAIN, FULL_TEST = 60_000, 10_000
+LAYOUT = "Train/<label>/<number>.bin, label 0 to 9"
+
+
+class Recording(NamedTuple):
+    """One file of a folder: its path, its label 0 to 9."""
+
+    path: Path
+    label: int
+
+
+class Recordings(NamedTuple):
+    """What a folder holds: ``train`` and ``test``, lists of Recording by label, then name."""
+
+    folder: Path
+    train: list[Recording]
+    test: list[Recording]
+
+
+def _list(folder: Path) -> list[Recording]:
+    found = []
+    for label in sorted(folder.iterdir()):
+        if label.name.startswith(".") or not label.is_dir():
+            continue
+        if not re.fullmatch("[0-9]", label.name):
+            raise ValueError(
+                f"{label}: the folder's name is no digit; expected {LAYOUT}. Move it elsewhere."
+            )
+        names = sorted(p for p in label.iterdir() if p.suffix == ".bin")
+        found += [Recording(path, int(label.name)) for path in names]
+    return found
+
+
+def find_recordings(folder: str | os.PathLike) -> Recordings:
+    """List a folder in N-MNIST's published layout, whole or partial, Test/ optional.
+
+    ``folder`` holds ``Train/`` or ``Test/``, or a folder ``NMNIST/`` that does. The order is
+    that of ``tonic.datasets.NMNIST``: by label, then by name.
+
+    Raises:
+        FileNotFoundError: no such folder, no Train/ or Test/ in it, or no recording in them.
+        ValueError: a label folder whose name is no digit.
+    """
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: no such folder; expected one that holds {LAYOUT}")
+    root = folder
+    if not any((root / part).is_dir() for part in ("Train", "Test")):
+        root = folder / "NMNIST"
+    if not any((root / part).is_dir() for part in ("Train", "Test")):
+        raise FileNotFoundError(
+            f"{folder} holds neither Train/ nor Test/ nor NMNIST/; expected {LAYOUT}. "
+            "Name the folder above Train/."
+        )
+    train, test = (
+        _list(root / part) if (root / part).is_dir() else [] for part in ("Train", "Test")
+    )
+    if not train and not test:
+        raise FileNotFoundError(f"{root} holds no recording; expected {LAYOUT}")
+    return Recordings(root, train, test)
+
+
+def matching_digits(folder: str | os.PathLike) -> list[tuple[Recording, int]]:
+    """The recordings of ``folder``/Train whose digit is embedded, each with the digit's index.
+
+    Recording k is MNIST training digit k - 1. With every number 1 to K there, the j-th recording
+    of a class is the j-th digit of that class, which is how the embedded digits are sorted.
+
+    Raises:
+        FileNotFoundError: see ``find_recordings``.
+        ValueError: there is no Train/, or its numbers are not 1 to K.
+    """
+    found = find_recordings(folder).train
+    if not found:
+        raise ValueError(f"{folder} holds no Train/; expected its recordings, numbers 1 to K")
+    for recording in found:
+        if not recording.path.stem.isdecimal():
+            raise ValueError(f"{recording.path}: the name is no number; expected <number>.bin")
+    found = sorted(found, key=lambda r: int(r.path.stem))
+    if [int(r.path.stem) for r in found] != list(range(1, len(found) + 1)):
+        raise ValueError(
+            f"{folder}: the {len(found)} numbers in Train/ are not 1 to {len(found)}, so it is "
+            "unknown which digits they are. Use the first recordings of the training set, or all."
+        )
+    pairs, seen = [], [0] * 10
+    for recording in found:
+        if seen[recording.label] < PER_CLASS:
+            pairs.append((recording, PER_CLASS * recording.label + seen[recording.label]))
+        seen[recording.label] += 1
+    return pairs
+
+
+def download(folder: str | os.PathLike | None = None) -> Recordings:
+    """Download N-MNIST (1.1 GB, CC BY-SA 4.0) through ``tonic.datasets.NMNIST``, or find it.
+
+    Args:
+        folder: where ``NMNIST/`` is, or is to be; default: the user's cache folder.
+
+    Raises:
+        FileNotFoundError: no network, or the download is incomplete; the message says what to do.
+    """
+    folder = Path(folder).expanduser() if folder is not None else cache_folder()
+    from tonic.datasets import NMNIST
+
+    by_hand = (
+        f"Try again with a network; or fetch Train.zip and Test.zip of N-MNIST by hand "
+        f"(https://www.garrickorchard.com/datasets/n-mnist) and unpack them in "
+        f"{folder / 'NMNIST'}; or use the saccade digits, which need no download."
+    )
+    try:
+        NMNIST(str(folder), train=True)
+        NMNIST(str(folder), train=False)
+    except (OSError, RuntimeError) as error:
+        raise FileNotFoundError(f"N-MNIST could not be downloaded: {error}. {by_hand}") from error
+    found = find_recordings(folder)
+    if (len(found.train), len(found.test)) != (FULL_TRAIN, FULL_TEST):
+        raise FileNotFoundError(
+            f"{found.folder} holds {len(found.train)} + {len(found.test)} recordings, expected "
+            f"{FULL_TRAIN} + {FULL_TEST}: an interrupted download. Delete it first. {by_hand}"
+        )
+    return found
