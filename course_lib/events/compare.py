@@ -89,7 +89,7 @@ def compare(
     }
 
 
-def format_comparison(result: dict) -> str:
+def report(result: dict) -> str:
     """A few lines of text for the dictionary that ``compare`` gives."""
     simulated, real = result["events"]
     lines = [

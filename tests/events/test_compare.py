@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from course_lib.events import matching_digits, simulate, write_recording
-from course_lib.events.compare import compare, correlation, count_frames, format_comparison
+from course_lib.events.compare import compare, correlation, count_frames, report
 
 
 def test_count_frames_are_tonics(recording):
@@ -44,7 +44,7 @@ def test_recordings_that_are_saccade_digits_agree_fully(folder):
         assert result[name]["mean"] == pytest.approx(1) == result[name]["pooled"]
     assert result["events"][0] == result["events"][1]
     assert np.array_equal(result["tenths"][0], result["tenths"][1])
-    text = format_comparison(result)
+    text = report(result)
     assert "20 real recordings" in text and "ratio" in text
 
 
@@ -57,7 +57,7 @@ def test_no_recording_of_the_reporting_half(tmp_path, recording):
 def test_saccade_digits_meet_the_bars_on_real_recordings(nmnist):
     """Correlations, events and events per tenth on the half that the fit did not see."""
     result = compare(nmnist)
-    print(format_comparison(result))
+    print(report(result))
     assert result["count_images"]["mean"] >= 0.93
     assert result["frames"]["mean"] >= 0.78
     simulated, real = result["events"]
