@@ -1,0 +1,6 @@
+"""What only lessons need: figures, widgets, and the start of a lesson.
+
+figures, event_figures, neuron_figures: pure drawing functions, they take and return axes.
+picture: figures as PNG with a caption and a description in words.
+renders: one setting of a widget -> picture, numbers, description.   widgets: the controls.
+"""

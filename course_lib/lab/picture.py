@@ -1,0 +1,68 @@
+"""Figures as pictures that everyone can read: PNG, caption, and a description in words.
+
+A picture in a notebook is an ``image/png`` output whose metadata carry the alternative text, which
+nbconvert and nbviewer put on the image. JupyterLab drops it, so the description also stands below
+the picture as text, folded away.
+"""
+
+import html
+import io
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from course_lib.lab.figures import style
+
+
+def new_figure(rows: int = 1, columns: int = 1, width: float = 7.2, height: float = 3.2, **options):
+    """(figure, axes) in the course's style, without pyplot's global list of figures."""
+    with style():
+        figure = Figure(figsize=(width, height))
+        return figure, figure.subplots(rows, columns, **options)
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG. Equal figures give equal bytes: no date, no version is written."""
+    stream = io.BytesIO()
+    with style():
+        figure.savefig(stream, format="png", metadata={"Software": None})
+    return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """PNG bytes with alternative text, as Jupyter displays them."""
+
+    data: bytes
+    alt: str
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        bundle = {"image/png": self.data, "text/plain": "[picture]"}
+        return bundle, {"image/png": {"alt": self.alt}}
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A caption and the description of a picture in words, folded away until asked for."""
+
+    text: str
+    alt: str
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        page = (
+            f"<p><em>{html.escape(self.text)}</em></p>"
+            f"<details><summary>This picture in words</summary>{html.escape(self.alt)}</details>"
+        )
+        return {"text/html": page, "text/plain": self.text}
+
+
+def show(figure: Figure, caption: str, alt: str) -> None:
+    """Display a figure with its caption and its description in words.
+
+    Raises ValueError if either is empty: a picture without words shuts readers out.
+    """
+    from IPython.display import display
+
+    if not caption.strip() or not alt.strip():
+        raise ValueError("a figure needs a caption and a description in words (alt)")
+    display(Picture(png(figure), " ".join(alt.split())), Caption(caption, " ".join(alt.split())))

@@ -1,0 +1,114 @@
+"""Widgets: labelled controls above a line of key numbers and a picture.
+
+Core ipywidgets only. A control that changes calls the render function and replaces the value of
+the same Image and HTML widgets, so nothing flickers. Sliders report when they are let go, and the
+front end merges what happens meanwhile: no backlog. Every setting is rendered once and kept.
+"""
+
+import html
+from collections.abc import Callable
+
+import ipywidgets as ipw
+
+from course_lib.lab import renders
+
+Render = Callable[[dict], tuple[bytes, str, str]]
+KEPT = 256  # settings whose pictures are remembered
+
+
+class Sweep(ipw.VBox):
+    """Controls joined to ``render(values) -> (PNG, numbers, description)``.
+
+    controls: {name: control}; their values, by name, are what ``render`` gets.
+
+    A notebook that is not running shows the picture and the numbers of the first setting.
+    """
+
+    def __init__(self, render: Render, controls: dict[str, ipw.Widget]):
+        self._render, self._kept = render, {}
+        self.controls = dict(controls)
+        self.picture = ipw.Image(format="png", layout=ipw.Layout(max_width="100%"))
+        self.numbers = ipw.HTML()
+        super().__init__([ipw.VBox(list(self.controls.values())), self.numbers, self.picture])
+        for control in self.controls.values():
+            control.observe(self._update, names="value")
+        self._update()
+
+    def values(self) -> dict:
+        """The setting of every control."""
+        return {name: control.value for name, control in self.controls.items()}
+
+    def _update(self, change=None) -> None:
+        data, numbers, alt = self._rendered()
+        with self.hold_sync():
+            self.picture.value, self.picture.tooltip = data, alt
+            # A screen reader speaks the new numbers ("status" is polite: it waits for a pause).
+            self.numbers.value = f'<p role="status">{html.escape(numbers)}</p>'
+
+    def _rendered(self) -> tuple[bytes, str, str]:
+        key = tuple(self.values().items())
+        if key not in self._kept:
+            if len(self._kept) >= KEPT:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = self._render(self.values())
+        return self._kept[key]
+
+    def _repr_mimebundle_(self, **options):
+        bundle = super()._repr_mimebundle_(**options)
+        data, numbers, alt = self._rendered()
+        bundle.update({"image/png": data, "text/plain": numbers})
+        return bundle, {"image/png": {"alt": alt}}
+
+
+def _slider(kind, label, value, low, high, step, form=None):
+    """A slider whose label states symbol and unit, and which reports when it is let go."""
+    options = {} if form is None else {"readout_format": form}
+    return kind(
+        value=value,
+        min=low,
+        max=high,
+        step=step,
+        description=label,
+        continuous_update=False,
+        style={"description_width": "15em"},
+        layout=ipw.Layout(width="34em", max_width="100%"),
+        **options,
+    )
+
+
+def event_bins() -> Sweep:
+    """Lesson 01: number of time bins, clamping, for any digit."""
+    return Sweep(
+        renders.event_bins,
+        {
+            "digit": _slider(ipw.IntSlider, "digit", 3, 0, 9, 1),
+            "bins": _slider(ipw.IntSlider, "time bins T (frames)", 10, 1, 50, 1),
+            "clamp": ipw.Checkbox(
+                value=True,
+                description="clamp: at most 1 event a pixel, polarity and bin",
+                indent=False,
+                layout=ipw.Layout(width="34em", max_width="100%"),
+            ),
+        },
+    )
+
+
+def lif_neuron() -> Sweep:
+    """Lesson 02: leak, threshold, input current and reset of one neuron."""
+    return Sweep(
+        renders.lif_neuron,
+        {
+            "beta": _slider(ipw.FloatSlider, "leak β (share kept a step)", 0.9, 0, 1, 0.01, ".2f"),
+            "threshold": _slider(
+                ipw.FloatSlider, "threshold θ (voltage)", 1.0, 0.1, 2, 0.05, ".2f"
+            ),
+            "current": _slider(
+                ipw.FloatSlider, "current I (voltage a step)", 0.15, 0, 1.5, 0.01, ".2f"
+            ),
+            "reset": ipw.ToggleButtons(
+                options=[("to zero", "zero"), ("by subtraction", "subtract")],
+                description="reset",
+                style={"description_width": "15em"},
+            ),
+        },
+    )
