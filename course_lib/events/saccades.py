@@ -28,19 +28,19 @@ from course_lib.events.frames import BIN_BYTES, EVENT_DTYPE, check_bins, pack_ke
 from course_lib.events.optics import rounded_tables
 from course_lib.events.pixels import STEP_US, record
 
-VERSION = 1
+VERSION = 2
 
 
 # fmt: off
 GAZE_X = (
-    0.00, 0.02, 0.16, 0.51, 1.05, 1.64, 2.12, 2.40, 2.48, 2.48, 2.48,
-    2.49, 2.52, 2.70, 3.10, 3.66, 4.24, 4.68, 4.92, 4.97, 4.97, 4.97,
-    4.97, 4.86, 4.40, 3.51, 2.35, 1.23, 0.43, 0.06, 0.00, 0.00,
+    0.00, 0.20, -0.01, 0.27, 0.23, 0.43, 1.43, 1.85, 2.10, 2.16, 2.15,
+    2.14, 2.59, 3.10, 3.76, 4.14, 4.44, 4.95, 4.79, 5.65, 5.35, 5.47,
+    5.39, 5.09, 4.18, 3.30, 2.11, 1.35, 0.63, 0.23, 0.29, 0.26,
 )
 GAZE_Y = (
-    0.00, 0.03, 0.31, 1.02, 2.09, 3.27, 4.24, 4.80, 4.96, 4.97, 4.97,
-    4.97, 4.91, 4.54, 3.74, 2.62, 1.46, 0.57, 0.11, 0.00, 0.00, 0.00,
-    0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00,
+    0.00, -0.07, 0.50, 1.02, 2.19, 3.46, 4.29, 4.91, 4.90, 4.89, 5.11,
+    4.82, 4.89, 4.54, 3.56, 2.35, 1.03, -0.29, 0.10, -0.16, 0.05, -0.12,
+    0.13, -0.13, -0.01, -0.12, -0.10, -0.33, -0.11, -0.15, -0.19, 0.16,
 )
 # fmt: on
 
@@ -55,21 +55,21 @@ class Parameters:
     gaze_x: tuple = GAZE_X  # position of the image, one knot every knot_ms
     gaze_y: tuple = GAZE_Y
     knot_ms: float = 10.0
-    gamma: float = 1.0  # contrast of the screen: light = value ** gamma
-    blur: float = 0.41  # standard deviation of the optics
-    scale_x: float = 0.933  # size of a digit's pixel
-    scale_y: float = 0.933
-    offset_x: float = 1.15  # centre of the digit's first pixel
-    offset_y: float = 2.34
-    dark: float = 0.164  # intensity of the black screen
-    tau: float = 2.78  # of the photoreceptor in bright light
-    tau_dark: float = 0.0  # added in the dark
-    tau_second: float = 0.1  # of the second stage
-    threshold_brighter: float = 0.288
-    threshold_darker: float = 0.288
-    mismatch: float = 0.07  # standard deviation of theta over pixels, relative to theta
+    gamma: float = 4.882  # contrast of the screen: light = value ** gamma
+    blur: float = 0.39  # standard deviation of the optics
+    scale_x: float = 0.949  # size of a digit's pixel
+    scale_y: float = 0.973
+    offset_x: float = 0.902  # centre of the digit's first pixel
+    offset_y: float = 1.953
+    dark: float = 0.17  # intensity of the black screen
+    tau: float = 2.933  # of the photoreceptor in bright light
+    tau_dark: float = 0.93  # added in the dark
+    tau_second: float = 0.348  # of the second stage
+    threshold_brighter: float = 0.265
+    threshold_darker: float = 0.287
+    mismatch: float = 0.05  # standard deviation of theta over pixels, relative to theta
     refractory: float = 0.0  # rest of a pixel after an event
-    background: float = 122.0  # background events per recording
+    background: float = 93.2  # background events per recording
     duration: float = 308.0
 
     def __post_init__(self):

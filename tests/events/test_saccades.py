@@ -15,7 +15,7 @@ from course_lib.events import DEFAULT, EVENT_DTYPE, Parameters, simulate, simula
 from course_lib.events.optics import gaze_path, scaled_tables
 from course_lib.events.pixels import BELL, bell, mix
 
-GOLDEN = "GOLDEN_TO_FILL"
+GOLDEN = "7ce47af1258d4d52f5878836227bb2c2c6d2c3f85e309507aa5ec552677a929f"
 
 
 def test_golden_recordings(digits):
