@@ -2,7 +2,8 @@
 
 The camera's parameters (``saccades.Parameters``) were fitted, by coordinate search, to those of
 the N-MNIST training recordings 1 to 1,000 whose number leaves 0 or 1 when divided by 4.
-``compare`` uses those that leave 2 or 3, so what it reports was not seen by the fit. (Even and
+The background was measured at the border of the sensor in the same recordings. ``compare``
+uses those that leave 2 or 3, so what it reports was not seen by the fit. (Even and
 odd numbers would not do: MNIST alternates between two groups of writers, and odd numbers have
 12 % less ink.)
 

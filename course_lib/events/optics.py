@@ -87,6 +87,7 @@ def scaled_tables(p, steps: int, step_ms: float) -> dict[str, np.ndarray]:
                 low_pass_gain(p.tau_second, step_ms) * GAIN,
                 p.refractory * 1000,
                 p.background / (2 * 34 * 34) * (1 << 24),
+                p.background_p1 * (1 << 16),
             ]
         ),
     }

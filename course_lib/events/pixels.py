@@ -92,7 +92,7 @@ def record(image, seed, screen, columns, rows, path, logs, gains, camera, out):
     sorts the events by time. Events beyond len(out) are counted but not stored.
     """
     brighter_threshold, darker_threshold, mismatch = camera[0], camera[1], camera[2]
-    gain2, refractory, background = camera[3], camera[4], camera[5]
+    gain2, refractory, background, leak = camera[3], camera[4], camera[5], camera[6]
     key = recording_key(image, seed)
     retina = project(image, screen, columns, rows)
     left, width = reach(retina, path, 0)
@@ -168,6 +168,7 @@ def record(image, seed, screen, columns, rows, path, logs, gains, camera, out):
             bits = mix(key, 30_000 + draw)
             t = np.int64(bits >> np.uint64(33)) * duration >> 31
             if count < out.shape[0]:
-                out[count] = (t * SIDE * SIDE + draw // 2) * 2 + np.int64(bits & np.uint64(1))
+                darker = np.int64(bits & np.uint64(0xFFFF)) < leak
+                out[count] = (t * SIDE * SIDE + draw // 2) * 2 + (1 if darker else 0)
             count += 1
     return count

@@ -28,9 +28,10 @@ from course_lib.events.frames import BIN_BYTES, EVENT_DTYPE, check_bins, pack_ke
 from course_lib.events.optics import rounded_tables
 from course_lib.events.pixels import STEP_US, record
 
-VERSION = 2
+VERSION = 3
 
 
+# Fitted: three saccades along a triangle, (0, 0) -> (2, 5) -> (5, 0) -> (0, 0) pixels.
 # fmt: off
 GAZE_X = (
     0.00, 0.20, -0.01, 0.27, 0.23, 0.43, 1.43, 1.85, 2.10, 2.16, 2.15,
@@ -69,7 +70,8 @@ class Parameters:
     threshold_darker: float = 0.287
     mismatch: float = 0.05  # standard deviation of theta over pixels, relative to theta
     refractory: float = 0.0  # rest of a pixel after an event
-    background: float = 93.2  # background events per recording
+    background: float = 130.0  # background events per recording
+    background_p1: float = 0.93  # share of them with p = 1, as leaking pixels give
     duration: float = 308.0
 
     def __post_init__(self):
@@ -86,6 +88,8 @@ class Parameters:
                 sound, expected = all(math.isfinite(v) for v in value), "finite numbers"
             elif field.name.startswith("offset"):
                 sound, expected = math.isfinite(value), "a finite number"
+            elif field.name == "background_p1":
+                sound, expected = 0 <= value <= 1, "a share from 0 to 1"
             elif field.name in ("tau_dark", "mismatch", "refractory", "background"):
                 sound, expected = 0 <= value < math.inf, "a number of at least 0"
             else:

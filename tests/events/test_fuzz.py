@@ -67,6 +67,7 @@ def mutate(data: bytes, rng) -> bytes:
     return data + data
 
 
+@pytest.mark.slow
 def test_malformed_recordings_give_an_error_or_the_right_events(tmp_path):
     rng = np.random.default_rng(2024)
     path = tmp_path / "fuzz.bin"

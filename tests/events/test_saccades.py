@@ -15,7 +15,7 @@ from course_lib.events import DEFAULT, EVENT_DTYPE, Parameters, simulate, simula
 from course_lib.events.optics import gaze_path, scaled_tables
 from course_lib.events.pixels import BELL, bell, mix
 
-GOLDEN = "7ce47af1258d4d52f5878836227bb2c2c6d2c3f85e309507aa5ec552677a929f"
+GOLDEN = "5a1d9131d46d2c994df27daf56285366a61ed8b781b266bc8ce89fab574561ce"
 
 
 def test_golden_recordings(digits):
@@ -79,9 +79,13 @@ def test_events_are_sorted_and_on_the_sensor(recording):
 
 def test_blank_image_gives_background_alone():
     """Binomial, 2,312 draws a recording: mean within 5 standard errors, seeds 0 to 199."""
-    counts = [len(simulate(np.zeros((28, 28), np.uint8), seed)) for seed in range(200)]
+    recordings = [simulate(np.zeros((28, 28), np.uint8), seed) for seed in range(200)]
+    counts = [len(events) for events in recordings]
     error = np.sqrt(DEFAULT.background / 200)
     assert abs(np.mean(counts) - DEFAULT.background) < 5 * error
+    share, total = sum(e["p"].sum() for e in recordings) / sum(counts), sum(counts)
+    expected = DEFAULT.background_p1
+    assert abs(share - expected) < 5 * np.sqrt(expected * (1 - expected) / total)
     assert 0.7 < np.var(counts) / DEFAULT.background < 1.35
 
 
@@ -129,7 +133,14 @@ def test_random_numbers():
 
 @pytest.mark.parametrize(
     "change",
-    [{"blur": 0.0}, {"tau": float("nan")}, {"background": -1.0}, {"gaze_x": (0, 1)}, {"dark": 0}],
+    [
+        {"blur": 0.0},
+        {"tau": float("nan")},
+        {"background": -1.0},
+        {"background_p1": 1.5},
+        {"gaze_x": (0, 1)},
+        {"dark": 0},
+    ],
 )
 def test_bad_parameters_are_named(change):
     with pytest.raises(ValueError, match=next(iter(change))):
