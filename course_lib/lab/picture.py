@@ -57,12 +57,15 @@ class Caption:
 
 
 def show(figure: Figure, caption: str, alt: str) -> None:
-    """Display a figure with its caption and its description in words.
+    """Display a figure with its caption and its description in words, and close it.
 
     Raises ValueError if either is empty: a picture without words shuts readers out.
     """
+    import matplotlib.pyplot as plt
     from IPython.display import display
 
     if not caption.strip() or not alt.strip():
         raise ValueError("a figure needs a caption and a description in words (alt)")
-    display(Picture(png(figure), " ".join(alt.split())), Caption(caption, " ".join(alt.split())))
+    alt = " ".join(alt.split())
+    display(Picture(png(figure), alt), Caption(caption, alt))
+    plt.close(figure)  # or the notebook would show it a second time, without words
