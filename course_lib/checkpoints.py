@@ -14,6 +14,8 @@ import torch
 from course_lib.events.files import write_atomic
 
 VERSION = 1
+#: what torch.load raises on a file that is cut short, foreign, or holds more than plain values
+UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError)
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
@@ -31,7 +33,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         version = content["version"]
-    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError) as error:
+    except UNREADABLE as error:
         raise ValueError(
             f"{path} is not a checkpoint of this course, or is damaged ({error}); "
             "delete it and start the run again"

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from course_lib.evaluation import Evaluation, evaluate
+from course_lib.events import load_all, load_splits
 from course_lib.events.files import write_atomic
-from course_lib.events.splits import load_all, load_splits
 from course_lib.history import History
 from course_lib.runs import RunConfig, load_network, new_folder
 from course_lib.training import TrainingStopped, fit
@@ -130,16 +130,17 @@ def _save_result(folder, config, history, result) -> None:
 
 def draw_summary(path, config, history, result, network, test) -> None:
     """Learning curve, confusion matrix and a raster of the first hidden layer, as one PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
+    from course_lib.lab.picture import png
     from course_lib.lab.summary import summary_figure
 
-    sample = test.frames([0])
     with torch.no_grad():
-        spikes = network.record(sample)[0].spikes[:, 0]
-    figure = summary_figure(config.title(), history, result, spikes, int(test.labels[0]))
-    write_atomic(path, lambda stream: figure.savefig(stream, format="png", dpi=110))
+        spikes = network.record(test.frames([0]))[0].spikes[:, 0]
+    label = int(test.labels[0])
+    figure = summary_figure(
+        config.title(), history, result.confusion, result.accuracy, spikes, label
+    )
+    picture = png(figure)
+    write_atomic(path, lambda stream: stream.write(picture))
 
 
 def evaluate_run(options) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.events.frames import FrameSet
+from course_lib.events import FrameSet
 from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork
 

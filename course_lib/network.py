@@ -29,7 +29,7 @@ READOUTS = ("rate", "membrane")
 
 
 class LayerActivity(NamedTuple):
-    """What one layer did: three tensors of shape (T, B, N). A leaky readout has no spikes (zeros)."""
+    """What one layer did: three tensors (T, B, N). The spikes of a leaky readout are zeros."""
 
     currents: Tensor
     voltages: Tensor

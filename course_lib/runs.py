@@ -15,8 +15,8 @@ import torch
 
 from course_lib.checkpoints import load_checkpoint
 from course_lib.estimators import EGGROLL, ES, Estimator, SurrogateBPTT
+from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import write_atomic
-from course_lib.events.splits import Splits, concatenate, load_splits
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from course_lib.checkpoints import check_same, load_checkpoint, save_checkpoint
 from course_lib.estimators.base import Estimator
 from course_lib.evaluation import evaluate
-from course_lib.events.frames import FrameSet, shift_frames
+from course_lib.events import FrameSet, shift_frames
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
 from course_lib.noise import torch_generator

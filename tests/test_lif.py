@@ -156,7 +156,7 @@ def test_snntorch_differs_when_a_neuron_stays_above_threshold():
 
 
 def test_norse_agrees():
-    norse = pytest.importorskip("norse.torch.functional.lif_box", reason="needs norse (test set-up)")
+    norse = pytest.importorskip("norse.torch.functional.lif_box", reason="needs norse (test extra)")
     from norse.torch.functional.reset import reset_subtract, reset_value
 
     drive, beta, dt = currents(), 0.9, 0.001

@@ -25,7 +25,7 @@ def test_shapes_and_readouts(sizes, readout):
     if readout == "membrane":
         assert last.spikes.sum() == 0
     else:
-        assert 0 <= outputs.min() and outputs.max() <= 1
+        assert outputs.min() >= 0 and outputs.max() <= 1
 
 
 def test_equals_the_same_network_in_snntorch():

@@ -1,4 +1,4 @@
-"""Surrogate derivatives against the slopes they stand for, and BPTT against a hand-made unrolling."""
+"""Surrogate derivatives against the slopes they stand for, BPTT against the chain rule by hand."""
 
 import math
 
