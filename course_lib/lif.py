@@ -105,11 +105,13 @@ def lif_run(
     parameters: LIFParameters,
     spike: SpikeFunction = heaviside,
     voltage: Tensor | None = None,
-) -> tuple[Tensor, Tensor]:
+    keep_voltages: bool = True,
+) -> tuple[Tensor, Tensor | None]:
     """Run LIF neurons over time.
 
     currents: (T, ...), the input current of each step.
     voltage:  (...), the voltage before the first step; zero if not given.
+    keep_voltages: False saves the memory of what only looking needs; voltages are None then.
 
     Returns (spikes, voltages), both (T, ...): see ``lif_step``.
     Raises ValueError if ``currents`` has no time axis or no time steps.
@@ -123,8 +125,9 @@ def lif_run(
     for current in currents:
         fired, voltage = lif_step(current, voltage, parameters, spike)
         spikes.append(fired)
-        voltages.append(voltage)
-    return torch.stack(spikes), torch.stack(voltages)
+        if keep_voltages:
+            voltages.append(voltage)
+    return torch.stack(spikes), torch.stack(voltages) if keep_voltages else None
 
 
 def leaky_run(currents: Tensor, beta: float) -> Tensor:

@@ -17,7 +17,7 @@ Shapes: T steps, B samples, N neurons, C classes. Tensors are time-major: frames
 currents, voltages and spikes (T, B, N), outputs (B, C).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -100,7 +100,9 @@ class SpikingNetwork(nn.Module):
         currents: maps (layer index, its input) to the layer's currents; W x + b if not given.
                   Methods that perturb weights replace it, and may add axes before B.
         """
-        return self.read(self._run(frames, spike, currents)[-1])
+        for output in self._run(frames, spike, currents, keep=False):
+            pass  # only the last layer's activity is needed
+        return self.read(output)
 
     def logits(self, frames: Tensor, **options) -> Tensor:
         """Logits (B, C): ``logit_scale`` times the outputs. Options as in ``forward``."""
@@ -108,25 +110,25 @@ class SpikingNetwork(nn.Module):
 
     def record(self, frames: Tensor, spike: SpikeFunction = heaviside) -> list[LayerActivity]:
         """Currents, voltages and spikes of every layer, first hidden layer first."""
-        return self._run(frames, spike)
+        return list(self._run(frames, spike))
 
-    def _run(self, frames, spike, currents=None) -> list[LayerActivity]:
+    def _run(self, frames, spike, currents=None, keep=True) -> Iterator[LayerActivity]:
+        """The layers' activity, one after another; hidden voltages only if ``keep``."""
         if frames.dim() < 3 or frames.shape[-1] != self.sizes[0] or 0 in frames.shape:
             raise ValueError(
                 f"frames has shape {tuple(frames.shape)}; expected (T, B, {self.sizes[0]}): time, "
                 "batch, inputs, none of them empty"
             )
         currents = currents or (lambda index, inputs: self.layers[index](inputs))
-        activity, inputs = [], frames
+        inputs = frames
         for index in range(len(self.layers)):
             drive = currents(index, inputs)
             if index == len(self.layers) - 1 and self.readout == "membrane":
                 voltages = leaky_run(drive, self.neuron.beta)
                 inputs = torch.zeros_like(voltages)
             else:
-                inputs, voltages = lif_run(drive, self.neuron, spike)
-            activity.append(LayerActivity(drive, voltages, inputs))
-        return activity
+                inputs, voltages = lif_run(drive, self.neuron, spike, keep_voltages=keep)
+            yield LayerActivity(drive, voltages, inputs)
 
     def read(self, output: LayerActivity) -> Tensor:
         """Outputs (B, C) of the recorded activity of the last layer."""

@@ -116,9 +116,10 @@ class EGGROLL(EvolutionStrategy):
             else:  # every member has spikes of its own: (T, signs, M, B, in)
                 projected = torch.einsum("tsmbi,mir->tsmbr", inputs, b)
                 shared = network.layers[index](inputs)
-            low_rank = torch.einsum("tsmbr,mor->tsmbo", projected, a)
-            perturbation = low_rank / math.sqrt(self.rank) + bias.unsqueeze(1)
-            return shared + signs * sigmas[index] * perturbation
+            scaled = a * (sigmas[index] / math.sqrt(self.rank))  # the smallest factor to scale
+            perturbation = torch.einsum("tsmbr,mor->tsmbo", projected, scaled)
+            perturbation += sigmas[index] * bias.unsqueeze(1)
+            return torch.addcmul(shared, signs, perturbation)  # shared + sign · perturbation
 
         return currents
 

@@ -23,7 +23,7 @@ def levels(ax: Axes, signal, reference, up, down) -> Axes:
     ax.plot(up, signal[list(up)], "^", color=BRIGHTER, label="event: brighter", linestyle="none")
     ax.plot(down, signal[list(down)], "v", color=DARKER, label="event: darker", linestyle="none")
     ax.set(xlabel="time step", ylabel="log brightness")
-    ax.legend(ncols=2)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
     return ax
 
 

@@ -53,7 +53,7 @@ def as_array(values, dimensions: int, name: str) -> np.ndarray:
 
 
 def raster(ax: Axes, spikes, colour: str = COLOURS["blue"]) -> Axes:
-    """Spikes (T, N) of N neurons: one tick for each spike, time to the right."""
+    """Spikes (T, N) of N neurons: one mark for each spike, time to the right."""
     spikes = as_array(spikes, 2, "spikes")
     steps, neurons = spikes.shape
     times, which = np.nonzero(spikes)
@@ -62,14 +62,14 @@ def raster(ax: Axes, spikes, colour: str = COLOURS["blue"]) -> Axes:
         times,
         which,
         linestyle="none",
-        marker="|",
+        marker="|" if steps > 30 else "s",
         color=colour,
         markersize=float(np.clip(0.8 * height, 2, 14)),
-        markeredgewidth=1.2,
+        markeredgewidth=1.2 if steps > 30 else 0,
     )
     ax.set(xlabel="time step", ylabel="neuron", xlim=(-0.7, steps - 0.3), ylim=(-1, neurons))
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     ax.grid(False)
     return ax
 
@@ -96,7 +96,7 @@ def learning_curve(ax: Axes, history: Sequence[Mapping]) -> Axes:
         label = "loss" if window == 1 else f"loss, mean of {window} steps"
         ax.plot(steps, mean, color=COLOURS["blue"], label=label)
     ax.set(xlabel="step", ylabel="training loss (nats)")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
     right = ax.twinx()
     steps, accuracy = column("validation_accuracy")

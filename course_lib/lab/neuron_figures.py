@@ -40,7 +40,7 @@ def voltage(ax: Axes, voltages, spikes, threshold: float, colour: str = COLOURS[
     ax.set(
         xlabel="time step", ylabel="voltage v", ylim=(low - 0.05 * threshold, top + 0.3 * threshold)
     )
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     return ax
 
 
