@@ -10,7 +10,8 @@ import math
 import numpy as np
 import torch
 
-from course_lib.events import load_digits, pack, simulate
+from course_lib.events import load_digits, simulate
+from course_lib.events.compare import count_frames
 from course_lib.lab import event_figures, neuron_figures
 from course_lib.lab.figures import COLOURS, style
 from course_lib.lab.picture import new_figure, png
@@ -29,22 +30,12 @@ def recording(digit: int):
     return events
 
 
-def count_frames(events, bins: int) -> np.ndarray:
-    """(bins, 2, 34, 34) number of events of each bin, polarity and pixel, cut as ``pack`` cuts."""
-    counts = np.zeros((bins, 2, 34, 34), dtype=int)
-    first, last = int(events["t"][0]), int(events["t"][-1])
-    index = (events["t"] - first) // ((last - first) // bins)
-    kept = events[index < bins]
-    np.add.at(counts, (index[index < bins], kept["p"], kept["y"], kept["x"]), 1)
-    return counts
-
-
 def event_bins(values: dict) -> tuple[bytes, str, str]:
     """Frames of one recording. values: "digit" 0 to 9, "bins" T, "clamp" True or False."""
     digit, bins, clamp = values["digit"], values["bins"], values["clamp"]
     events = recording(digit)
     counts = count_frames(events, bins)
-    inputs = np.unpackbits(pack(events, bins)).reshape(counts.shape) if clamp else counts
+    inputs = counts.clip(0, 1) if clamp else counts
     shown = np.unique(np.linspace(0, bins - 1, min(bins, SHOWN)).round().astype(int))
     figure, axes = new_figure(2, 5, height=3.4)
     with style():

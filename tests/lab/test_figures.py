@@ -1,0 +1,146 @@
+"""Figures draw what they are given, on the axes they are given, and change nothing."""
+
+import numpy as np
+import pytest
+import torch
+
+from course_lib.events import load_digits, simulate
+from course_lib.lab import event_figures, figures, neuron_figures
+from course_lib.lab.picture import Caption, Picture, new_figure, png, show
+
+RANDOM = np.random.default_rng(0)
+SPIKES = (RANDOM.random((20, 30)) < 0.2).astype(float)
+EVENTS = simulate(load_digits().images[1503], seed=0)
+FRAMES = (RANDOM.random((4, 2, 34, 34)) < 0.1).astype(float)
+HISTORY = [
+    {
+        "step": k,
+        "seconds": k / 10,
+        "loss": 2 / k,
+        **({"validation_accuracy": 0.5} if k % 4 == 0 else {}),
+    }
+    for k in range(1, 60)
+]
+DRAWINGS = {
+    "raster": (figures.raster, [SPIKES]),
+    "learning_curve": (figures.learning_curve, [HISTORY]),
+    "confusion": (figures.confusion, [RANDOM.integers(0, 50, (10, 10))]),
+    "decay": (neuron_figures.decay, [{"a": SPIKES[:, 0], "b": SPIKES[:, 1]}]),
+    "voltage": (neuron_figures.voltage, [SPIKES[:, 0] - 0.2, SPIKES[:, 0], 1.0]),
+    "fi_curve": (neuron_figures.fi_curve, [SPIKES[:, 0], SPIKES[:, 1], SPIKES[:, 2]]),
+    "scale_sweep": (neuron_figures.scale_sweep, [np.arange(1, 21), {"share": SPIKES[:, 0]}]),
+    "levels": (event_figures.levels, [SPIKES[:, 0], SPIKES[:, 1], [3], [4, 5]]),
+    "stream": (event_figures.stream, [EVENTS]),
+    "rate": (event_figures.rate, [{"one": SPIKES[0], "other": SPIKES[1]}, 5]),
+    "frame": (event_figures.frame, [FRAMES[0], "a frame"]),
+    "counts": (event_figures.counts, [FRAMES[0, 0], "counts"]),
+}
+
+
+def copy(value):
+    if isinstance(value, dict):
+        return {key: copy(part) for key, part in value.items()}
+    return [copy(part) for part in value] if isinstance(value, list) else np.copy(value)
+
+
+def assert_same(value, before):
+    if isinstance(value, dict):
+        assert value.keys() == before.keys()
+        for key in value:
+            assert_same(value[key], before[key])
+    elif isinstance(value, list):
+        for one, other in zip(value, before, strict=True):
+            assert_same(one, other)
+    else:
+        np.testing.assert_array_equal(value, before)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_draws_on_its_axes_and_changes_no_input(name):
+    draw, arguments = DRAWINGS[name]
+    before = copy(arguments)
+    figure, ax = new_figure()
+    assert draw(ax, *arguments) is ax
+    assert ax.has_data()
+    assert len(png(figure)) > 2000
+    assert_same(arguments, before)
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_equal_data_give_equal_pictures(name):
+    draw, arguments = DRAWINGS[name]
+    pictures = []
+    for _ in range(2):
+        figure, ax = new_figure()
+        draw(ax, *arguments)
+        pictures.append(png(figure))
+    assert pictures[0] == pictures[1]
+
+
+def test_strip_leaves_unused_axes_empty_and_refuses_too_many_frames():
+    figure, axes = new_figure(1, 5)
+    event_figures.strip(axes, FRAMES, ["a", "b", "c", "d"])
+    assert [bool(ax.images) for ax in axes] == [True] * 4 + [False]
+    with pytest.raises(ValueError, match="4 frames need as many axes; there are 2"):
+        event_figures.strip(new_figure(1, 2)[1], FRAMES)
+
+
+def test_both_polarities_are_told_apart():
+    frame = np.zeros((2, 34, 34))
+    frame[0, 0, 0] = frame[1, 0, 1] = frame[0, 0, 2] = frame[1, 0, 2] = 1
+    colours = {tuple(colour) for colour in event_figures.colours_of(frame)[0, :4]}
+    assert len(colours) == 4
+
+
+def test_raster_marks_every_spike_at_its_place():
+    ax = figures.raster(new_figure()[1], torch.tensor(SPIKES))
+    line = ax.get_lines()[0]
+    marked = set(zip(line.get_xdata().tolist(), line.get_ydata().tolist(), strict=True))
+    assert marked == {(int(t), int(n)) for t, n in np.argwhere(SPIKES)}
+
+
+def test_learning_curve_takes_records_with_gaps():
+    ax = figures.learning_curve(new_figure()[1], HISTORY)
+    right = ax.figure.axes[1].get_lines()[0]
+    assert right.get_xdata().tolist() == list(range(4, 60, 4))
+    assert set(right.get_ydata()) == {50}
+    mean = ax.get_lines()[1]
+    assert mean.get_ydata()[-1] == pytest.approx((2 / 58 + 2 / 59) / 2)
+    figures.learning_curve(new_figure()[1], [])
+
+
+def test_confusion_shows_counts_and_refuses_what_is_not_square():
+    matrix = np.diag(np.arange(1, 11))
+    ax = figures.confusion(new_figure(width=5, height=5)[1], matrix)
+    assert [text.get_text() for text in ax.texts] == [str(k) for k in range(1, 11)]
+    with pytest.raises(ValueError, match="as many rows as columns"):
+        figures.confusion(ax, np.zeros((2, 3)))
+
+
+def test_wrong_shapes_are_named():
+    with pytest.raises(ValueError, match=r"spikes has shape \(3,\); expected 2 axes"):
+        figures.raster(new_figure()[1], np.zeros(3))
+
+
+def test_series_differ_in_more_than_colour():
+    looks = [figures.series(k) for k in range(7)]
+    assert len({look["marker"] for look in looks}) == 7
+    assert len({look["color"] for look in looks}) == 7
+
+
+def test_style_does_not_leak():
+    import matplotlib
+
+    before = matplotlib.rcParams["axes.grid"]
+    with figures.style():
+        assert matplotlib.rcParams["axes.grid"]
+    assert matplotlib.rcParams["axes.grid"] == before
+
+
+def test_a_picture_carries_its_words(capsys):
+    bundle, metadata = Picture(b"png", "what it shows")._repr_mimebundle_()
+    assert bundle["image/png"] == b"png" and metadata["image/png"]["alt"] == "what it shows"
+    page = Caption("Figure 1. a < b", "words & more")._repr_mimebundle_()["text/html"]
+    assert "a &lt; b" in page and "words &amp; more" in page and "<details>" in page
+    with pytest.raises(ValueError, match="description in words"):
+        show(new_figure()[0], "Figure 1.", " ")

@@ -1,0 +1,147 @@
+"""Widgets answer at every extreme of their controls, in place, and only when they must."""
+
+import itertools
+import math
+
+import ipywidgets as ipw
+import numpy as np
+import pytest
+import torch
+
+from course_lib.events import pack
+from course_lib.lab import renders, widgets
+from course_lib.lif import LIFParameters, lif_run
+
+WIDGETS = {"event_bins": widgets.event_bins, "lif_neuron": widgets.lif_neuron}
+
+
+def extremes(control) -> tuple:
+    """Minimum, default and maximum of a slider; every choice of another control."""
+    if isinstance(control, ipw.Checkbox):
+        return False, control.value, True
+    if isinstance(control, ipw.ToggleButtons):
+        choices = [value for _, value in control.options]
+        return choices[0], control.value, choices[-1]
+    return control.min, control.value, control.max
+
+
+def settings(make) -> list[dict]:
+    """The defaults, each control at its extremes, and two corners."""
+    sweep = make()
+    default = sweep.values()
+    found = [default]
+    for name, control in sweep.controls.items():
+        found += [{**default, name: value} for value in extremes(control)]
+    for end in (0, 2):
+        found.append({name: extremes(c)[end] for name, c in sweep.controls.items()})
+    return [dict(items) for items in dict.fromkeys(tuple(s.items()) for s in found)]
+
+
+CASES = [(name, values) for name, make in WIDGETS.items() for values in settings(make)]
+
+
+@pytest.mark.parametrize(("name", "values"), CASES)
+def test_render_at_extremes_and_corners(name, values):
+    before = dict(values)
+    first = getattr(renders, name)(values)
+    assert values == before
+    assert first[0].startswith(b"\x89PNG") and len(first[0]) > 2000
+    assert first[1] and first[2]
+    assert "nan" not in first[1]
+    assert getattr(renders, name)(values) == first
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_controls_are_labelled_and_wait_for_release(name):
+    sweep = WIDGETS[name]()
+    for control in sweep.controls.values():
+        assert control.description
+        if isinstance(control, ipw.IntSlider | ipw.FloatSlider):
+            assert control.continuous_update is False
+            assert control.min <= control.value <= control.max
+
+
+def test_same_widgets_new_values():
+    sweep = widgets.lif_neuron()
+    picture, numbers = sweep.picture, sweep.numbers
+    first = picture.value, numbers.value, picture.tooltip
+    sweep.controls["current"].value = 1.2
+    assert sweep.picture is picture and sweep.numbers is numbers
+    assert all(
+        a != b for a, b in zip(first, (picture.value, numbers.value, picture.tooltip), strict=True)
+    )
+    sweep.controls["current"].value = 0.15
+    assert (picture.value, numbers.value, picture.tooltip) == first
+
+
+def test_every_setting_is_rendered_once_and_the_memory_is_bounded(monkeypatch):
+    calls = []
+
+    def render(values):
+        calls.append(values["k"])
+        return b"png", f"k = {values['k']}", "words"
+
+    monkeypatch.setattr(widgets, "KEPT", 3)
+    sweep = widgets.Sweep(render, {"k": ipw.IntSlider(value=0, min=0, max=9)})
+    for k in (1, 0, 1, 2, 1):
+        sweep.controls["k"].value = k
+    assert calls == [0, 1, 2]
+    for k in (3, 4, 0):
+        sweep.controls["k"].value = k
+    assert calls == [0, 1, 2, 3, 4, 0]
+    assert len(sweep._kept) <= 3
+
+
+def test_errors_are_let_through():
+    def render(values):
+        if values["k"]:
+            raise RuntimeError("cannot draw")
+        return b"png", "fine", "words"
+
+    sweep = widgets.Sweep(render, {"k": ipw.IntSlider(value=0, min=0, max=9)})
+    with pytest.raises(RuntimeError, match="cannot draw"):
+        sweep.controls["k"].value = 1
+
+
+@pytest.mark.parametrize("name", WIDGETS)
+def test_stored_output_has_picture_words_and_numbers(name):
+    bundle, metadata = WIDGETS[name]()._repr_mimebundle_()
+    assert bundle["image/png"].startswith(b"\x89PNG")
+    assert metadata["image/png"]["alt"]
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    assert "children" not in bundle["text/plain"]
+
+
+@pytest.mark.parametrize("bins", [1, 10, 50])
+def test_numbers_are_those_of_the_frames(bins):
+    events = renders.recording(3)
+    bits = np.unpackbits(pack(events, bins))
+    numbers = renders.event_bins({"digit": 3, "bins": bins, "clamp": True})[1]
+    assert f"{100 * bits.sum() / len(events):.0f} % of {len(events):,} events" in numbers
+    assert f"average {bits.sum() / bins:.0f} of 2,312 inputs" in numbers
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_recordings_are_read_only(digit):
+    with pytest.raises(ValueError, match="read-only"):
+        renders.recording(digit)["t"][0] = 1
+
+
+def test_first_spike_equals_simulation():
+    cases = itertools.product(
+        (0.0, 0.5, 0.9, 0.97, 1.0), (0.35, 1.0, 1.7), (0.013, 0.117, 0.61, 1.9)
+    )
+    for beta, threshold, current in cases:
+        drive = torch.full((2000, 1), current, dtype=torch.float64)
+        spikes = lif_run(drive, LIFParameters(beta, threshold))[0][:, 0]
+        fired = spikes.nonzero()
+        expected = fired[0].item() + 1 if len(fired) else math.inf
+        assert renders.first_spike(beta, threshold, current) == expected, (beta, threshold, current)
+
+
+def test_regimes_have_their_names():
+    assert [renders.regime(rate) for rate in (0, 0.2, 1)] == [
+        "silence",
+        "regular firing",
+        "saturation",
+    ]
