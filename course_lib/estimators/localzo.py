@@ -1,0 +1,191 @@
+"""LocalZO: a zeroth-order derivative for each spike, and SparseGrad, its deterministic rival.
+
+The spike h(u) = 1[u > 0], u = v − θ, has no useful derivative. LocalZO measures one by a two-point
+finite difference over a random distance δz, one of its own for every neuron and time step:
+
+    G²(u; z) = (h(u + δz) − h(u − δz)) z / (2δ) = |z|/(2δ) · 1[|u| < δ|z|]          eq. 5
+    ∂s/∂u ≈ G = (c/m) Σ_k |z_k|^α/(2δ) · 1[|u| < δ|z_k|],     z_k ~ λ               eq. 6 and 7
+
+and backpropagates through time with it. On average G is an ordinary surrogate
+(``smoothing.py``, where c comes from, too), but most neurons at most times have G = 0 exactly, and
+those take no part in the backward pass. SparseGrad gets there without chance: it uses the expected
+surrogate and cuts it off where |u| exceeds LocalZO's expected threshold.
+
+The numbers z are drawn in the forward pass. ``fast=True`` runs ``course_lib/kernels.py``, which
+computes with active entries only; ``fast=False`` the plain autograd loop below, its oracle. Both
+take z from the same counter-based stream, so both fill in the same gradient.
+
+Sources: Mukhoty et al., Direct Training of SNN using Local Zeroth Order Method (NeurIPS 2023);
+SparseGrad: Perez-Nieves and Goodman, Sparse Spiking Gradient Descent (NeurIPS 2021).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from course_lib import kernels
+from course_lib.estimators.base import Estimator, check_batch
+from course_lib.estimators.smoothing import (
+    Smoothing,
+    check_samples,
+    match_surrogate,
+    named_smoothing,
+)
+from course_lib.estimators.surrogate import surrogate_spike
+from course_lib.fitness import cross_entropy
+from course_lib.lif import heaviside
+from course_lib.noise import torch_generator
+
+
+def stream_key(generator: torch.Generator) -> int:
+    """The key of a stream of draws: one number taken from an explicit generator."""
+    return int(torch.randint(2**62, (), generator=generator))
+
+
+def draw_indices(key: int, position: int, count: int) -> np.ndarray:
+    """Entries ``position`` … of stream ``key``: ``count`` whole numbers, uniform below 65,536.
+
+    The i-th is the top 16 bits of the i-th output of SplitMix64 (Steele, Lea and Flood 2014,
+    doi 10.1145/2660193.2660195) started at ``key``. As it depends on key and i alone, the kernel
+    can ask for the few that it needs and get the same.
+    """
+    x = np.arange(position + 1, position + 1 + count, dtype=np.uint64)
+    x = x * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ (x >> np.uint64(31))) >> np.uint64(48)).astype(np.int64)
+
+
+class _ZerothOrderSpike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, distance, magnitudes, smoothing):
+        ctx.save_for_backward(smoothing.derivative(distance, magnitudes))
+        return heaviside(distance)
+
+    @staticmethod
+    def backward(ctx, grad_spikes):
+        (derivative,) = ctx.saved_tensors
+        return grad_spikes * derivative, None, None
+
+
+class ZerothOrderSpike:
+    """A spike function: Heaviside forward, LocalZO's G backward, fresh draws at every call.
+
+    generator: names the stream of draws; calls take their z from it one after the other.
+    """
+
+    def __init__(self, smoothing: Smoothing, samples: int, generator: torch.Generator):
+        self.smoothing, self.samples = smoothing, check_samples(samples)
+        self.key, self.position = stream_key(generator), 0
+
+    def draw(self, distance: Tensor) -> Tensor:
+        """|z| for every entry of ``distance``: its shape with m samples as a last axis."""
+        count = distance.numel() * self.samples
+        indices = torch.from_numpy(draw_indices(self.key, self.position, count))
+        self.position += count
+        drawn = self.smoothing.magnitudes[indices].to(distance)
+        return drawn.view(*distance.shape, self.samples)
+
+    def __call__(self, distance: Tensor) -> Tensor:
+        return _ZerothOrderSpike.apply(distance, self.draw(distance), self.smoothing)
+
+
+@dataclass
+class _Smoothed(Estimator):
+    """What LocalZO and SparseGrad share.
+
+    delta:        δ > 0, how far a finite difference reaches, in units of voltage.
+    samples:      m ≥ 1, draws a neuron and time step.
+    distribution: λ: "normal", "uniform" or "laplace"; a surrogate to be met in expectation,
+                  "sigmoid", "fast_sigmoid" or a function g(u) of one's own; or a ``Smoothing``.
+    alpha:        α of eq. 7; by default 1, and −1 for the fast sigmoid.
+    seed:         of z, together with the step.
+    fast:         use the compiled kernel where it applies (see ``kernels.input_events``).
+
+    Raises ValueError naming the theorem's condition that δ, m, α, λ or g breaks.
+    """
+
+    delta: float = 0.5
+    samples: int = 5
+    distribution: str | Smoothing | Callable[[Tensor], Tensor] = "normal"
+    alpha: float | None = None
+    seed: int = 0
+    fast: bool = True
+    smoothing: Smoothing = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self):
+        self.samples = check_samples(self.samples)
+        given = self.distribution
+        if isinstance(given, Smoothing):
+            if (given.delta, given.alpha) != (self.delta, self.alpha or given.alpha):
+                raise ValueError(
+                    f"the smoothing {given.name!r} was made for delta {given.delta} and alpha "
+                    f"{given.alpha:g}, not {self.delta} and {self.alpha}; make it anew"
+                )
+            self.smoothing = given
+        elif callable(given):
+            self.smoothing = match_surrogate(given, self.delta, self.alpha or 1.0)
+        else:
+            self.smoothing = named_smoothing(given, self.delta, self.alpha)
+
+    def fill_grads(self, network, frames, labels, step=0):
+        check_batch(network, frames, labels)
+        events = kernels.input_events(network, frames) if self.fast else None
+        if events is not None:
+            run = kernels.EventDrivenPass(network, events, self.pseudo_derivative(step))
+            logits = (network.logit_scale * run.outputs).requires_grad_()
+            loss = cross_entropy(logits, labels)
+            loss.backward()
+            run.backward(network.logit_scale * logits.grad)
+        else:
+            network.zero_grad(set_to_none=True)
+            loss = cross_entropy(network.logits(frames, spike=self.spike(step)), labels)
+            loss.backward()
+        return loss.item()
+
+
+@dataclass
+class LocalZO(_Smoothed):
+    __doc__ = "Fill ``.grad`` by BPTT with LocalZO's spike derivative.\n" + _Smoothed.__doc__[35:]
+
+    def spike(self, step: int) -> ZerothOrderSpike:
+        """The spike function of this step; the same step draws the same z."""
+        return ZerothOrderSpike(self.smoothing, self.samples, torch_generator(self.seed, step))
+
+    def pseudo_derivative(self, step: int) -> kernels.Draws:
+        """The same draws for the kernel."""
+        magnitudes, smoothing = self.smoothing.magnitudes.float(), self.smoothing
+        return kernels.Draws(
+            stream_key(torch_generator(self.seed, step)),
+            self.samples,
+            (smoothing.delta * magnitudes).numpy(),
+            (smoothing.scale / (2 * smoothing.delta) * magnitudes**smoothing.alpha).numpy(),
+        )
+
+
+@dataclass
+class SparseGrad(_Smoothed):
+    """Fill ``.grad`` by BPTT with the expected surrogate, zero where |u| ≥ B_th.
+
+    B_th is LocalZO's expected threshold δ E[max |z_k|] (eq. 21) at the same λ, δ and m. Nothing is
+    drawn: ``seed`` has no effect. Arguments and errors as for LocalZO.
+    """
+
+    def spike(self, step: int):
+        """The spike function; every step has the same."""
+        return surrogate_spike(self._derivative)
+
+    def pseudo_derivative(self, step: int) -> kernels.Cutoff:
+        """The same for the kernel."""
+        return kernels.Cutoff(self.threshold, self._derivative)
+
+    @property
+    def threshold(self) -> float:
+        """B_th, in units of voltage."""
+        return self.smoothing.expected_threshold(self.samples)
+
+    def _derivative(self, distance: Tensor) -> Tensor:
+        return self.smoothing.surrogate(distance) * (distance.abs() < self.threshold)
