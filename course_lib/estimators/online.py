@@ -1,0 +1,188 @@
+"""Online training: what OPZO, OTTT, DFA and single-point zeroth order share.
+
+At every time step each weight is changed by a product of three factors that are at hand at that
+moment, so nothing is kept over time: memory is the same for T = 10 and T = 1000.
+
+    â_l[t]  = β â_l[t−1] + s_{l−1}[t]                       trace of what came in (presynaptic)
+    ψ(u_l[t])                                               how ready the neuron was to fire
+    g_l[t]                                                  error at its output, from above
+    ∂L/∂W_l ≈ Σ_t (g_l[t] ⊙ ψ(u_l[t])) â_l[t]ᵀ              u = v − θ, ψ a surrogate derivative
+
+The members of the family differ only in where g comes from, in ``hidden_errors``:
+
+    OTTT                spatial backpropagation, through the weights of the layer above
+    DFA                 e times a fixed random matrix
+    OPZO                e times M, an estimate of the mean Jacobian made from noise
+    single-point ZO     the scalar loss times the noise itself, over α
+
+**The loss** is that of the answer accumulated over all T steps, as everywhere in this course:
+quiet moments between saccades hold no answer, so a loss at every single step would fail. Its error
+is known only at the end, but an online rule needs one now. It takes the error of the answer so far,
+
+    ō[t] = (1/t) Σ_{τ≤t} o[τ],      e[t] = (1/T) ∂loss(ō[t], label) / ∂ō[t],
+
+which at t = T is the exact error of the network's own loss; o[τ] is the output's voltage
+("membrane" readout) or spike ("rate"), and ∂ō[T]/∂o[t] = 1/T.
+
+Sources: Xiao et al. 2022, Online Training Through Time (arXiv 2210.04195), sections 4.1–4.2;
+Online Pseudo-Zeroth-Order Training (arXiv 2407.12516), the three-factor update.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from course_lib.estimators.base import Estimator, check_batch
+from course_lib.estimators.surrogate import SURROGATES
+from course_lib.lif import heaviside, lif_step
+from course_lib.network import SpikingNetwork
+
+ERRORS = ("softmax", "difference")
+
+
+class Moment(NamedTuple):
+    """One time step, as an update rule sees it. B samples, N_l neurons, C classes.
+
+    psi:    ψ(u_l[t]) of each hidden layer, (B, N_l).
+    noise:  z_l[t] of each hidden layer, (B, N_l); none if the method injects no noise.
+    spikes: what each hidden layer sent on, noise included, (B, N_l).
+    emitted: what the step alone added to the output, (B, C): spikes, or a leaky output's current.
+    error:  e[t], (B, C), of the batch's mean loss.
+    delta:  the same at the output's currents, (B, C): times ψ for a spiking output.
+    losses: loss of the answer so far of each sample, over B·T, (B,).
+    """
+
+    psi: list[Tensor]
+    noise: list[Tensor]
+    spikes: list[Tensor]
+    emitted: Tensor
+    error: Tensor
+    delta: Tensor
+    losses: Tensor
+
+
+@dataclass(kw_only=True)
+class OnlineEstimator(Estimator):
+    """One pass over time that fills ``.grad`` as it goes.
+
+    surrogate, slope: ψ; the same choices as for BPTT.
+    error: "softmax", e = c (softmax(c o) − y), of the cross-entropy of logits c o; or
+           "difference", e = o − y, of ½‖o − y‖², y one-hot.
+
+    Raises ValueError for unknown names and a slope that is not positive, and in ``fill_grads`` for
+    a network without a hidden layer.
+    """
+
+    surrogate: str = "fast_sigmoid"
+    slope: float = 10.0
+    error: str = "softmax"
+
+    def __post_init__(self):
+        check_choice("surrogate", self.surrogate, SURROGATES)
+        check_choice("error", self.error, ERRORS)
+        if not 0 < self.slope < math.inf:
+            raise ValueError(f"slope is {self.slope}; it must be a positive number")
+
+    def hidden_errors(self, network: SpikingNetwork, moment: Moment) -> list[Tensor]:
+        """g_l[t] for each hidden layer, (B, N_l): where members of the family differ."""
+        raise NotImplementedError
+
+    def draws(self, network: SpikingNetwork, batch: int, step: int) -> Iterator[list[Tensor]]:
+        """For each time step, noise z_l for each hidden layer; an empty list for no noise."""
+        while True:
+            yield []
+
+    def disturb(self, distance: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+        """(u, what the neuron sends on) of u = v − θ and of z."""
+        return distance, heaviside(distance)
+
+    def begin(self, network: SpikingNetwork, labels: Tensor, steps: int) -> None:
+        """Called before the first of so many time steps."""
+
+    def finish(self) -> None:
+        """Called after the last time step."""
+
+    @torch.no_grad()
+    def fill_grads(self, network, frames, labels, step=0):
+        check_batch(network, frames, labels)
+        if len(network.layers) < 2:
+            raise ValueError(
+                f"the network's sizes are {network.sizes}, without a hidden layer: "
+                f"{type(self).__name__} is about errors at hidden layers, so give it one, such as "
+                "(2312, 256, 10)"
+            )
+        (steps, batch), neuron = frames.shape[:2], network.neuron
+        for parameter in network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        self.begin(network, labels, steps)
+        noise = self.draws(network, batch, step)
+        voltages = [frames.new_zeros(batch, size) for size in network.sizes[1:]]
+        traces = [frames.new_zeros(batch, size) for size in network.sizes[:-1]]
+        bias_trace, total = 0.0, torch.zeros_like(voltages[-1])
+
+        for t, inputs in enumerate(frames):
+            z, psi, sent = next(noise), [], []
+            bias_trace = neuron.beta * bias_trace + 1
+            for index, layer in enumerate(network.layers):
+                traces[index] = neuron.beta * traces[index] + inputs
+                current = layer(inputs)
+                if index == len(network.layers) - 1:
+                    break
+                inputs, voltages[index], ready = self._fire(
+                    current, voltages[index], neuron, z[index] if z else None
+                )
+                sent.append(inputs)
+                psi.append(ready)
+
+            if network.readout == "membrane":
+                voltages[-1] = neuron.beta * voltages[-1] + current
+                output, emitted, output_psi = voltages[-1], current, 1.0
+            else:
+                spikes, voltages[-1], output_psi = self._fire(current, voltages[-1], neuron, None)
+                output = emitted = spikes
+            total += output
+            losses, error = self.judge(total / (t + 1), labels, network.logit_scale)
+            scale = 1 / (batch * steps)
+            moment = Moment(
+                psi, z, sent, emitted, error * scale, error * scale * output_psi, losses * scale
+            )
+            errors = self.hidden_errors(network, moment)
+            deltas = [g * ready for g, ready in zip(errors, psi, strict=True)]
+            for layer, delta, trace in zip(
+                network.layers, [*deltas, moment.delta], traces, strict=True
+            ):
+                layer.weight.grad.addmm_(delta.T, trace)
+                layer.bias.grad.add_(delta.sum(dim=0), alpha=bias_trace)
+        self.finish()
+        return F.cross_entropy(network.logit_scale * total / steps, labels).item()
+
+    def _fire(self, current, voltage, neuron, noise) -> tuple[Tensor, Tensor, Tensor]:
+        """One step of spiking neurons: what they send on, v[t], ψ(u[t])."""
+        seen = {}
+
+        def spike(distance):
+            seen["u"], seen["sent"] = self.disturb(distance, noise)
+            return heaviside(seen["u"])
+
+        _, voltage = lif_step(current, voltage, neuron, spike)
+        return seen["sent"], voltage, SURROGATES[self.surrogate](seen["u"], self.slope)
+
+    def judge(self, answer: Tensor, labels: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+        """Loss of each sample (B,) and its gradient with respect to the answer (B, C)."""
+        target = F.one_hot(labels, answer.shape[1]).to(answer)
+        if self.error == "difference":
+            return 0.5 * (answer - target).square().sum(dim=1), answer - target
+        logits = scale * answer
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        return losses, scale * (torch.softmax(logits, dim=1) - target)
+
+
+def check_choice(name: str, value, choices) -> None:
+    """Raise ValueError, listing the choices, unless ``value`` is one of them."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
