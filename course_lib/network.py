@@ -17,6 +17,7 @@ Shapes: T steps, B samples, N neurons, C classes. Tensors are time-major: frames
 currents, voltages and spikes (T, B, N), outputs (B, C).
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -100,9 +101,8 @@ class SpikingNetwork(nn.Module):
         currents: maps (layer index, its input) to the layer's currents; W x + b if not given.
                   Methods that perturb weights replace it, and may add axes before B.
         """
-        for output in self._run(frames, spike, currents, keep=False):
-            pass  # only the last layer's activity is needed
-        return self.read(output)
+        layers = self._run(frames, spike, currents, keep=False)
+        return self.read(deque(layers, maxlen=1).pop())  # let go of each layer but the last
 
     def logits(self, frames: Tensor, **options) -> Tensor:
         """Logits (B, C): ``logit_scale`` times the outputs. Options as in ``forward``."""

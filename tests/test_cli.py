@@ -1,0 +1,126 @@
+"""The command line: a run from start to summary, resume, evaluation, and errors that help."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from course_lib import cli
+from course_lib.commands import interval
+
+SMALL = ["--hidden", "8", "--batch-size", "8", "--quiet", "--validate-every", "2"]
+
+
+def run(*arguments):
+    return cli.main([str(a) for a in arguments])
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--method", "eggroll", "--rank", "2", "--population", "4", "--sigma", "0.01", "0.03"],
+        ["--method", "es", "--population", "4", "--sigma", "0.02", "--readout", "membrane"],
+        ["--method", "bptt", "--surrogate", "arctan", "--slope", "4"],
+        ["--population", "4", "--shaping", "z_score", "--reset", "subtract", "--reset-delay",
+         "--no-validation", "--bins", "5", "--weight-sd", "0.05", "0.2"],
+    ],
+)  # fmt: skip
+def test_a_run_from_start_to_summary(arguments, capsys, tmp_path):
+    assert run("train", *arguments, *SMALL, "--steps", 2, "--out", "r") == 0
+    printed = capsys.readouterr().out
+    assert len(printed.splitlines()) <= 24, "a summary of one screen"
+    for words in ("test accuracy", "forward passes", "spikes a recording", "summary.png"):
+        assert words in printed
+    folder = tmp_path / "r"
+    assert (folder / "summary.png").read_bytes().startswith(b"\x89PNG")
+    result = json.loads((folder / "result.json").read_text())
+    assert result["test_recordings"] == 500 and result["step"] == 2
+    assert len((folder / "history.csv").read_text().splitlines()) == 3
+
+    assert run("evaluate", "r") == 0
+    assert f"{result['test_accuracy']:.1%} of 500 recordings" in capsys.readouterr().out
+
+
+def test_run_folders_are_numbered_and_never_overwritten(capsys, tmp_path):
+    for _ in range(2):
+        assert run("train", "--population", 2, *SMALL, "--steps", 1) == 0
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == [
+        "eggroll-rate-1", "eggroll-rate-2",
+    ]  # fmt: skip
+    assert run("train", "--steps", 1, "--out", "runs/eggroll-rate-1") == 2
+    assert "holds a run already: --resume" in capsys.readouterr().err
+
+
+def test_resume_takes_every_setting_from_the_run(capsys):
+    options = ["--method", "bptt", *SMALL]
+    assert run("train", *options, "--steps", 4, "--out", "whole") == 0
+    whole = json.loads(Path("whole/result.json").read_text())
+    assert run("train", "--resume", "whole", "--quiet") == 0, "a finished run can be shown again"
+    assert json.loads(Path("whole/result.json").read_text()) == whole
+    capsys.readouterr()
+    assert run("train", "--resume", "whole", "--lr", 1) == 2
+    assert "--resume takes every setting from the run; leave out --lr" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "--data", "no/such/folder"], "no/such/folder"),
+        (["train", "--population", "7"], "mirrored members come in pairs"),
+        (["train", "--steps", "0"], "steps is 0"),
+        (["train", "--beta", "2"], "beta is 2.0"),
+        (["train", "--sigma", "1", "2", "3"], "sigma has 3 values"),
+        (["train", "--resume", "nowhere"], "nowhere is not the folder of a run"),
+        (["evaluate", "nowhere"], "nowhere is not the folder of a run"),
+        (["bench", "nothing"], "no benchmark nothing; there are frames"),
+        (["data", "compare", "nowhere"], "nowhere"),
+    ],
+)
+def test_user_errors_are_one_clear_line(arguments, message, capsys):
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and "Traceback" not in error
+
+
+def test_a_damaged_run_says_so(capsys, tmp_path):
+    (tmp_path / "config.json").write_text('{"method": "eggroll", "colour": 3}')
+    assert run("evaluate", tmp_path) == 2
+    assert "damaged or of another version" in capsys.readouterr().err
+
+
+def test_dead_networks_stop_with_advice(capsys):
+    arguments = ["--weight-sd", "0.0001", "--population", 2, "--steps", 4, "--out", "dead"]
+    assert run("train", *SMALL, *arguments) == 1
+    assert "hidden layer 1 is dead" in capsys.readouterr().err
+
+
+def test_data_info(capsys):
+    assert run("data", "info") == 0
+    printed = capsys.readouterr().out
+    assert "4,000 / 500 / 500" in printed and "T = 10" in printed
+
+
+def test_help_has_examples_and_loads_no_torch():
+    code = (
+        "import sys; from course_lib.cli import main\n"
+        "try: main(['train', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print('torch' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "--method eggroll --rank 4" in result.stdout
+    assert result.stdout.strip().endswith("False")
+
+
+def test_wilson_interval():
+    """For 8 of 10: 0.490 to 0.943 (Brown, Cai and DasGupta 2001, doi 10.1214/ss/1009213286)."""
+    assert interval(0.8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
+    low, high = interval(1.0, 500)
+    assert 0.99 < low < 1 and high == pytest.approx(1)
