@@ -1,0 +1,284 @@
+"""The stored lessons: executed, whole, readable without pictures, and watched by nbval.
+
+``pytest --nbval notebooks`` runs the lessons and compares their outputs; the tests here make sure
+that there is something to compare, and that nbval notices when the library is broken.
+"""
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_lib import authoring
+
+ROOT = Path(__file__).resolve().parents[1]
+LESSONS = authoring.find_lessons()
+NAMES = [path.stem for path in LESSONS]
+IGNORED_AT_MOST = 1  # cells in all lessons whose outputs nbval does not compare
+FORBIDDEN = (
+    "interact(", "interactive", "ipywidgets.Output", "widgets.Output", "clear_output",
+    "display_id", "update_display", "plt.show(", "%matplotlib",
+)  # fmt: skip
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.:/])/(home|root|tmp|Users|usr|opt|var|mnt|content)/|\b[A-Z]:\\"
+)
+SETUP_END = "import matplotlib.pyplot as plt"
+
+
+def read(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def outputs(notebook):
+    return [output for cell in code_cells(notebook) for output in cell.outputs]
+
+
+def prose(notebook) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+@pytest.fixture(params=LESSONS, ids=NAMES)
+def lesson(request):
+    return read(request.param)
+
+
+def test_there_are_lessons():
+    assert {"01_events", "02_spikes"} <= set(NAMES)
+
+
+def test_every_cell_was_run_in_order_without_an_error(lesson):
+    nbformat.validate(lesson)
+    counts = [cell.execution_count for cell in code_cells(lesson)]
+    assert counts == list(range(1, len(counts) + 1))
+    for output in outputs(lesson):
+        assert output.output_type != "error"
+        assert output.get("name") != "stderr"
+
+
+def test_enough_text_outputs_to_compare(lesson):
+    printing = [
+        o for o in outputs(lesson) if o.output_type == "stream" and re.search(r"\d", o.text)
+    ]
+    assert len(printing) >= 5
+
+
+def test_every_picture_has_words(lesson):
+    pictures = 0
+    for cell in code_cells(lesson):
+        for position, output in enumerate(cell.outputs):
+            if "image/png" not in output.get("data", {}):
+                continue
+            pictures += 1
+            alt = output.metadata["image/png"]["alt"]
+            assert len(alt.split()) >= 10, f"{cell.id}: the description is too short: {alt!r}"
+            if authoring.WIDGET not in output.data:
+                below = cell.outputs[position + 1].data["text/html"]
+                assert "<details>" in below and "Figure" in below, cell.id
+                assert any(o.output_type == "stream" for o in cell.outputs) or ignored(cell), (
+                    f"{cell.id}: no key number is printed beside the figure"
+                )
+    assert pictures >= 3
+
+
+def test_figures_are_numbered_in_order(lesson):
+    captions = [o.data["text/plain"] for o in outputs(lesson) if "text/html" in o.get("data", {})]
+    numbers = [int(re.match(r"Figure (\d+)\.", caption)[1]) for caption in captions]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_no_call_that_does_not_validate(lesson):
+    for cell in code_cells(lesson):
+        for call in FORBIDDEN:
+            assert call not in cell.source, f"{cell.id} uses {call}"
+
+
+def test_no_path_of_a_machine(lesson):
+    kept = [cell.source for cell in lesson.cells]
+    for output in outputs(lesson):
+        kept.append(output.get("text", ""))
+        kept += [str(v) for k, v in output.get("data", {}).items() if not k.startswith("image/")]
+    for text in kept:
+        assert not MACHINE_PATHS.search(text), text[:200]
+        assert str(ROOT) not in text
+
+
+def test_nothing_volatile_is_stored(lesson):
+    assert lesson.metadata == {"kernelspec": authoring.KERNEL, "language_info": authoring.LANGUAGE}
+    for cell in lesson.cells:
+        assert set(cell.metadata) <= {"tags", "reason"}
+
+
+def ignored(cell) -> bool:
+    marks = ("nbval-ignore-output", "nbval-skip", "nbval-raises-exception")
+    return any(tag in marks for tag in cell.metadata.get("tags", []))
+
+
+def test_few_outputs_are_ignored_and_each_for_a_reason():
+    cells = [cell for path in LESSONS for cell in code_cells(read(path))]
+    for cell in cells:
+        assert "NBVAL" not in cell.source.upper(), "say it with a tag and a reason in the metadata"
+        assert not ignored(cell) or len(cell.metadata.get("reason", "").split()) >= 5, cell.id
+    assert sum(map(ignored, cells)) <= IGNORED_AT_MOST
+
+
+def test_anatomy(lesson):
+    text = prose(lesson)
+    assert re.match(r"# \d\d · ", lesson.cells[0].source)
+    for part in ("After this lesson you can", "**Time** about", "**You need**", "## Check yourself",
+                 "## Summary", "**What the next lesson fixes.**", "### Symbols",
+                 "### References"):  # fmt: skip
+        assert part in text, part
+    asked, answered = text.count("**Before you run this:**"), text.count("**Answer:**")
+    assert asked >= 5 and answered >= asked - 1  # two questions may share an answer
+    assert text.count("**What you saw:**") >= 4
+    assert text.count("<details>") == text.count("</details>") >= 5
+    references = text.split("### References")[1].strip().splitlines()
+    assert all(re.search(r"https://(doi\.org|arxiv\.org/abs)/", line) for line in references)
+
+
+def test_symbols_keep_their_meaning(lesson):
+    """Reference numbers in the text exist, and each is a line of the list."""
+    body, references = prose(lesson).split("### References")
+    listed = set(re.findall(r"^(\d+)\. ", references, re.M))
+    assert set(re.findall(r"\[(\d+)\](?!\()", body)) <= listed
+
+
+# ---------------------------------------------------------------- the set-up cell
+
+
+def setup_source(notebook) -> str:
+    head, _, _ = code_cells(notebook)[0].source.partition(SETUP_END)
+    return head
+
+
+def test_one_setup_for_all_lessons_with_the_repository_of_the_package():
+    sources = {setup_source(read(path)) for path in LESSONS}
+    assert len(sources) == 1
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f'REPOSITORY = "{project["urls"]["Repository"]}"' in sources.pop()
+
+
+def run_setup(monkeypatch, folder: Path, installed: bool) -> list:
+    calls = []
+    find = importlib.util.find_spec
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: calls.append(command))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name: None if name == "course_lib" and not installed else find(name),
+    )
+    exec(setup_source(read(LESSONS[0])), {})
+    return calls
+
+
+def test_setup_installs_where_the_course_is_missing_and_keeps_torch_and_numpy(
+    monkeypatch, tmp_path
+):
+    (command,) = run_setup(monkeypatch, tmp_path, installed=False)
+    assert command[:4] == [sys.executable, "-m", "pip", "install"]
+    assert {f"torch=={version('torch')}", f"numpy=={version('numpy')}"} <= set(command)
+    assert any(part.startswith("git+https://") for part in command)
+
+
+def test_setup_uses_an_installed_course_or_the_one_around_the_notebook(monkeypatch, tmp_path):
+    assert run_setup(monkeypatch, tmp_path, installed=True) == []
+    assert run_setup(monkeypatch, ROOT / "notebooks", installed=False) == []
+    assert sys.path[0] == str(ROOT)
+
+
+# ---------------------------------------------------------------- storing lessons
+
+
+def small_notebook(path: Path, *sources: str) -> Path:
+    cells = [nbformat.v4.new_code_cell(source, id=f"c{k}") for k, source in enumerate(sources)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def test_execution_is_stable_and_hides_real_recordings(tmp_path, monkeypatch):
+    monkeypatch.setenv("NMNIST_DIR", "somewhere")
+    path = small_notebook(
+        tmp_path / "99_small.ipynb",
+        "import os\nprint(os.environ.get('NMNIST_DIR'))",
+        "import ipywidgets\nipywidgets.IntSlider()",
+    )
+    result = authoring.execute_lessons([path])[0]
+    first = path.read_bytes()
+    assert read(path).cells[0].outputs[0].text == "None\n"
+    assert result.text_outputs == 2 and result.seconds > 0
+    authoring.execute_lessons([path])
+    assert path.read_bytes() == first
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [("1 / 0", "ZeroDivisionError"), ("import warnings\nwarnings.warn('old')", "wrote to stderr")],
+)
+def test_a_failing_or_warning_lesson_is_not_stored(tmp_path, source, message):
+    path = small_notebook(tmp_path / "99_small.ipynb", source)
+    before = path.read_bytes()
+    with pytest.raises(Exception, match=message):
+        authoring.execute_lesson(path)
+    assert path.read_bytes() == before
+
+
+def test_lessons_are_found_by_the_start_of_their_name():
+    assert [path.stem for path in authoring.find_lessons(["02"])] == ["02_spikes"]
+    with pytest.raises(FileNotFoundError, match="no lesson starts with 'spikes'; there are: 01_"):
+        authoring.find_lessons(["spikes"])
+
+
+# ---------------------------------------------------------------- does nbval notice?
+
+BREAKS = {
+    "no reset to zero": (
+        "02_spikes", "lif.py", "return spikes, voltage * (1 - fired)", "return spikes, voltage"),
+    "subtracts half": (
+        "02_spikes", "lif.py", "return spikes, voltage - fired * threshold",
+        "return spikes, voltage - fired * threshold / 2"),
+    "integrates before it leaks": (
+        "02_spikes", "lif.py", "    voltage = beta * voltage + current\n    spikes",
+        "    voltage = beta * (voltage + current)\n    spikes"),
+    "weights start too large": (
+        "02_spikes", "network.py", "std=deviation", "std=2 * deviation"),
+    "polarity turned round": (
+        "01_events", "events/saccades.py", 'events["p"] = keys % 2', 'events["p"] = 1 - keys % 2'),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", BREAKS)
+def test_nbval_notices_a_broken_library(tmp_path, name):
+    lesson, file, right, wrong = BREAKS[name]
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "course_lib", tmp_path / "course_lib", ignore=skip)
+    shutil.copytree(ROOT / "data", tmp_path / "data")
+    (tmp_path / "notebooks").mkdir()
+    notebook = shutil.copy(ROOT / "notebooks" / f"{lesson}.ipynb", tmp_path / "notebooks")
+    module = tmp_path / "course_lib" / file
+    text = module.read_text(encoding="utf-8")
+    assert text.count(right) == 1, f"{file} has changed: name the line to break anew"
+    module.write_text(text.replace(right, wrong), encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-q", "-x",
+         "-p", "no:cacheprovider", "--rootdir", str(tmp_path), notebook],
+        cwd=tmp_path, capture_output=True, text=True,
+        env={k: v for k, v in os.environ.items() if k not in ("NMNIST_DIR", "PYTHONPATH")},
+    )  # fmt: skip
+    assert run.returncode == pytest.ExitCode.TESTS_FAILED, run.stdout[-2000:]
+    assert "mismatch 'stdout'" in run.stdout, run.stdout[-2000:]  # not a crash: other numbers
