@@ -43,10 +43,10 @@ class DFA(OnlineEstimator):
     seed: int = 0
 
     def begin(self, network, labels, steps):
-        self._feedback = random_feedback(network, self.seed)
+        self.feedback = random_feedback(network, self.seed)
 
     def hidden_errors(self, network, moment):
-        return [moment.error @ feedback.T for feedback in self._feedback]
+        return [moment.error @ feedback.T for feedback in self.feedback]
 
 
 @dataclass(kw_only=True)

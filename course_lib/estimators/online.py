@@ -66,6 +66,20 @@ class Moment(NamedTuple):
     losses: Tensor
 
 
+class Memory:
+    """All that a pass keeps from one time step to the next; none of it grows with T.
+
+    voltages: v_l[t], (B, N_l); traces: â_l[t], (B, N_{l−1}); bias_trace: that of an input that is
+    always 1; total: Σ_τ o[τ], (B, C).
+    """
+
+    def __init__(self, network: SpikingNetwork, frames: Tensor):
+        batch = frames.shape[1]
+        self.voltages = [frames.new_zeros(batch, size) for size in network.sizes[1:]]
+        self.traces = [frames.new_zeros(batch, size) for size in network.sizes[:-1]]
+        self.bias_trace, self.total = 0.0, torch.zeros_like(self.voltages[-1])
+
+
 @dataclass(kw_only=True)
 class OnlineEstimator(Estimator):
     """One pass over time that fills ``.grad`` as it goes.
@@ -110,59 +124,54 @@ class OnlineEstimator(Estimator):
     @torch.no_grad()
     def fill_grads(self, network, frames, labels, step=0):
         check_batch(network, frames, labels)
-        if len(network.layers) < 2:
-            raise ValueError(
-                f"the network's sizes are {network.sizes}, without a hidden layer: "
-                f"{type(self).__name__} is about errors at hidden layers, so give it one, such as "
-                "(2312, 256, 10)"
-            )
-        (steps, batch), neuron = frames.shape[:2], network.neuron
+        check_hidden(network, type(self).__name__)
+        steps, batch = frames.shape[:2]
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
         self.begin(network, labels, steps)
-        noise = self.draws(network, batch, step)
-        voltages = [frames.new_zeros(batch, size) for size in network.sizes[1:]]
-        traces = [frames.new_zeros(batch, size) for size in network.sizes[:-1]]
-        bias_trace, total = 0.0, torch.zeros_like(voltages[-1])
+        noise, memory = self.draws(network, batch, step), Memory(network, frames)
+        scale = 1 / (batch * steps)
 
         for t, inputs in enumerate(frames):
-            z, psi, sent = next(noise), [], []
-            bias_trace = neuron.beta * bias_trace + 1
-            for index, layer in enumerate(network.layers):
-                traces[index] = neuron.beta * traces[index] + inputs
-                current = layer(inputs)
-                if index == len(network.layers) - 1:
-                    break
-                inputs, voltages[index], ready = self._fire(
-                    current, voltages[index], neuron, z[index] if z else None
-                )
-                sent.append(inputs)
-                psi.append(ready)
-
-            if network.readout == "membrane":
-                voltages[-1] = neuron.beta * voltages[-1] + current
-                output, emitted, output_psi = voltages[-1], current, 1.0
-            else:
-                spikes, voltages[-1], output_psi = self._fire(current, voltages[-1], neuron, None)
-                output = emitted = spikes
-            total += output
-            losses, error = self.judge(total / (t + 1), labels, network.logit_scale)
-            scale = 1 / (batch * steps)
-            moment = Moment(
-                psi, z, sent, emitted, error * scale, error * scale * output_psi, losses * scale
+            z = next(noise)
+            psi, spikes, emitted = self.advance(network, memory, inputs, z)
+            losses, error = self.judge(memory.total / (t + 1), labels, network.logit_scale)
+            losses, error = losses * scale, error * scale
+            delta = error * psi[-1]
+            errors = self.hidden_errors(
+                network, Moment(psi[:-1], z, spikes, emitted, error, delta, losses)
             )
-            errors = self.hidden_errors(network, moment)
-            deltas = [g * ready for g, ready in zip(errors, psi, strict=True)]
-            for layer, delta, trace in zip(
-                network.layers, [*deltas, moment.delta], traces, strict=True
+            deltas = [g * ready for g, ready in zip(errors, psi[:-1], strict=True)]
+            for layer, gradient, trace in zip(
+                network.layers, [*deltas, delta], memory.traces, strict=True
             ):
-                layer.weight.grad.addmm_(delta.T, trace)
-                layer.bias.grad.add_(delta.sum(dim=0), alpha=bias_trace)
+                layer.weight.grad.addmm_(gradient.T, trace)
+                layer.bias.grad.add_(gradient.sum(dim=0), alpha=memory.bias_trace)
         self.finish()
-        return F.cross_entropy(network.logit_scale * total / steps, labels).item()
+        return F.cross_entropy(network.logit_scale * memory.total / steps, labels).item()
 
-    def _fire(self, current, voltage, neuron, noise) -> tuple[Tensor, Tensor, Tensor]:
-        """One step of spiking neurons: what they send on, v[t], ψ(u[t])."""
+    def advance(self, network, memory, inputs, noise):
+        """One time step of all layers: ψ of each layer, hidden spikes, what the output emits."""
+        beta, last = network.neuron.beta, len(network.layers) - 1
+        psi, spikes = [], []
+        memory.bias_trace = beta * memory.bias_trace + 1
+        for index, layer in enumerate(network.layers):
+            memory.traces[index].mul_(beta).add_(inputs)
+            current = layer(inputs)
+            if index == last and network.readout == "membrane":
+                memory.total += memory.voltages[-1].mul_(beta).add_(current)
+                return [*psi, 1.0], spikes, current
+            z = noise[index] if noise and index < last else None
+            inputs, memory.voltages[index], ready = self.fire(
+                current, memory.voltages[index], network.neuron, z
+            )
+            psi.append(ready)
+            spikes.append(inputs)
+        memory.total += inputs
+        return psi, spikes[:-1], inputs
+
+    def fire(self, current, voltage, neuron, noise) -> tuple[Tensor, Tensor, Tensor]:
+        """One time step of one layer: what it sends on, v[t], ψ(u[t])."""
         seen = {}
 
         def spike(distance):
@@ -186,3 +195,12 @@ def check_choice(name: str, value, choices) -> None:
     """Raise ValueError, listing the choices, unless ``value`` is one of them."""
     if value not in choices:
         raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
+
+
+def check_hidden(network: SpikingNetwork, name: str) -> None:
+    """Raise ValueError unless the network has a hidden layer for the error to reach."""
+    if len(network.layers) < 2:
+        raise ValueError(
+            f"the network's sizes are {network.sizes}, without a hidden layer: {name} is about "
+            "errors at hidden layers, so give it one, such as (2312, 256, 10)"
+        )

@@ -69,8 +69,8 @@ class OPZO(NodePerturbation):
             )
         if self.feedback_start not in STARTS:
             raise ValueError(f"feedback_start is {self.feedback_start!r}; choose 0 or 'random'")
-        if not self.local_rate > 0:
-            raise ValueError(f"local_rate is {self.local_rate}; it must be a positive number")
+        if not 0 < self.local_rate < 2:
+            raise ValueError(f"local_rate is {self.local_rate}; it must lie between 0 and 2")
         self.feedback, self.readouts = [], LocalReadouts(self.local_rate)
 
     def begin(self, network, labels, steps):
