@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from course_lib.events.files import write_atomic
+from course_lib.localzo_benchmark import Table, localzo, sparsegrad
 
 
 def interleaved(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -72,6 +73,7 @@ def generation(repeats: int) -> dict[str, float]:
 
 
 BENCHMARKS = {"frames": frames, "generation": generation}
+BENCHMARKS |= {"localzo": localzo, "sparsegrad": sparsegrad}
 
 
 def main(names: list[str], repeats: int, path: Path | None) -> int:
@@ -96,8 +98,11 @@ def main(names: list[str], repeats: int, path: Path | None) -> int:
         print(f"\n{name}: {benchmark.__doc__.strip()}", flush=True)
         medians = benchmark(repeats)
         slowest = max(medians.values())
-        for contestant, seconds in medians.items():
-            print(f"  {contestant:38s} {1000 * seconds:10.2f} ms   {slowest / seconds:6.1f} ×")
+        if isinstance(medians, Table):
+            print(medians.text)
+        else:
+            for contestant, seconds in medians.items():
+                print(f"  {contestant:38s} {1000 * seconds:10.2f} ms   {slowest / seconds:6.1f} ×")
         results[name] = medians
         sys.stdout.flush()
     if path:

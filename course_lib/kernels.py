@@ -1,9 +1,9 @@
-"""Event-driven forward and backward passes, compiled by Numba: BPTT at the price of its events.
+"""Compiled loops over events: forward and backward passes of LIF layers, by Numba.
 
 Forward, a layer's current is a sum of weight columns over the inputs that spiked. Backward, with
 ∂s/∂u ≈ G ≠ 0 at few (active) entries (t, n) of a layer, and its adjoint a[t] = ∂L/∂I[t],
 
-    w[t] = G[t] · (Wᵀ_next a_next[t])           only where G ≠ 0
+    w[t] = G[t] · (Wᵀ_above a_above[t])          only where G ≠ 0
     a[t] = w[t] + β k[t] a[t+1]                  k = 1 − s for a reset to zero, else 1
 
 the weights' gradient is Σ_t a[t] x[t]ᵀ. Summed by parts, over the inputs' traces instead,
@@ -11,205 +11,55 @@ the weights' gradient is Σ_t a[t] x[t]ᵀ. Summed by parts, over the inputs' tr
     ∂L/∂W = Σ_t b[t] x̂[t]ᵀ,    b[t] = a[t] − β a[t+1],    x̂[t] = β x̂[t−1] + x[t]
 
 where b is zero but for active entries and for spikes whose reset cuts off a ≠ 0. This is the
-"input trace" form of Perez-Nieves and Goodman (NeurIPS 2021; LocalZO eq. 25, 26), carried over to
-every reset. Per sample the cheaper of the two sums is taken: entries of b × inputs, or
-input events × neurons. Nothing is approximated: the gradient is that of the plain autograd loop.
+"input trace" form of Perez-Nieves and Goodman (Sparse Spiking Gradient Descent, NeurIPS 2021; eq.
+25 and 26 of the LocalZO paper), carried over to the reset to zero. For each sample the cheaper of
+the two sums is taken: entries of b × inputs, or input events × neurons. Nothing is approximated.
 
-Samples are computed in parallel, in eight groups whose sums are added in a fixed order, so the
-number of threads changes no bit. The first call compiles for about half a minute, once a machine.
+Lists of events or entries belong to one sample b; those of step t stand at places starts[b, t] to
+starts[b, t + 1] − 1. ``event_driven.py`` makes the arrays and calls these functions.
 """
-
-from collections.abc import Callable
-from typing import NamedTuple
 
 import numba
 import numpy as np
-import torch
-from torch import Tensor
 
-from course_lib.network import SpikingNetwork
-
-GROUPS = 8
+#: the bits of 1.0 in float32
+ONE = np.uint32(0x3F800000)
 COMPILED = {"parallel": True, "cache": True, "nogil": True}
 
 
-class Draws(NamedTuple):
-    """LocalZO's G: entry i of stream ``key`` picks a threshold δ|z| and a weight c|z|^α/(2δ)."""
-
-    key: int
-    samples: int
-    thresholds: np.ndarray
-    weights: np.ndarray
-
-
-class Cutoff(NamedTuple):
-    """A surrogate that is zero where |u| ≥ bound; bound = inf for one that is zero nowhere."""
-
-    bound: float
-    derivative: Callable[[Tensor], Tensor]
-
-
-class Active(NamedTuple):
-    """Active entries, per sample b: those of step t stand at [starts[b, t], starts[b, t + 1])."""
-
-    neurons: np.ndarray
-    values: np.ndarray
-    starts: np.ndarray
-
-
-class Events(NamedTuple):
-    """Who spiked when: per sample b, indices of step t at [starts[b, t], starts[b, t + 1])."""
-
-    indices: np.ndarray
-    starts: np.ndarray
-
-
-def input_events(network: SpikingNetwork, frames: Tensor) -> Events | None:
-    """The events in frames (T, B, D); None where the kernel does not apply.
-
-    It needs frames of zeros and ones, and frames and parameters in float32 on the CPU. It covers
-    both resets, delayed or not, both readouts and any number of layers.
-    """
-    tensors = [frames, *network.parameters()]
-    if any(t.dtype != torch.float32 or t.device.type != "cpu" for t in tensors):
-        return None
-    steps, batch, inputs = frames.shape
-    # Untouched pages of an empty array cost nothing, so room is made for the worst case.
-    events = Events(
-        np.empty((batch, steps * inputs), np.int32), np.zeros((batch, steps + 1), np.int32)
-    )
-    with _Threads():
-        binary = _find_events(frames.detach().contiguous().numpy(), *events)
-    return events if binary else None
-
-
-class EventDrivenPass:
-    """A forward pass that remembers its events, and the backward pass through them.
-
-    events: from ``input_events``;  pseudo: the derivative of the spike.
-    ``outputs`` is the network's (B, C); ``active`` the fraction of (t, b, neuron) entries of the
-    spiking layers with G ≠ 0.
-    """
-
-    def __init__(self, network: SpikingNetwork, events: Events, pseudo: Draws | Cutoff):
-        self.network, self.layers, inputs, position = network, [], events, 0
-        entries = found = 0
-        with _Threads(), torch.no_grad():
-            for layer in network.layers:
-                columns = layer.weight.T.contiguous().numpy()
-                batch, steps = len(inputs.starts), inputs.starts.shape[1] - 1
-                if layer is network.layers[-1] and network.readout == "membrane":
-                    outputs, spikes, active = self._leaky(layer, columns, inputs)
-                else:
-                    spikes, active = self._spiking(layer, columns, inputs, pseudo, position)
-                    position += steps * batch * layer.out_features * getattr(pseudo, "samples", 0)
-                    outputs = None
-                    entries += steps * batch * layer.out_features
-                    found += int(active.starts[:, -1].sum())
-                self.layers.append((layer, columns, inputs, spikes, active))
-                inputs = spikes
-            if outputs is None:
-                outputs = np.zeros((batch, network.sizes[-1]), np.float32)
-                _count(*spikes, outputs)
-                outputs /= np.float32(steps)
-        self.outputs, self.active = torch.from_numpy(outputs), found / max(entries, 1)
-
-    def _spiking(self, layer, columns, inputs, pseudo, position):
-        neuron, size = self.network.neuron, layer.out_features
-        batch, steps = len(inputs.starts), inputs.starts.shape[1] - 1
-        spikes = Events(
-            np.empty((batch, steps * size), np.int32), np.zeros((batch, steps + 1), np.int32)
-        )
-        active = Active(
-            np.empty((batch, steps * size), np.int32),
-            np.empty((batch, steps * size), np.float32),
-            np.zeros((batch, steps + 1), np.int32),
-        )
-        drawn = isinstance(pseudo, Draws)
-        table = np.empty(0, np.float32)
-        mode = 0 if neuron.reset == "zero" else 2 if neuron.reset_delay else 1
-        _forward(
-            *inputs, columns, layer.bias.numpy(), np.float32(neuron.beta),
-            np.float32(neuron.threshold), mode,
-            np.float32(pseudo.thresholds[-1] if drawn else pseudo.bound),
-            np.uint64(pseudo.key if drawn else 0), position, pseudo.samples if drawn else 0,
-            pseudo.thresholds if drawn else table, pseudo.weights if drawn else table,
-            *spikes, *active,
-        )  # fmt: skip
-        if not drawn:
-            values = torch.from_numpy(active.values[:, : int(active.starts[:, -1].max())])
-            values.copy_(pseudo.derivative(values))
-        return spikes, active
-
-    def _leaky(self, layer, columns, inputs):
-        batch, steps, size = len(inputs.starts), inputs.starts.shape[1] - 1, layer.out_features
-        outputs = np.zeros((batch, size), np.float32)
-        _leaky_mean(*inputs, columns, layer.bias.numpy(),
-                    np.float32(self.network.neuron.beta), outputs)  # fmt: skip
-        every = np.tile(np.arange(size, dtype=np.int32), (batch, steps))
-        starts = np.tile(np.arange(steps + 1, dtype=np.int32) * size, (batch, 1))
-        silent = Events(np.empty((batch, 0), np.int32), np.zeros_like(starts))
-        return outputs, silent, Active(every, np.ones(every.shape, np.float32), starts)
-
-    def backward(self, grad_outputs: Tensor) -> None:
-        """Set every parameter's ``.grad``, given ∂L/∂outputs (B, C)."""
-        steps = self.layers[0][2].starts.shape[1] - 1
-        adjoint = (grad_outputs.detach() / steps).unsqueeze(1).contiguous().numpy()
-        columns = np.eye(adjoint.shape[-1], dtype=np.float32)  # the readout's own error, each step
-        cut, beta = self.network.neuron.reset == "zero", np.float32(self.network.neuron.beta)
-        for index in reversed(range(len(self.layers))):
-            layer, own_columns, inputs, spikes, active = self.layers[index]
-            shape = (GROUPS, *layer.weight.shape)
-            by_trace, by_event = np.zeros(shape, np.float32), np.zeros(
-                (GROUPS, shape[2], shape[1]), np.float32
-            )
-            bias = np.zeros(shape[:2], np.float32)
-            with _Threads():
-                adjoint = _backward(
-                    *inputs, *spikes, *active, adjoint, columns, cut, beta, index > 0,
-                    by_trace, by_event, bias,
-                )  # fmt: skip
-            grad = torch.from_numpy(by_trace).sum(dim=0)
-            layer.weight.grad = grad + torch.from_numpy(by_event).sum(dim=0).T
-            layer.bias.grad = torch.from_numpy(bias).sum(dim=0)
-            columns = own_columns
-
-
-class _Threads:
-    """Numba takes as many threads as torch, and forgets about it afterwards."""
-
-    def __enter__(self):
-        self.before = numba.get_num_threads()
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
-
-    def __exit__(self, *_):
-        numba.set_num_threads(self.before)
-
-
 @numba.njit(**COMPILED)
-def _find_events(frames, indices, starts):
-    steps, batch, size = frames.shape
-    bad = np.zeros(batch, np.int64)
+def find_events(bits, indices, starts):
+    """List the events in frames (T, B, D), given as their bits; False if not all are 0 or 1."""
+    steps, batch, size = bits.shape
+    odd = np.zeros(batch, np.bool_)
     for b in numba.prange(batch):
         found = 0
         for t in range(steps):
-            for start in range(0, size, 16):
-                stop = min(start + 16, size)
-                total = np.float32(0)
-                for j in range(start, stop):
-                    total += abs(frames[t, b, j])
-                if total != 0:
-                    for j in range(start, stop):
-                        if frames[t, b, j] != 0:
-                            bad[b] += frames[t, b, j] != 1
-                            indices[b, found] = j
-                            found += 1
+            found, strange = _scan(bits[t, b], indices[b], found)
+            odd[b] |= strange
             starts[b, t + 1] = found
-    return bad.sum() == 0
+    return not odd.any()
+
+
+@numba.njit(cache=True, nogil=True)
+def _scan(row, indices, found):
+    strange, whole = False, len(row) // 16 * 16
+    for start in range(0, len(row), 16):
+        some = np.uint32(start == whole)
+        if start < whole:  # a fixed length is what the compiler turns into vector instructions
+            for j in range(16):
+                some |= row[start + j]
+        if some != 0:
+            for j in range(start, min(start + 16, len(row))):
+                indices[found] = j
+                found += row[j] != 0
+                strange |= (row[j] != 0) & (row[j] != ONE)
+    return found, strange
 
 
 @numba.njit(cache=True, nogil=True)
 def _add_columns(total, columns, indices, start, stop):
+    """total (N,) += Σ columns[j] over events j; four at a time spares loads and stores."""
     e = start
     while e + 4 <= stop:
         p, q, r, s = indices[e], indices[e + 1], indices[e + 2], indices[e + 3]
@@ -224,10 +74,16 @@ def _add_columns(total, columns, indices, start, stop):
 
 
 @numba.njit(**COMPILED)
-def _forward(
+def run_layer(
     indices, starts, columns, bias, beta, theta, mode, bound, key, position, samples, thresholds,
     weights, out_indices, out_starts, neurons, values, active_starts,
 ):  # fmt: skip
+    """One LIF layer forward: its spikes, and its active entries with G, or u if samples is 0.
+
+    mode: 0, reset to zero; 1, by subtraction; 2, by subtraction one step late. (A delayed reset
+    to zero has the same spikes and gradient as an immediate one.)
+    bound: entries with |u| ≥ bound have G = 0, and nothing is drawn for them.
+    """
     batch, steps, size = starts.shape[0], starts.shape[1] - 1, len(bias)
     lowest = theta - bound
     for b in numba.prange(batch):
@@ -250,7 +106,7 @@ def _forward(
                             neurons[b, active], values[b, active] = n, u
                             active += 1
                         else:
-                            entry = position + ((t * batch + np.int64(b)) * size + n) * samples
+                            entry = (position + (t * batch + np.int64(b)) * size + n) * samples
                             g = _average(
                                 distance, key, np.uint64(entry), samples, thresholds, weights
                             )
@@ -269,7 +125,7 @@ def _forward(
 
 @numba.njit(cache=True, nogil=True)
 def _average(distance, key, entry, samples, thresholds, weights):
-    """LocalZO's G with draws ``entry`` … of the stream: see localzo.draw_indices."""
+    """LocalZO's G with draws ``entry`` … of stream ``key``: SplitMix64, as in localzo.py."""
     total = np.float32(0)
     for k in range(samples):
         x = key + (entry + np.uint64(k + 1)) * np.uint64(0x9E3779B97F4A7C15)
@@ -282,7 +138,9 @@ def _average(distance, key, entry, samples, thresholds, weights):
 
 
 @numba.njit(**COMPILED)
-def _leaky_mean(indices, starts, columns, bias, beta, outputs):
+def leaky_mean(indices, starts, columns, bias, beta, outputs):
+    """Mean voltage over time of leaky neurons that never fire, into outputs (B, N)."""
+    outputs[:] = 0
     batch, steps = starts.shape[0], starts.shape[1] - 1
     for b in numba.prange(batch):
         voltage = np.zeros(len(bias), np.float32)
@@ -297,10 +155,14 @@ def _leaky_mean(indices, starts, columns, bias, beta, outputs):
 
 
 @numba.njit(**COMPILED)
-def _count(indices, starts, outputs):
+def mean_rates(indices, starts, outputs):
+    """Spikes per step of every neuron, into outputs (B, N)."""
+    outputs[:] = 0
     for b in numba.prange(len(starts)):
         for e in range(starts[b, -1]):
             outputs[b, indices[b, e]] += np.float32(1)
+        for n in range(outputs.shape[1]):
+            outputs[b, n] /= np.float32(starts.shape[1] - 1)
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
@@ -312,10 +174,16 @@ def _dot(x, y):
 
 
 @numba.njit(**COMPILED)
-def _backward(
+def backpropagate(
     indices, starts, spikes, spike_starts, neurons, values, active_starts, upper, columns, cut,
     beta, keep, by_trace, by_event, bias,
 ):  # fmt: skip
+    """One layer backward. Adds ∂L/∂W to by_trace (groups, out, in) and by_event (groups, in, out),
+    and ∂L/∂bias to bias (groups, out).
+
+    upper: a_above (B, T or 1, M); columns: W_above, (N, M); cut: whether spikes reset to zero.
+    Returns the layer's own a, (B, T, N), if ``keep``.
+    """
     groups, size, inputs = by_trace.shape
     batch, steps = starts.shape[0], starts.shape[1] - 1
     adjoint = np.empty((batch if keep else groups, steps, size), np.float32)

@@ -11,7 +11,7 @@ and backpropagates through time with it. On average G is an ordinary surrogate
 those take no part in the backward pass. SparseGrad gets there without chance: it uses the expected
 surrogate and cuts it off where |u| exceeds LocalZO's expected threshold.
 
-The numbers z are drawn in the forward pass. ``fast=True`` runs ``course_lib/kernels.py``, which
+The numbers z are drawn in the forward pass. ``fast=True`` runs ``event_driven.py``, which
 computes with active entries only; ``fast=False`` the plain autograd loop below, its oracle. Both
 take z from the same counter-based stream, so both fill in the same gradient.
 
@@ -26,7 +26,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib import kernels
 from course_lib.estimators.base import Estimator, check_batch
 from course_lib.estimators.smoothing import (
     Smoothing,
@@ -35,6 +34,7 @@ from course_lib.estimators.smoothing import (
     named_smoothing,
 )
 from course_lib.estimators.surrogate import surrogate_spike
+from course_lib.event_driven import Cutoff, Draws, EventDrivenPass, input_events
 from course_lib.fitness import cross_entropy
 from course_lib.lif import heaviside
 from course_lib.noise import torch_generator
@@ -103,7 +103,7 @@ class _Smoothed(Estimator):
                   "sigmoid", "fast_sigmoid" or a function g(u) of one's own; or a ``Smoothing``.
     alpha:        α of eq. 7; by default 1, and −1 for the fast sigmoid.
     seed:         of z, together with the step.
-    fast:         use the compiled kernel where it applies (see ``kernels.input_events``).
+    fast:         use the compiled kernel where it applies (see ``event_driven.input_events``).
 
     Raises ValueError naming the theorem's condition that δ, m, α, λ or g breaks.
     """
@@ -115,6 +115,8 @@ class _Smoothed(Estimator):
     seed: int = 0
     fast: bool = True
     smoothing: Smoothing = field(init=False, repr=False, compare=False)
+    #: share of (t, b, neuron) entries with G ≠ 0 in the last fast step
+    active_fraction: float | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         self.samples = check_samples(self.samples)
@@ -133,13 +135,14 @@ class _Smoothed(Estimator):
 
     def fill_grads(self, network, frames, labels, step=0):
         check_batch(network, frames, labels)
-        events = kernels.input_events(network, frames) if self.fast else None
+        events = input_events(network, frames) if self.fast else None
         if events is not None:
-            run = kernels.EventDrivenPass(network, events, self.pseudo_derivative(step))
+            run = EventDrivenPass(network, events, self.pseudo_derivative(step))
             logits = (network.logit_scale * run.outputs).requires_grad_()
             loss = cross_entropy(logits, labels)
             loss.backward()
             run.backward(network.logit_scale * logits.grad)
+            self.active_fraction = run.active_fraction
         else:
             network.zero_grad(set_to_none=True)
             loss = cross_entropy(network.logits(frames, spike=self.spike(step)), labels)
@@ -155,10 +158,10 @@ class LocalZO(_Smoothed):
         """The spike function of this step; the same step draws the same z."""
         return ZerothOrderSpike(self.smoothing, self.samples, torch_generator(self.seed, step))
 
-    def pseudo_derivative(self, step: int) -> kernels.Draws:
+    def pseudo_derivative(self, step: int) -> Draws:
         """The same draws for the kernel."""
         magnitudes, smoothing = self.smoothing.magnitudes.float(), self.smoothing
-        return kernels.Draws(
+        return Draws(
             stream_key(torch_generator(self.seed, step)),
             self.samples,
             (smoothing.delta * magnitudes).numpy(),
@@ -178,9 +181,9 @@ class SparseGrad(_Smoothed):
         """The spike function; every step has the same."""
         return surrogate_spike(self._derivative)
 
-    def pseudo_derivative(self, step: int) -> kernels.Cutoff:
+    def pseudo_derivative(self, step: int) -> Cutoff:
         """The same for the kernel."""
-        return kernels.Cutoff(self.threshold, self._derivative)
+        return Cutoff(self.threshold, self._derivative)
 
     @property
     def threshold(self) -> float:

@@ -123,9 +123,7 @@ EXPECTED = {
         (math.sqrt(3) ** (alpha + 1) - x ** (alpha + 1)).clamp(min=0)
         / (2 * math.sqrt(3) * (alpha + 1))
     ),
-    "laplace": lambda x, alpha: (
-        2 ** (-alpha / 2 - 1) * upper_gamma(alpha + 1, math.sqrt(2) * x)
-    ),
+    "laplace": lambda x, alpha: 2 ** (-alpha / 2 - 1) * upper_gamma(alpha + 1, math.sqrt(2) * x),
 }
 DISTRIBUTIONS = (*EXPECTED, "sigmoid", "fast_sigmoid")
 
