@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+METHODS = ("eggroll", "es", "bptt", "localzo", "sparsegrad", "ottt", "opzo", "dfa", "zo")
 EXAMPLES = """\
 examples:
   python -m course_lib train
@@ -12,6 +13,8 @@ examples:
   python -m course_lib train --readout membrane --steps 600 --out runs/mine
   python -m course_lib train --method eggroll --rank 4 --sigma 0.007 0.03 --population 512
   python -m course_lib train --method bptt --seconds 60
+  python -m course_lib train --method localzo --delta 0.5 --samples 5 --hidden 200 200
+  python -m course_lib train --method opzo --alpha 0.2 --momentum 0.999
   python -m course_lib train --data PATH          real N-MNIST recordings (Train/<label>/<k>.bin)
   python -m course_lib train --resume runs/mine   go on where an interrupted run stopped
   python -m course_lib evaluate runs/mine --data PATH --split all
@@ -62,7 +65,7 @@ def add_train(commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = train.add_argument
-    add("--method", choices=("eggroll", "es", "bptt"), help="default: eggroll")
+    add("--method", choices=METHODS, help="default: eggroll")
     add("--data", metavar="SOURCE", help='"saccade-digits" (default), "nmnist" or a folder')
     add("--hold-out", metavar="PATH", help="leave out digits of which PATH has real recordings")
     add("--on-bad", choices=("error", "skip"), help="what to do about a damaged recording")
@@ -76,6 +79,7 @@ def add_train(commands) -> None:
     add("--checkpoint-every", type=int, default=50, metavar="K", help="steps; default: 50")
     add("--validate-every", type=int, default=50, metavar="K", help="steps; default: 50")
     add("--threads", type=int, help="CPU threads; default: all cores")
+    add("--device", default="cpu", help='"cpu" (default) or "cuda"')
     add("--quiet", action="store_true", help="no progress bar")
 
     group = train.add_argument_group("network")
@@ -90,18 +94,37 @@ def add_train(commands) -> None:
     add("--logit-scale", type=float, help="logits = scale * output")
     add("--weight-sd", type=float, nargs="+", metavar="SD", help="initial weights, per layer")
 
-    group = train.add_argument_group("eggroll and es")
+    group = train.add_argument_group("options of eggroll and es")
     add = group.add_argument
     add("--rank", type=int, help="of EGGROLL's perturbations; default: 1")
     add("--sigma", type=float, nargs="+", help="perturbation scale, one or one per layer")
     add("--population", type=int, help="members per generation; default: 256")
     add("--shaping", choices=("centred_ranks", "z_score", "none"))
-    add("--no-mirrored", dest="mirrored", action="store_false", default=None)
+    add("--mirrored", action=argparse.BooleanOptionalAction, default=None,
+        help="also of opzo and zo, over pairs of time steps")  # fmt: skip
     add("--chunk", type=int, help="draws evaluated together (memory); default: 8")
 
-    group = train.add_argument_group("bptt")
+    group = train.add_argument_group("options of bptt, ottt, opzo, dfa and zo")
     group.add_argument("--surrogate", choices=("fast_sigmoid", "sigmoid", "arctan"))
     group.add_argument("--slope", type=float, help="steepness of the surrogate; default: 10")
+
+    group = train.add_argument_group("options of localzo and sparsegrad")
+    add = group.add_argument
+    add("--delta", type=float, help="reach of the finite difference; default: 0.5")
+    add("--samples", type=int, help="m, draws a neuron and step; default: 5")
+    add("--distribution", choices=("normal", "uniform", "laplace", "sigmoid", "fast_sigmoid"))
+    add("--fast", action=argparse.BooleanOptionalAction, default=None,
+        help="use the event-driven kernel; default: yes")  # fmt: skip
+
+    group = train.add_argument_group("options of opzo and zo")
+    add = group.add_argument
+    add("--alpha", type=float, help="scale of the injected noise (LocalZO: the exponent of |z|)")
+    add("--momentum", type=float, help="of OPZO's feedback; default: 0.999")
+    add("--noise", choices=("gaussian", "rademacher", "sphere"))
+    add("--inject", choices=("spikes", "membrane"), help="where the noise goes")
+    add("--error", choices=("softmax", "difference"))
+    add("--feedback-start", choices=("random",), help="OPZO's feedback; default: zero")
+    add("--local", action="store_true", default=None, help="OPZO with local learning")
 
     group = train.add_argument_group("optimisation")
     add = group.add_argument

@@ -12,6 +12,7 @@ from course_lib.evaluation import Evaluation, evaluate
 from course_lib.events import load_all, load_splits
 from course_lib.events.files import write_atomic
 from course_lib.history import History
+from course_lib.methods import METHODS
 from course_lib.runs import RunConfig, load_network, new_folder
 from course_lib.training import TrainingStopped, fit
 
@@ -20,10 +21,12 @@ def train(options) -> int:
     """Train, evaluate on the test set, print a summary and draw it."""
     if options.threads:
         torch.set_num_threads(options.threads)
+    if options.device != "cpu" and not torch.cuda.is_available():
+        raise ValueError(f"--device {options.device}: torch sees no GPU here; leave it out")
     folder, config = _new_or_resumed(options)
     progress = not options.quiet
     splits = config.splits(progress=progress)
-    network = config.network()
+    network = config.network().to(options.device)
     print(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}", flush=True)
     try:
         history = fit(
@@ -50,17 +53,18 @@ def train(options) -> int:
 
 
 def _new_or_resumed(options) -> tuple[Path, RunConfig]:
-    names = {field.name for field in dataclasses.fields(RunConfig)}
-    given = {k: v for k, v in vars(options).items() if k in names and v is not None}
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    settings = {field.name for field in dataclasses.fields(RunConfig)}
+    estimator_options = {name for method in METHODS.values() for name in method.options}
+    chosen = {name: given[name] for name in given if name in estimator_options - settings}
+    given = {name: given[name] for name in given if name in settings}
     if options.resume:
-        if given or options.out:
-            raise ValueError(
-                "--resume takes every setting from the run; leave out "
-                + ", ".join(f"--{name.replace('_', '-')}" for name in (*given, "out")[:4])
-            )
+        extra = [*given, *chosen, *(["out"] if options.out else [])]
+        if extra:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
+            raise ValueError(f"--resume takes every setting from the run; leave out {flags}")
         return options.resume, RunConfig.load(options.resume)
-    config = RunConfig(**given)
-    config.network(), config.estimator()  # settings that cannot work fail before anything is made
+    config = RunConfig(**given, options=chosen)
     folder = options.out or new_folder(config)
     if (folder / "config.json").exists():
         raise ValueError(f"{folder} holds a run already: --resume {folder}, or another --out")
@@ -96,8 +100,8 @@ def summary(config: RunConfig, history: History, result: Evaluation) -> str:
     lines += [
         f"  updates             {last['step']:,} in {last['seconds']:.0f} s "
         f"({last['seconds'] / last['step'] * 1000:.0f} ms each)",
-        f"  forward passes      {last['forward_passes']:,} of {config.batch_size} recordings"
-        + (", and as many backward" if config.method == "bptt" else ", no backward pass"),
+        f"  forward passes      {last['forward_passes']:,} of {config.batch_size} recordings, "
+        f"{METHODS[config.method].backward}",
         f"  spikes a recording  {layers} (per layer)",
         f"  hardest digit       {_hardest(result)}",
     ]
@@ -134,7 +138,7 @@ def draw_summary(path, config, history, result, network, test) -> None:
     from course_lib.lab.summary import summary_figure
 
     with torch.no_grad():
-        spikes = network.record(test.frames([0]))[0].spikes[:, 0]
+        spikes = network.cpu().record(test.frames([0]))[0].spikes[:, 0]
     label = int(test.labels[0])
     figure = summary_figure(
         config.title(), history, result.confusion, result.accuracy, spikes, label

@@ -1,33 +1,39 @@
 """A run: its settings with good defaults, the objects they describe, and the folder it leaves.
 
     runs/<name>/config.json     the settings
-                checkpoint.pt   the newest state (network, optimiser, history)
+                checkpoint.pt   the newest state (network, optimiser, estimator, history)
                 history.csv/.json, result.json, summary.png
 """
 
 import dataclasses
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from course_lib.checkpoints import load_checkpoint
-from course_lib.estimators import EGGROLL, ES, Estimator, SurrogateBPTT
+from course_lib.estimators import Estimator
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import write_atomic
 from course_lib.lif import LIFParameters
+from course_lib.methods import METHODS
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
-
-METHODS = ("eggroll", "es", "bptt")
 
 
 @dataclass
 class RunConfig:
-    """Everything that shapes a run. ``None`` means: the method's default, filled in at once."""
+    """Everything that shapes a run. ``None`` means: the method's default, filled in at once.
+
+    options: of the method's estimator, such as {"rank": 4}.
+
+    Raises ValueError for settings that cannot work.
+    """
 
     method: str = "eggroll"
+    options: dict[str, Any] = field(default_factory=dict)
     data: str = "saccade-digits"
     hold_out: str | None = None
     on_bad: str = "error"
@@ -41,14 +47,6 @@ class RunConfig:
     reset_delay: bool = False
     logit_scale: float | None = None
     weight_sd: tuple[float, ...] | None = None
-    rank: int = 1
-    sigma: tuple[float, ...] | None = None
-    population: int = 256
-    shaping: str = "centred_ranks"
-    mirrored: bool = True
-    chunk: int = 8
-    surrogate: str = "fast_sigmoid"
-    slope: float = 10.0
     lr: float | None = None
     decay: str = "cosine"
     batch_size: int | None = None
@@ -60,44 +58,47 @@ class RunConfig:
     def __post_init__(self):
         if self.method not in METHODS:
             raise ValueError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}")
-        for name in ("hidden", "sigma", "weight_sd"):
-            value = getattr(self, name)
-            if value is not None:
-                setattr(self, name, tuple(value) if isinstance(value, list | tuple) else (value,))
-        table = BPTT_DEFAULTS if self.method == "bptt" else ES_DEFAULTS
-        self.readout = self.readout or table["all"]["readout"]
+        self.hidden = tuple(self.hidden)
+        self.weight_sd = _one_or_all(self.weight_sd)
+        self.options = {name: _one_or_all(value) for name, value in self.options.items()}
+        defaults = METHODS[self.method].defaults
+        self.readout = self.readout or defaults["any"]["readout"]
         if self.readout not in READOUTS:
             raise ValueError(f"readout is {self.readout!r}; choose one of {', '.join(READOUTS)}")
-        for name, value in {**table["all"], **table[self.readout]}.items():
-            if name in ("weight_sd", "sigma"):  # tables give the first and the last layer
-                middle = None if name == "weight_sd" else value[1]  # None: by number of inputs
-                value = (value[0], *[middle] * (len(self.hidden) - 1), value[1])
-            if getattr(self, name) is None and not (name == "steps" and self.seconds is not None):
+        defaults = {**defaults["any"], **defaults[self.readout]}
+        if self.seconds is not None:
+            del defaults["steps"]
+        if "sigma" in defaults:
+            first, last = defaults.pop("sigma")
+            self.options = {"sigma": (first, *[last] * len(self.hidden))} | self.options
+        first, last = defaults["weight_sd"]
+        defaults["weight_sd"] = (first, *[None] * (len(self.hidden) - 1), last)
+        for name, value in defaults.items():
+            if getattr(self, name) is None:
                 setattr(self, name, value)
-        for name in ("steps", "seconds", "batch_size"):
+        self._check()
+
+    def _check(self) -> None:
+        for name in ("steps", "seconds", "batch_size", "lr"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; it must be positive")
-        for name in ("sigma", "weight_sd"):
-            per_layer(name, _one_or_all(getattr(self, name)), len(self.hidden) + 1)
+        if "sigma" in self.options:
+            per_layer("sigma", self.options["sigma"], len(self.hidden) + 1)
+        self.network()
+        self.estimator()
 
     def network(self) -> SpikingNetwork:
         neuron = LIFParameters(self.beta, self.threshold, self.reset, self.reset_delay)
         sizes = (2312, *self.hidden, 10)
         return SpikingNetwork(
-            sizes, neuron, self.readout, self.logit_scale, _one_or_all(self.weight_sd), self.seed
+            sizes, neuron, self.readout, self.logit_scale, self.weight_sd, self.seed
         )
 
     def estimator(self) -> Estimator:
-        if self.method == "bptt":
-            return SurrogateBPTT(self.surrogate, self.slope)
-        common = {
-            "population": self.population, "sigma": _one_or_all(self.sigma), "seed": self.seed,
-            "shaping": self.shaping, "mirrored": self.mirrored,
-        }  # fmt: skip
-        if self.method == "es":
-            return ES(**common)
-        return EGGROLL(**common, rank=self.rank, chunk=self.chunk)
+        method = METHODS[self.method]
+        seed = {"seed": self.seed} if "seed" in method.options else {}
+        return method.build(seed | self.options)
 
     def optimizer(self, network: SpikingNetwork) -> torch.optim.Optimizer:
         return torch.optim.Adam(network.parameters(), lr=self.lr)
@@ -113,13 +114,10 @@ class RunConfig:
 
     def title(self) -> str:
         """One line for people: method and network."""
-        detail = {
-            "eggroll": f"EGGROLL, rank {self.rank}, population {self.population}",
-            "es": f"full-rank ES, population {self.population}",
-            "bptt": f"BPTT, surrogate {self.surrogate}",
-        }[self.method]
+        method, estimator = METHODS[self.method], self.estimator()
+        shown = "".join(f", {name} {getattr(estimator, name)}" for name in method.shown)
         sizes = "-".join(str(size) for size in (2312, *self.hidden, 10))
-        return f"{detail} · {sizes}, {self.readout} readout, T = {self.bins}"
+        return f"{method.label}{shown} · {sizes}, {self.readout} readout, T = {self.bins}"
 
     def save(self, folder: Path) -> None:
         text = json.dumps(dataclasses.asdict(self), indent=2).encode()
@@ -135,22 +133,6 @@ class RunConfig:
             return cls(**json.loads(path.read_text()))
         except (TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path} is damaged or of another version: {error}") from error
-
-
-# Chosen on the validation set of the saccade digits. The readouts need different starts: spiking
-# outputs must fire before fitness can tell members apart, leaky ones do better small.
-BPTT_DEFAULTS = {
-    "rate": {"beta": 0.95, "logit_scale": 10.0, "weight_sd": (0.025, 0.1)},
-    "membrane": {"beta": 0.9, "logit_scale": 10.0, "weight_sd": (0.025, 0.01)},
-    "all": {"readout": "membrane", "lr": 0.003, "batch_size": 64, "shift": 1, "steps": 800},
-}
-ES_DEFAULTS = {
-    "rate": {"beta": 0.95, "logit_scale": 3.0, "weight_sd": (0.04, 0.2), "sigma": (0.014, 0.05)},
-    "membrane": {
-        "beta": 0.9, "logit_scale": 2.0, "weight_sd": (0.025, 0.06), "sigma": (0.014, 0.03),
-    },
-    "all": {"readout": "rate", "lr": 0.01, "batch_size": 64, "shift": 0, "steps": 600},
-}  # fmt: skip
 
 
 def load_network(folder: Path) -> tuple[RunConfig, SpikingNetwork]:
@@ -173,5 +155,8 @@ def new_folder(config: RunConfig, root: Path = Path("runs")) -> Path:
             number += 1
 
 
-def _one_or_all(values: tuple[float, ...] | None):
-    return values[0] if values is not None and len(values) == 1 else values
+def _one_or_all(value):
+    """The number of a list of one; a longer list as a tuple (as JSON knows none)."""
+    if isinstance(value, list | tuple):
+        return value[0] if len(value) == 1 else tuple(value)
+    return value

@@ -28,6 +28,13 @@ def in_empty_folder(tmp_path, monkeypatch):
         ["--method", "eggroll", "--rank", "2", "--population", "4", "--sigma", "0.01", "0.03"],
         ["--method", "es", "--population", "4", "--sigma", "0.02", "--readout", "membrane"],
         ["--method", "bptt", "--surrogate", "arctan", "--slope", "4"],
+        ["--method", "localzo", "--delta", "0.3", "--samples", "2", "--distribution", "laplace"],
+        ["--method", "sparsegrad", "--no-fast"],
+        ["--method", "ottt", "--readout", "rate"],
+        ["--method", "opzo", "--alpha", "0.1", "--momentum", "0.9", "--noise", "sphere",
+         "--mirrored", "--local"],
+        ["--method", "dfa", "--error", "difference"],
+        ["--method", "zo", "--inject", "membrane"],
         ["--population", "4", "--shaping", "z_score", "--reset", "subtract", "--reset-delay",
          "--no-validation", "--bins", "5", "--weight-sd", "0.05", "0.2"],
     ],
@@ -75,6 +82,9 @@ def test_resume_takes_every_setting_from_the_run(capsys):
         (["train", "--data", "no/such/folder"], "no/such/folder"),
         (["train", "--population", "7"], "mirrored members come in pairs"),
         (["train", "--steps", "0"], "steps is 0"),
+        (["train", "--method", "bptt", "--rank", "4"], "BPTT has no option rank; its options are"),
+        (["train", "--method", "opzo", "--momentum", "1"], "momentum is 1.0"),
+        (["train", "--device", "cuda:9"], "torch sees no GPU"),
         (["train", "--beta", "2"], "beta is 2.0"),
         (["train", "--sigma", "1", "2", "3"], "sigma has 3 values"),
         (["train", "--resume", "nowhere"], "nowhere is not the folder of a run"),
@@ -117,6 +127,17 @@ def test_help_has_examples_and_loads_no_torch():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "--method eggroll --rank 4" in result.stdout
     assert result.stdout.strip().endswith("False")
+
+
+def test_the_command_line_knows_every_method_and_every_option_of_it():
+    """cli.py repeats names so that --help needs no torch; nothing may be missing there."""
+    from course_lib.methods import METHODS
+
+    assert tuple(METHODS) == cli.METHODS
+    options = vars(cli.build_parser().parse_args(["train"]))
+    for method in METHODS.values():
+        for name in method.options:
+            assert name in options or name == "local_rate", f"{method.label}: --{name} is missing"
 
 
 def test_wilson_interval():
