@@ -212,7 +212,7 @@ def _adjoints(
 ):  # fmt: skip
     """Fill in a[t] of one sample, and list b[t] ≠ 0 backwards in time; returns their number."""
     steps, size = path.shape
-    a, found = np.zeros(size, np.float32), 0
+    a, total, found = np.zeros(size, np.float32), np.zeros(size, np.float32), 0
     first[steps] = 0
     for t in range(steps - 1, -1, -1):
         for n in range(size):
@@ -232,9 +232,11 @@ def _adjoints(
             a[n] += w
             found += 1
         for n in range(size):
-            bias[n] += a[n]
+            total[n] += a[n]
             path[t, n] = a[n]
         first[t] = found
+    for n in range(size):
+        bias[n] += total[n]
     return found
 
 

@@ -122,14 +122,16 @@ class _Smoothed(Estimator):
         self.samples = check_samples(self.samples)
         given = self.distribution
         if isinstance(given, Smoothing):
-            if (given.delta, given.alpha) != (self.delta, self.alpha or given.alpha):
+            if given.delta != self.delta or self.alpha not in (None, given.alpha):
                 raise ValueError(
                     f"the smoothing {given.name!r} was made for delta {given.delta} and alpha "
                     f"{given.alpha:g}, not {self.delta} and {self.alpha}; make it anew"
                 )
             self.smoothing = given
         elif callable(given):
-            self.smoothing = match_surrogate(given, self.delta, self.alpha or 1.0)
+            self.smoothing = match_surrogate(
+                given, self.delta, 1.0 if self.alpha is None else self.alpha
+            )
         else:
             self.smoothing = named_smoothing(given, self.delta, self.alpha)
 
