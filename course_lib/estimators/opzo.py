@@ -23,6 +23,7 @@ Source: Xiao et al., Online Pseudo-Zeroth-Order Training of Neuromorphic Spiking
 (arXiv 2407.12516). No code of theirs is public; α, λ and the start of M are our choices.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -43,7 +44,7 @@ class OPZO(NodePerturbation):
     feedback_start: 0, or "random": as DFA's. A random start fades as λᵏ only.
     local:          besides, let every hidden layer learn for a readout of its own (local
                     learning): see ``LocalReadouts``.
-    local_rate:     learning rate of these readouts.
+    local_rate:     learning rate of these readouts' Adam.
 
     and as for NodePerturbation: alpha, noise, mirrored, inject, seed, surrogate, slope, error.
 
@@ -58,7 +59,7 @@ class OPZO(NodePerturbation):
     momentum: float = 0.999
     feedback_start: float | str = 0
     local: bool = False
-    local_rate: float = 0.1
+    local_rate: float = 0.003
 
     def __post_init__(self):
         super().__post_init__()
@@ -69,8 +70,8 @@ class OPZO(NodePerturbation):
             )
         if self.feedback_start not in STARTS:
             raise ValueError(f"feedback_start is {self.feedback_start!r}; choose 0 or 'random'")
-        if not 0 < self.local_rate < 2:
-            raise ValueError(f"local_rate is {self.local_rate}; it must lie between 0 and 2")
+        if not 0 < self.local_rate < math.inf:
+            raise ValueError(f"local_rate is {self.local_rate}; it must be a positive number")
         self.feedback, self.readouts = [], LocalReadouts(self.local_rate)
 
     def begin(self, network, labels, steps):
@@ -90,7 +91,7 @@ class OPZO(NodePerturbation):
             estimate.addmm_(z.T, moment.emitted, alpha=self._share / self.alpha)
         errors = [moment.error @ feedback.T for feedback in self.feedback]
         if self.local:
-            local = self.readouts.errors(moment.spikes, network.neuron.beta, self.judge)
+            local = self.readouts.errors(moment.spikes, self.judge)
             errors = [g + own for g, own in zip(errors, local, strict=True)]
         return errors
 
@@ -103,9 +104,9 @@ class OPZO(NodePerturbation):
     def state_dict(self):
         return {
             "feedback": [feedback.clone() for feedback in self.feedback],
-            "readouts": [weight.clone() for weight in self.readouts.weights],
+            "readouts": self.readouts.state_dict(),
         }
 
     def load_state_dict(self, state):
         self.feedback = [feedback.clone() for feedback in state["feedback"]]
-        self.readouts.weights = [weight.clone() for weight in state["readouts"]]
+        self.readouts.load_state_dict(state["readouts"])
