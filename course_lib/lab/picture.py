@@ -29,6 +29,11 @@ def png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
+def in_words(alt: str) -> str:
+    """HTML of a description that is folded away until the reader asks for it."""
+    return f"<details><summary>This picture in words</summary>{html.escape(alt)}</details>"
+
+
 @dataclass(frozen=True)
 class Picture:
     """PNG bytes with alternative text, as Jupyter displays them."""
@@ -49,10 +54,7 @@ class Caption:
     alt: str
 
     def _repr_mimebundle_(self, include=None, exclude=None):
-        page = (
-            f"<p><em>{html.escape(self.text)}</em></p>"
-            f"<details><summary>This picture in words</summary>{html.escape(self.alt)}</details>"
-        )
+        page = f"<p><em>{html.escape(self.text)}</em></p>{in_words(self.alt)}"
         return {"text/html": page, "text/plain": self.text}
 
 

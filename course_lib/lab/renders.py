@@ -22,6 +22,11 @@ TRACE_STEPS = 60
 RATE_STEPS = 600
 
 
+def plural(count: int, noun: str) -> str:
+    """ "1 frame", "2 frames"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 @functools.cache
 def recording(digit: int):
     """The saccade-digit recording of the first example of a digit, seed 0; read only."""
@@ -56,7 +61,7 @@ def event_bins(values: dict) -> tuple[bytes, str, str]:
     # Bits of one input: 1 where clamped, else enough for the largest count.
     memory = inputs.size * max(1, math.ceil(math.log2(inputs.max() + 1))) / 8000
     numbers = (
-        f"digit {digit}, T = {bins} frames of {width:.1f} ms: {100 * kept:.0f} % of "
+        f"digit {digit}, T = {plural(bins, 'frame')} of {width:.1f} ms: {100 * kept:.0f} % of "
         f"{len(events):,} events kept, largest input {inputs.max()}, on average {active:.0f} of "
         f"2,312 inputs active a frame, {memory:.1f} kB"
     )
@@ -110,14 +115,15 @@ def lif_neuron(values: dict) -> tuple[bytes, str, str]:
         right.plot([current], [rate], "D", color=COLOURS["blue"], markersize=9)
         right.set_title("firing rate, your current marked")
     wait = first_spike(beta, threshold, current)
-    first = "never" if wait == math.inf else f"after {wait} steps"
+    first = "never" if wait == math.inf else f"after {plural(wait, 'step')}"
     numbers = (
-        f"{regime(rate)}: {spikes.sum().item():.0f} spikes in {TRACE_STEPS} steps, rate "
+        f"β = {beta:.2f}, θ = {threshold:.2f}, I = {current:.2f}: {regime(rate)}, "
+        f"{plural(int(spikes.sum()), 'spike')} in {TRACE_STEPS} steps, rate "
         f"{rate:.3f} a step; lowest current that fires {threshold * (1 - beta):.3f}; "
         f"closed form: first spike {first}"
     )
     alt = (
-        f"Left: voltage of a neuron with β = {beta:g}, θ = {threshold:g}, I = {current:g}, reset "
-        f"{values['reset']}. Right: its rate against the current. {numbers}"
+        f"Left: voltage and spikes of a neuron over {TRACE_STEPS} steps, reset: {values['reset']}. "
+        f"Right: its rate against the current. {numbers}"
     )
     return png(figure), numbers, alt

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import ipywidgets as ipw
 
 from course_lib.lab import renders
+from course_lib.lab.picture import in_words
 
 Render = Callable[[dict], tuple[bytes, str, str]]
 KEPT = 256  # settings whose pictures are remembered
@@ -28,8 +29,9 @@ class Sweep(ipw.VBox):
         self._render, self._kept = render, {}
         self.controls = dict(controls)
         self.picture = ipw.Image(format="png", layout=ipw.Layout(max_width="100%"))
-        self.numbers = ipw.HTML()
-        super().__init__([ipw.VBox(list(self.controls.values())), self.numbers, self.picture])
+        self.numbers, self.words = ipw.HTML(), ipw.HTML()
+        controls = ipw.VBox(list(self.controls.values()))
+        super().__init__([controls, self.numbers, self.picture, self.words])
         for control in self.controls.values():
             control.observe(self._update, names="value")
         self._update()
@@ -40,10 +42,11 @@ class Sweep(ipw.VBox):
 
     def _update(self, change=None) -> None:
         data, numbers, alt = self._rendered()
-        with self.hold_sync():
-            self.picture.value, self.picture.tooltip = data, alt
-            # A screen reader speaks the new numbers ("status" is polite: it waits for a pause).
-            self.numbers.value = f'<p role="status">{html.escape(numbers)}</p>'
+        self.picture.value = data
+        # Not the picture's tooltip: ipywidgets 8.1 cannot show an Image that has one.
+        self.words.value = in_words(alt)
+        # A screen reader speaks the new numbers ("status" is polite: it waits for a pause).
+        self.numbers.value = f'<p role="status">{html.escape(numbers)}</p>'
 
     def _rendered(self) -> tuple[bytes, str, str]:
         key = tuple(self.values().items())
@@ -105,10 +108,11 @@ def lif_neuron() -> Sweep:
             "current": _slider(
                 ipw.FloatSlider, "current I (voltage a step)", 0.15, 0, 1.5, 0.01, ".2f"
             ),
-            "reset": ipw.ToggleButtons(
+            "reset": ipw.Dropdown(
                 options=[("to zero", "zero"), ("by subtraction", "subtract")],
                 description="reset",
                 style={"description_width": "15em"},
+                layout=ipw.Layout(width="34em", max_width="100%"),
             ),
         },
     )

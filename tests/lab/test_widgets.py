@@ -19,7 +19,7 @@ def extremes(control) -> tuple:
     """Minimum, default and maximum of a slider; every choice of another control."""
     if isinstance(control, ipw.Checkbox):
         return False, control.value, True
-    if isinstance(control, ipw.ToggleButtons):
+    if isinstance(control, ipw.Dropdown):
         choices = [value for _, value in control.options]
         return choices[0], control.value, choices[-1]
     return control.min, control.value, control.max
@@ -63,15 +63,15 @@ def test_controls_are_labelled_and_wait_for_release(name):
 
 def test_same_widgets_new_values():
     sweep = widgets.lif_neuron()
-    picture, numbers = sweep.picture, sweep.numbers
-    first = picture.value, numbers.value, picture.tooltip
+    picture, numbers, words = sweep.picture, sweep.numbers, sweep.words
+    first = picture.value, numbers.value, words.value
     sweep.controls["current"].value = 1.2
     assert sweep.picture is picture and sweep.numbers is numbers
     assert all(
-        a != b for a, b in zip(first, (picture.value, numbers.value, picture.tooltip), strict=True)
+        a != b for a, b in zip(first, (picture.value, numbers.value, words.value), strict=True)
     )
     sweep.controls["current"].value = 0.15
-    assert (picture.value, numbers.value, picture.tooltip) == first
+    assert (picture.value, numbers.value, words.value) == first
 
 
 def test_every_setting_is_rendered_once_and_the_memory_is_bounded(monkeypatch):

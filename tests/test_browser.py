@@ -1,0 +1,178 @@
+"""One real browser: each lesson's widget in JupyterLab, driven by the keyboard.
+
+Screenshots are kept in artefacts/.
+"""
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ARTEFACTS = ROOT / "artefacts"
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
+    "--disable-background-networking", "--disable-component-update",
+]  # fmt: skip
+LIMIT_MS = 3000  # from a key to the new picture
+RUN_MS = 120_000
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+# lesson: (index of the slider, a key, what the numbers say then, and after 20 times "left")
+WIDGETS = {
+    "01_events": (1, "ArrowRight", "T = 11 frames", "T = 1 frame of"),
+    "02_spikes": (2, "End", "saturation", "I = 1.30"),
+}
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory) -> Path:
+    """A copy of the lessons beside the library, so that autosave cannot touch the stored ones."""
+    folder = tmp_path_factory.mktemp("course")
+    shutil.copytree(ROOT / "notebooks", folder / "notebooks")
+    skip = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "course_lib", folder / "course_lib", ignore=skip)
+    shutil.copytree(ROOT / "data", folder / "data")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def jupyterlab(course, tmp_path_factory):
+    """The address of a JupyterLab of its own, with nobody's settings."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    state = tmp_path_factory.mktemp("jupyter")
+    environment = {k: v for k, v in os.environ.items() if k != "NMNIST_DIR"}
+    environment |= {
+        name: str(state / name.lower())
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR",
+                     "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR")
+    }  # fmt: skip
+    settings = state / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
+    log = (state / "log").open("w")
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
+         "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
+         "--ServerApp.password=", "--LabApp.news_url=",
+         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
+        cwd=course, env=environment, stdout=log, stderr=log,
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(240):
+            try:
+                urllib.request.urlopen(f"{address}/api/status", timeout=5).close()
+                break
+            except (urllib.error.URLError, OSError):
+                if server.poll() is not None:
+                    break
+                time.sleep(0.25)
+        else:
+            server.terminate()
+        if server.poll() is not None:
+            pytest.fail("JupyterLab did not start:\n" + (state / "log").read_text()[-2000:])
+        yield address
+    finally:
+        server.terminate()
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+        log.close()
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    api = pytest.importorskip(
+        "playwright.sync_api",
+        reason="drives Chromium through playwright: pip install playwright",
+    )
+    with api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield opened
+        opened.close()
+
+
+def shown(page) -> tuple[str, str]:
+    """Numbers and picture of the widget, as they stand on the page."""
+    numbers = page.locator("p[role=status]").last.inner_text()
+    return numbers, page.locator("img.widget-image").last.get_attribute("src")
+
+
+def wait_for_change(page, before) -> float:
+    """Seconds until both numbers and picture have changed."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < LIMIT_MS / 1000:
+        numbers, picture = shown(page)
+        if numbers != before[0] and picture != before[1]:
+            return time.perf_counter() - start
+        page.wait_for_timeout(20)
+    raise AssertionError(f"after {LIMIT_MS} ms the widget still shows {before[0]!r}")
+
+
+@pytest.mark.parametrize("lesson", WIDGETS)
+def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
+    ARTEFACTS.mkdir(exist_ok=True)
+    slider, key, expected, settled = WIDGETS[lesson]
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    errors = []
+    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{jupyterlab}/lab/tree/notebooks/{lesson}.ipynb")
+    idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
+    page.wait_for_selector(idle, timeout=60_000, state="attached")
+    # A stored lesson shows all its pictures, the widget's too, before anything has run.
+    stored = len(re.findall('"image/png": "', (course / f"notebooks/{lesson}.ipynb").read_text()))
+    page.wait_for_function(
+        f"() => document.querySelectorAll('.jp-OutputArea img').length >= {stored}", timeout=60_000
+    )
+    page.screenshot(path=ARTEFACTS / f"{lesson}_opened.png")
+
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_text("Run All Cells", exact=True).click()
+    page.wait_for_selector(".widget-slider", timeout=RUN_MS, state="attached")
+    page.locator(".widget-slider").first.scroll_into_view_if_needed()
+    page.wait_for_selector("img.widget-image", timeout=10_000)
+    page.wait_for_timeout(500)
+    page.screenshot(path=ARTEFACTS / f"{lesson}_widget.png")
+
+    before = shown(page)
+    handle = page.locator(".widget-slider .noUi-handle").nth(slider)
+    handle.focus()
+    handle.press(key)
+    seconds = wait_for_change(page, before)
+    assert expected in shown(page)[0]
+    page.screenshot(path=ARTEFACTS / f"{lesson}_moved.png")
+    print(f"{lesson}: answered after {seconds:.2f} s")
+
+    # A key held down: no backlog, the last position wins within the limit.
+    for _ in range(20):
+        handle.press("ArrowLeft")
+    start = time.perf_counter()
+    while settled not in shown(page)[0]:
+        assert time.perf_counter() - start < LIMIT_MS / 1000, f"20 keys queued: {shown(page)[0]!r}"
+        page.wait_for_timeout(20)
+    # Every cell has run by now; none failed or warned.
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('.jp-InputPrompt')]"
+        ".some(prompt => prompt.textContent.includes('*'))",
+        timeout=RUN_MS,
+    )
+    stderr = "[data-mime-type='application/vnd.jupyter.stderr']"
+    assert page.locator(stderr).count() == 0, page.locator(stderr).first.inner_text()
+    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    assert page.get_by_text("Error displaying widget").count() == 0
+    assert errors == []
+    page.close()
