@@ -12,10 +12,11 @@ are equal to the bit.)
 
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import numba
 import numpy as np
 import torch
 from torch import Tensor
@@ -23,8 +24,8 @@ from torch import Tensor
 from course_lib import kernels
 from course_lib.network import SpikingNetwork
 
-#: Groups of samples that are worked on at once. Their sums are added in a fixed order, so the
-#: number of threads changes no bit of the gradient.
+#: The batch is cut into so many groups, however many threads there are, and the groups' gradients
+#: are added in order: the number of threads changes no bit.
 GROUPS = 8
 
 
@@ -71,10 +72,9 @@ def input_events(network: SpikingNetwork, frames: Tensor) -> Events | None:
     if frames.dim() != 3 or frames.shape[-1] != network.sizes[0] or 0 in frames.shape:
         return None
     steps, batch, inputs = frames.shape
-    with _Threads():
-        events = Events(*_lists(batch, steps, inputs, np.int32))
-        bits = frames.detach().contiguous().numpy().view(np.uint32)
-        return events if kernels.find_events(bits, *events) else None
+    events = Events(*_lists(batch, steps, inputs, np.int32))
+    bits = frames.detach().contiguous().numpy().view(np.uint32)
+    return events if all(_in_groups(kernels.find_events, batch, bits, *events)) else None
 
 
 class EventDrivenPass:
@@ -91,18 +91,17 @@ class EventDrivenPass:
         self.batch, self.steps = len(events.starts), events.starts.shape[1] - 1
         self.outputs = torch.empty(self.batch, network.sizes[-1])
         inputs, position = events, 0
-        with _Threads(), torch.no_grad():
-            for layer in network.layers:
-                columns = layer.weight.T.contiguous().numpy()  # an event adds a contiguous row
-                if layer is network.layers[-1] and network.readout == "membrane":
-                    spikes, active = self._leaky(layer, columns, inputs)
-                else:
-                    spikes, active = self._spiking(layer, columns, inputs, pseudo, position)
-                    position += self.steps * self.batch * layer.out_features
-                self.layers.append((layer, columns, inputs, spikes, active))
-                inputs = spikes
-            if network.readout == "rate":
-                kernels.mean_rates(*spikes, self.outputs.numpy())
+        for layer in network.layers:
+            columns = layer.weight.detach().T.contiguous().numpy()  # an event adds a whole row
+            if layer is network.layers[-1] and network.readout == "membrane":
+                spikes, active = self._leaky(layer, columns, inputs)
+            else:
+                spikes, active = self._spiking(layer, columns, inputs, pseudo, position)
+                position += self.steps * self.batch * layer.out_features
+            self.layers.append((layer, columns, inputs, spikes, active))
+            inputs = spikes
+        if network.readout == "rate":
+            _in_groups(kernels.mean_rates, self.batch, *spikes, self.outputs.numpy())
         found = sum(int(active.starts[:, -1].sum()) for *_, active in self.layers)
         if network.readout == "membrane":
             found -= int(active.starts[:, -1].sum())
@@ -115,9 +114,9 @@ class EventDrivenPass:
         active = Active(*_lists(*sizes, np.int32, np.float32))
         none = np.empty(0, np.float32)
         draws = pseudo if drawn else Draws(0, 0, none, none)
-        kernels.run_layer(
-            *inputs, columns, layer.bias.numpy(), np.float32(neuron.beta),
-            np.float32(neuron.threshold),
+        _in_groups(
+            kernels.run_layer, self.batch, *inputs, columns, layer.bias.detach().numpy(),
+            np.float32(neuron.beta), np.float32(neuron.threshold),
             0 if neuron.reset == "zero" else 2 if neuron.reset_delay else 1,
             np.float32(pseudo.thresholds[-1] if drawn else pseudo.bound),
             np.uint64(draws.key), position, draws.samples, draws.thresholds, draws.weights,
@@ -131,7 +130,10 @@ class EventDrivenPass:
     def _leaky(self, layer, columns, inputs):
         """A leaky readout is a layer in which every entry is active, with derivative 1."""
         size, beta = layer.out_features, np.float32(self.network.neuron.beta)
-        kernels.leaky_mean(*inputs, columns, layer.bias.numpy(), beta, self.outputs.numpy())
+        _in_groups(
+            kernels.leaky_mean, self.batch, *inputs, columns, layer.bias.detach().numpy(), beta,
+            self.outputs.numpy(),
+        )  # fmt: skip
         starts = np.tile(np.arange(self.steps + 1, dtype=np.int32) * size, (self.batch, 1))
         silent = Events(np.empty((self.batch, 0), np.int32), np.zeros_like(starts))
         every = np.tile(np.arange(size, dtype=np.int32), (self.batch, self.steps))
@@ -145,17 +147,18 @@ class EventDrivenPass:
         columns_above = np.eye(adjoint.shape[-1], dtype=np.float32)
         for index, (layer, columns, inputs, spikes, active) in reversed([*enumerate(self.layers)]):
             rows, size = layer.weight.shape
+            own = np.empty((self.batch if index else GROUPS, self.steps, rows), np.float32)
             by_trace = np.zeros((GROUPS, rows, size), np.float32)
             by_event = np.zeros((GROUPS, size, rows), np.float32)
             bias = np.zeros((GROUPS, rows), np.float32)
-            with _Threads():
-                adjoint = kernels.backpropagate(
-                    *inputs, *spikes, *active, adjoint, columns_above, neuron.reset == "zero",
-                    np.float32(neuron.beta), index > 0, by_trace, by_event, bias,
-                )  # fmt: skip
+            _in_groups(
+                kernels.backpropagate, self.batch, *inputs, *spikes, *active, adjoint,
+                columns_above, neuron.reset == "zero", np.float32(neuron.beta), index > 0,
+                own, by_trace, by_event, bias, numbered=True,
+            )  # fmt: skip
             layer.weight.grad = torch.from_numpy(by_trace.sum(axis=0) + by_event.sum(axis=0).T)
             layer.bias.grad = torch.from_numpy(bias.sum(axis=0))
-            columns_above = columns
+            adjoint, columns_above = own, columns
 
 
 def _lists(batch, steps, size, *types):
@@ -167,19 +170,27 @@ def _lists(batch, steps, size, *types):
     return *lists, np.zeros((batch, steps + 1), np.int32)
 
 
-class _Threads:
-    """Lets Numba use as many threads as torch, says so if it has to compile first."""
+def _in_groups(function, batch: int, *arguments, numbered: bool = False) -> list:
+    """function(first, last, …) for every group of samples, in as many threads as torch uses.
 
-    def __enter__(self):
-        self.before = numba.get_num_threads()
-        numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
-        function = kernels.backpropagate
-        cached = Path(function.stats.cache_path).glob("kernels.backpropagate-*.nbi")
-        if not function.signatures and not any(cached) and not _Threads.told:
-            print("compiling the event-driven kernel, once (half a minute) …", file=sys.stderr)
-            _Threads.told = True
+    numbered: function(first, last, group, …) instead. Returns the groups' results in order.
+    """
+    _announce()
+    edges = np.linspace(0, batch, GROUPS + 1).astype(int).tolist()
 
-    def __exit__(self, *_):
-        numba.set_num_threads(self.before)
+    def one(group):
+        number = (group,) if numbered else ()
+        return function(edges[group], edges[group + 1], *number, *arguments)
 
-    told = False
+    if torch.get_num_threads() == 1:
+        return [one(group) for group in range(GROUPS)]
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(one, range(GROUPS)))
+
+
+@cache
+def _announce() -> None:
+    """Say so, once, if the kernels must be compiled first."""
+    folder = Path(kernels.backpropagate.stats.cache_path)
+    if not any(folder.glob("kernels.backpropagate-*.nbi")):
+        print("compiling the event-driven kernel, once (half a minute) …", file=sys.stderr)

@@ -16,7 +16,8 @@ where b is zero but for active entries and for spikes whose reset cuts off a ≠
 the two sums is taken: entries of b × inputs, or input events × neurons. Nothing is approximated.
 
 Lists of events or entries belong to one sample b; those of step t stand at places starts[b, t] to
-starts[b, t + 1] − 1. ``event_driven.py`` makes the arrays and calls these functions.
+starts[b, t + 1] − 1. Functions work on the samples from ``first`` to ``last`` − 1 and hold no lock:
+``event_driven.py`` makes the arrays and calls them from several threads.
 """
 
 import numba
@@ -24,24 +25,24 @@ import numpy as np
 
 #: the bits of 1.0 in float32
 ONE = np.uint32(0x3F800000)
-COMPILED = {"parallel": True, "cache": True, "nogil": True}
+COMPILED = {"cache": True, "nogil": True}
 
 
 @numba.njit(**COMPILED)
-def find_events(bits, indices, starts):
+def find_events(first, last, bits, indices, starts):
     """List the events in frames (T, B, D), given as their bits; False if not all are 0 or 1."""
     steps, batch, size = bits.shape
-    odd = np.zeros(batch, np.bool_)
-    for b in numba.prange(batch):
+    odd = False
+    for b in range(first, last):
         found = 0
         for t in range(steps):
             found, strange = _scan(bits[t, b], indices[b], found)
-            odd[b] |= strange
+            odd |= strange
             starts[b, t + 1] = found
-    return not odd.any()
+    return not odd
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**COMPILED)
 def _scan(row, indices, found):
     strange, whole = False, len(row) // 16 * 16
     for start in range(0, len(row), 16):
@@ -57,7 +58,7 @@ def _scan(row, indices, found):
     return found, strange
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**COMPILED)
 def _add_columns(total, columns, indices, start, stop):
     """total (N,) += Σ columns[j] over events j; four at a time spares loads and stores."""
     e = start
@@ -75,8 +76,8 @@ def _add_columns(total, columns, indices, start, stop):
 
 @numba.njit(**COMPILED)
 def run_layer(
-    indices, starts, columns, bias, beta, theta, mode, bound, key, position, samples, thresholds,
-    weights, out_indices, out_starts, neurons, values, active_starts,
+    first, last, indices, starts, columns, bias, beta, theta, mode, bound, key, position, samples,
+    thresholds, weights, out_indices, out_starts, neurons, values, active_starts,
 ):  # fmt: skip
     """One LIF layer forward: its spikes, and its active entries with G, or u if samples is 0.
 
@@ -86,7 +87,7 @@ def run_layer(
     """
     batch, steps, size = starts.shape[0], starts.shape[1] - 1, len(bias)
     lowest = theta - bound
-    for b in numba.prange(batch):
+    for b in range(first, last):
         voltage, current = np.zeros(size, np.float32), np.empty(size, np.float32)
         spikes = active = 0
         for t in range(steps):
@@ -106,7 +107,7 @@ def run_layer(
                             neurons[b, active], values[b, active] = n, u
                             active += 1
                         else:
-                            entry = (position + (t * batch + np.int64(b)) * size + n) * samples
+                            entry = (position + (t * batch + b) * size + n) * samples
                             g = _average(
                                 distance, key, np.uint64(entry), samples, thresholds, weights
                             )
@@ -123,7 +124,7 @@ def run_layer(
             out_starts[b, t + 1], active_starts[b, t + 1] = spikes, active
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**COMPILED)
 def _average(distance, key, entry, samples, thresholds, weights):
     """LocalZO's G with draws ``entry`` … of stream ``key``: SplitMix64, as in localzo.py."""
     total = np.float32(0)
@@ -138,11 +139,11 @@ def _average(distance, key, entry, samples, thresholds, weights):
 
 
 @numba.njit(**COMPILED)
-def leaky_mean(indices, starts, columns, bias, beta, outputs):
+def leaky_mean(first, last, indices, starts, columns, bias, beta, outputs):
     """Mean voltage over time of leaky neurons that never fire, into outputs (B, N)."""
-    outputs[:] = 0
-    batch, steps = starts.shape[0], starts.shape[1] - 1
-    for b in numba.prange(batch):
+    steps = starts.shape[1] - 1
+    outputs[first:last] = 0
+    for b in range(first, last):
         voltage = np.zeros(len(bias), np.float32)
         for t in range(steps):
             for n in range(len(bias)):
@@ -155,17 +156,17 @@ def leaky_mean(indices, starts, columns, bias, beta, outputs):
 
 
 @numba.njit(**COMPILED)
-def mean_rates(indices, starts, outputs):
+def mean_rates(first, last, indices, starts, outputs):
     """Spikes per step of every neuron, into outputs (B, N)."""
-    outputs[:] = 0
-    for b in numba.prange(len(starts)):
+    outputs[first:last] = 0
+    for b in range(first, last):
         for e in range(starts[b, -1]):
             outputs[b, indices[b, e]] += np.float32(1)
         for n in range(outputs.shape[1]):
             outputs[b, n] /= np.float32(starts.shape[1] - 1)
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract"})
+@numba.njit(**COMPILED, fastmath={"reassoc", "nsz", "contract"})
 def _dot(x, y):
     total = np.float32(0)
     for i in range(len(x)):
@@ -175,37 +176,33 @@ def _dot(x, y):
 
 @numba.njit(**COMPILED)
 def backpropagate(
-    indices, starts, spikes, spike_starts, neurons, values, active_starts, upper, columns, cut,
-    beta, keep, by_trace, by_event, bias,
+    first, last, group, indices, starts, spikes, spike_starts, neurons, values, active_starts,
+    upper, columns, cut, beta, keep, adjoint, by_trace, by_event, bias,
 ):  # fmt: skip
-    """One layer backward. Adds ∂L/∂W to by_trace (groups, out, in) and by_event (groups, in, out),
-    and ∂L/∂bias to bias (groups, out).
+    """One layer backward. Adds the samples' ∂L/∂W to by_trace[group] (out, in) or by_event[group]
+    (in, out), and ∂L/∂bias to bias[group] (out,).
 
     upper: a_above (B, T or 1, M); columns: W_above, (N, M); cut: whether spikes reset to zero.
-    Returns the layer's own a, (B, T, N), if ``keep``.
+    adjoint: the layer's own a, (B, T, N), if ``keep``; else room to work in, (groups, T, N).
     """
-    groups, size, inputs = by_trace.shape
-    batch, steps = starts.shape[0], starts.shape[1] - 1
-    adjoint = np.empty((batch if keep else groups, steps, size), np.float32)
-    for unsigned in numba.prange(groups):
-        group = np.int64(unsigned)  # Numba counts in uint64, whose sums with int64 are floats
-        for b in range(group, batch, groups):
-            path = adjoint[b if keep else group]
-            room = active_starts[b, steps] + (spike_starts[b, steps] if cut else 0)
-            who, what = np.empty(room, np.int32), np.empty(room, np.float32)
-            first = np.empty(steps + 1, np.int32)
-            found = _adjoints(
-                path, who, what, first, spikes[b], spike_starts[b], neurons[b], values[b],
-                active_starts[b], upper[b], columns, cut, beta, bias[group],
-            )  # fmt: skip
-            if found * inputs < starts[b, steps] * size:
-                _by_trace(by_trace[group], who, what, first, indices[b], starts[b], beta)
-            else:
-                _by_event(by_event[group], path, indices[b], starts[b])
-    return adjoint
+    _, size, inputs = by_trace.shape
+    steps = starts.shape[1] - 1
+    for b in range(first, last):
+        path = adjoint[b if keep else group]
+        room = active_starts[b, steps] + (spike_starts[b, steps] if cut else 0)
+        who, what = np.empty(room, np.int32), np.empty(room, np.float32)
+        place = np.empty(steps + 1, np.int32)
+        found = _adjoints(
+            path, who, what, place, spikes[b], spike_starts[b], neurons[b], values[b],
+            active_starts[b], upper[b], columns, cut, beta, bias[group],
+        )  # fmt: skip
+        if found * inputs < starts[b, steps] * size:
+            _by_trace(by_trace[group], who, what, place, indices[b], starts[b], beta)
+        else:
+            _by_event(by_event[group], path, indices[b], starts[b])
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**COMPILED)
 def _adjoints(
     path, who, what, first, spikes, spike_starts, neurons, values, active_starts, upper, columns,
     cut, beta, bias,
@@ -240,7 +237,7 @@ def _adjoints(
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**COMPILED)
 def _by_trace(grad, who, what, first, indices, starts, beta):
     """grad (out, in) += Σ_t b[t] x̂[t]ᵀ; the trace is kept as x̂[t] / decay, decay = β^t."""
     steps, size = len(starts) - 1, grad.shape[1]
@@ -260,7 +257,7 @@ def _by_trace(grad, who, what, first, indices, starts, beta):
                 grad[n, j] += share * trace[j]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(**COMPILED)
 def _by_event(grad, path, indices, starts):
     """grad (in, out) += Σ_t x[t] a[t]ᵀ."""
     for t in range(len(starts) - 1):
