@@ -143,6 +143,11 @@ def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     page.wait_for_selector(".widget-slider", timeout=RUN_MS, state="attached")
+    page.wait_for_function(
+        "() => ![...document.querySelectorAll('.jp-InputPrompt')]"
+        ".some(prompt => prompt.textContent.includes('*'))",
+        timeout=RUN_MS,
+    )
     page.locator(".widget-slider").first.scroll_into_view_if_needed()
     page.wait_for_selector("img.widget-image", timeout=10_000)
     page.wait_for_timeout(500)
@@ -165,11 +170,6 @@ def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
         assert time.perf_counter() - start < LIMIT_MS / 1000, f"20 keys queued: {shown(page)[0]!r}"
         page.wait_for_timeout(20)
     # Every cell has run by now; none failed or warned.
-    page.wait_for_function(
-        "() => ![...document.querySelectorAll('.jp-InputPrompt')]"
-        ".some(prompt => prompt.textContent.includes('*'))",
-        timeout=RUN_MS,
-    )
     stderr = "[data-mime-type='application/vnd.jupyter.stderr']"
     assert page.locator(stderr).count() == 0, page.locator(stderr).first.inner_text()
     assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
