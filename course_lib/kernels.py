@@ -31,14 +31,12 @@ COMPILED = {"cache": True, "nogil": True}
 @numba.njit(**COMPILED)
 def find_events(first, last, bits, indices, starts):
     """List the events in frames (T, B, D), given as their bits; False if not all are 0 or 1."""
-    steps, batch, size = bits.shape
     odd = False
-    for b in range(first, last):
-        found = 0
-        for t in range(steps):
-            found, strange = _scan(bits[t, b], indices[b], found)
-            odd |= strange
+    for t in range(bits.shape[0]):  # outermost, to read memory in its order
+        for b in range(first, last):
+            found, strange = _scan(bits[t, b], indices[b], starts[b, t])
             starts[b, t + 1] = found
+            odd |= strange
     return not odd
 
 
@@ -46,16 +44,22 @@ def find_events(first, last, bits, indices, starts):
 def _scan(row, indices, found):
     strange, whole = False, len(row) // 16 * 16
     for start in range(0, len(row), 16):
-        some = np.uint32(start == whole)
-        if start < whole:  # a fixed length is what the compiler turns into vector instructions
-            for j in range(16):
-                some |= row[start + j]
-        if some != 0:
+        if start == whole or _any(row, start):
             for j in range(start, min(start + 16, len(row))):
                 indices[found] = j
                 found += row[j] != 0
                 strange |= (row[j] != 0) & (row[j] != ONE)
     return found, strange
+
+
+@numba.njit(**COMPILED)
+def _any(row, i):
+    """Whether one of 16 entries is not zero; as a tree, which compiles to vector instructions."""
+    a = (row[i] | row[i + 1]) | (row[i + 2] | row[i + 3])
+    b = (row[i + 4] | row[i + 5]) | (row[i + 6] | row[i + 7])
+    c = (row[i + 8] | row[i + 9]) | (row[i + 10] | row[i + 11])
+    d = (row[i + 12] | row[i + 13]) | (row[i + 14] | row[i + 15])
+    return ((a | b) | (c | d)) != 0
 
 
 @numba.njit(**COMPILED)
