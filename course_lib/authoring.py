@@ -87,6 +87,18 @@ def is_text(output) -> bool:
     return output.output_type == "stream" or "text/plain" in output.get("data", {})
 
 
+def joined(outputs: list) -> list:
+    """The outputs with neighbouring pieces of one stream made one: where they break is chance."""
+    kept = []
+    for output in outputs:
+        last = kept[-1] if kept else {}
+        if output.get("name") and output.get("name") == last.get("name"):
+            last.text += output.text
+        else:
+            kept.append(output)
+    return kept
+
+
 def stabilise(notebook, name: str) -> None:
     """Take out of an executed notebook what differs from run to run.
 
@@ -96,6 +108,8 @@ def stabilise(notebook, name: str) -> None:
     for cell in notebook.cells:
         kept = {key: cell.metadata[key] for key in ("tags", "reason") if key in cell.metadata}
         cell.metadata = nbformat.from_dict(kept)
+        if cell.cell_type == "code":
+            cell.outputs = joined(cell.outputs)
         for index, output in enumerate(cell.get("outputs", [])):
             if output.get("name") == "stderr":
                 raise ValueError(

@@ -213,12 +213,12 @@ def test_execution_is_stable_and_hides_real_recordings(tmp_path, monkeypatch):
     monkeypatch.setenv("NMNIST_DIR", "somewhere")
     path = small_notebook(
         tmp_path / "99_small.ipynb",
-        "import os\nprint(os.environ.get('NMNIST_DIR'))",
+        "import os, sys\nprint(os.environ.get('NMNIST_DIR'))\nsys.stdout.flush()\nprint(1)",
         "import ipywidgets\nipywidgets.IntSlider()",
     )
     result = authoring.execute_lessons([path])[0]
     first = path.read_bytes()
-    assert read(path).cells[0].outputs[0].text == "None\n"
+    assert read(path).cells[0].outputs[0].text == "None\n1\n"
     assert result.text_outputs == 2 and result.seconds > 0
     authoring.execute_lessons([path])
     assert path.read_bytes() == first
