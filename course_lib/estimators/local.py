@@ -41,8 +41,10 @@ class LocalReadouts:
         like, classes, hidden = network.layers[0].weight, network.sizes[-1], network.sizes[1:-1]
         if [tuple(weight.shape) for weight in self.weights] != [(classes, n) for n in hidden]:
             self._make([like.new_zeros(classes, size) for size in hidden])
+        elif self.weights[0].device != like.device or self.weights[0].dtype != like.dtype:
+            moved = [weight.to(like) for weight in self.weights]
+            self.load_state_dict(self.state_dict() | {"weights": moved})
         for weight in self.weights:
-            weight.data = weight.data.to(like)
             weight.grad = torch.zeros_like(weight)
         self._traces = [like.new_zeros(len(labels), size) for size in hidden]
         self._totals = [like.new_zeros(len(labels), classes) for _ in hidden]

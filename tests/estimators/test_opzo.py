@@ -350,6 +350,18 @@ def test_feedback_starts_as_stated_and_follows_the_network():
     assert network.layers[0].weight.grad.norm() > 0
 
 
+def test_a_state_moves_to_the_network_that_it_meets():
+    """A checkpoint is read to the CPU; here the change is of precision."""
+    frames, labels = batch()
+    estimator, resumed = OPZO(local=True), OPZO(local=True)
+    estimator.fill_grads(spiking(), frames, labels)
+    resumed.load_state_dict(estimator.state_dict())
+    network = spiking().float()
+    resumed.fill_grads(network, frames.float(), labels, step=1)
+    assert resumed.feedback[0].dtype == resumed.readouts.weights[0].dtype == torch.float32
+    assert network.layers[0].weight.grad.norm() > 0
+
+
 def test_local_readouts_teach_a_layer_without_feedback():
     """With a momentum so near 1 that M stays at zero, hidden layers learn from local readouts."""
     accuracies = {}
