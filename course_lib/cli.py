@@ -84,7 +84,7 @@ def add_train(commands) -> None:
 
     group = train.add_argument_group("network")
     add = group.add_argument
-    add("--hidden", type=int, nargs="+", metavar="N", help="hidden layer sizes; default: 256")
+    add("--hidden", type=int, nargs="+", metavar="N", help="hidden layer sizes")
     add("--readout", choices=("rate", "membrane"))
     add("--bins", type=int, metavar="T", help="time bins a recording; default: 10")
     add("--beta", type=float, help="membrane leak; default: 0.9")
@@ -212,9 +212,8 @@ def add_lessons(commands) -> None:
 
 
 def run_lessons(options) -> int:
-    from course_lib.authoring import execute_lessons
+    from course_lib.authoring import execute_lessons, find_lessons
 
-    folder = Path("notebooks")
-    paths = [folder / f"{name}.ipynb" for name in options.names] or sorted(folder.glob("*.ipynb"))
-    execute_lessons(paths)
+    for done in execute_lessons(find_lessons(options.names)):
+        print(f"{done.path.name}: {done.seconds:.0f} s, {done.text_outputs} text outputs stored")
     return 0

@@ -21,14 +21,20 @@ from course_lib.estimators.surrogate import SurrogateBPTT
 GRADIENT = {
     "rate": {"beta": 0.95, "logit_scale": 10.0, "weight_sd": (0.025, 0.1)},
     "membrane": {"beta": 0.9, "logit_scale": 10.0, "weight_sd": (0.025, 0.01)},
-    "any": {"readout": "membrane", "lr": 0.003, "batch_size": 64, "shift": 1, "steps": 800},
-}
+    "any": {
+        "hidden": (256,), "readout": "membrane", "lr": 0.003, "batch_size": 64, "shift": 1,
+        "steps": 800,
+    },
+}  # fmt: skip
 EVOLUTION = {
     "rate": {"beta": 0.95, "logit_scale": 3.0, "weight_sd": (0.04, 0.2), "sigma": (0.014, 0.05)},
     "membrane": {
         "beta": 0.9, "logit_scale": 2.0, "weight_sd": (0.025, 0.06), "sigma": (0.014, 0.03),
     },
-    "any": {"readout": "rate", "lr": 0.01, "batch_size": 64, "shift": 0, "steps": 600},
+    "any": {
+        "hidden": (128,), "readout": "rate", "lr": 0.01, "batch_size": 64, "shift": 0,
+        "steps": 600,
+    },
 }  # fmt: skip
 
 UNROLLED = "as many backward passes through time"

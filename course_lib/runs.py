@@ -39,7 +39,7 @@ class RunConfig:
     on_bad: str = "error"
     validation: bool = True
     bins: int = 10
-    hidden: tuple[int, ...] = (256,)
+    hidden: tuple[int, ...] | None = None
     readout: str | None = None
     beta: float | None = None
     threshold: float = 1.0
@@ -58,10 +58,10 @@ class RunConfig:
     def __post_init__(self):
         if self.method not in METHODS:
             raise ValueError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}")
-        self.hidden = tuple(self.hidden)
         self.weight_sd = _one_or_all(self.weight_sd)
         self.options = {name: _one_or_all(value) for name, value in self.options.items()}
         defaults = METHODS[self.method].defaults
+        self.hidden = tuple(self.hidden or defaults["any"]["hidden"])
         self.readout = self.readout or defaults["any"]["readout"]
         if self.readout not in READOUTS:
             raise ValueError(f"readout is {self.readout!r}; choose one of {', '.join(READOUTS)}")

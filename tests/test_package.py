@@ -1,0 +1,72 @@
+"""The package: everything that runs is shipped, and imports go downwards only."""
+
+import ast
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = sorted((ROOT / "course_lib").rglob("*.py"))
+
+
+def test_every_folder_of_code_is_shipped():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {".".join(path.parent.relative_to(ROOT).parts) for path in FILES}
+    assert set(listed) == folders | {"course_lib._data"}
+
+
+def imports(path: Path) -> set[str]:
+    """Modules of course_lib that a file imports when it is loaded (not inside functions)."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_lib"):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {n for n in names if (ROOT / (n.replace(".", "/") + ".py")).is_file()}
+            found |= modules or {node.module}
+    return found
+
+
+def test_imports_have_no_circles():
+    graph = {}
+    for path in FILES:
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        graph[name.removesuffix(".__init__")] = imports(path) - {name.removesuffix(".__init__")}
+    done, doing = set(), []
+
+    def visit(module):
+        if module in done:
+            return
+        assert module not in doing, f"circle: {' -> '.join([*doing, module])}"
+        doing.append(module)
+        for other in graph.get(module, ()):
+            visit(other)
+        done.add(doing.pop())
+
+    for module in graph:
+        visit(module)
+
+
+@pytest.mark.parametrize(
+    "part, allowed",
+    [
+        ("events", {"events"}),
+        ("lif", set()),
+        ("noise", set()),
+        ("fitness", set()),
+        ("network", {"lif"}),
+    ],
+)
+def test_foundations_stand_alone(part, allowed):
+    base = ROOT / "course_lib" / part
+    for path in sorted(base.rglob("*.py")) if base.is_dir() else [base.with_suffix(".py")]:
+        for module in imports(path):
+            assert module.split(".")[1] in allowed, f"{path.name} imports {module}"
+
+
+def test_no_assert_in_the_library():
+    """User errors are exceptions with a message; python -O removes asserts."""
+    for path in FILES:
+        asserts = [n.lineno for n in ast.walk(ast.parse(path.read_text()))
+                   if isinstance(n, ast.Assert)]  # fmt: skip
+        assert not asserts, f"{path.name} has assert in lines {asserts}"
