@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from course_lib import cli
-from course_lib.commands import interval
+from course_lib.report import interval
 
 SMALL = ["--hidden", "8", "--batch-size", "8", "--quiet", "--validate-every", "2"]
 

@@ -89,38 +89,3 @@ def pack(events: np.ndarray, bins: int) -> np.ndarray:
             "and times that never decrease"
         )
     return out
-
-
-def benchmark(recordings=None, bins: int = 10, repeats: int = 5) -> dict[str, float]:
-    """Seconds that ``pack`` and tonic's ``ToFrame`` take for one recording, medians.
-
-    Runs are interleaved, so that a busy machine slows both alike. ``recordings`` is a list of
-    event arrays; default: 20 saccade digits.
-
-    Returns:
-        ``pack``, ``tonic`` (seconds), ``ratio`` = tonic / pack, ``recordings``, ``events`` (mean).
-    """
-    from time import perf_counter
-
-    from tonic.transforms import ToFrame
-
-    if recordings is None:
-        from course_lib.events.digits import load_digits
-        from course_lib.events.saccades import simulate
-
-        recordings = [simulate(image, 0) for image in load_digits().images[::250]]
-    to_frame = ToFrame(sensor_size=SENSOR_SIZE, n_time_bins=bins)
-    pack(recordings[0], bins)  # compiles
-    seconds = {"pack": [], "tonic": []}
-    for events in [e for e in recordings for _ in range(repeats)]:
-        for name, convert in (("pack", lambda e: pack(e, bins)), ("tonic", to_frame)):
-            start = perf_counter()
-            convert(events)
-            seconds[name].append(perf_counter() - start)
-    medians = {name: float(np.median(values)) for name, values in seconds.items()}
-    return {
-        **medians,
-        "ratio": medians["tonic"] / medians["pack"],
-        "recordings": len(recordings),
-        "events": float(np.mean([len(e) for e in recordings])),
-    }

@@ -16,7 +16,7 @@ from course_lib.events import (
     simulate,
     simulate_frames,
 )
-from course_lib.events.frames import BIN_BYTES, benchmark
+from course_lib.events.frames import BIN_BYTES
 
 
 def tonic_frames(events, bins):
@@ -145,7 +145,3 @@ def test_shift_frames_moves_pixels_and_fills_with_zero(frame_set):
         shift_frames(frames, shifts[:3])
     with pytest.raises(ValueError, match="frames have shape"):
         shift_frames(frames[..., :-1], shifts)
-
-
-def test_packing_is_at_least_5_times_faster_than_tonic():
-    assert max(benchmark(repeats=3)["ratio"] for _ in range(3)) >= 5
