@@ -197,7 +197,7 @@ ADVICE = [
     (r"No matching distribution found for ([^\s;]+)",
      "There is no file of {0} for this computer (Python {python}, {system}).\n"
      "64-bit Python 3.11 to 3.13 has them all. PyTorch has none for Macs with an Intel processor:\n"
-     "run the course on Binder or Colab there (see README.md)."),
+     "run the course on a hosted notebook service (Binder reads environment.yml) instead."),
     (r"[Ff]ailed building wheel for (\S+)|Microsoft Visual C\+\+ .{0,20}is required|Python\.h",
      "A package had to be compiled and could not be. Python 3.11 to 3.13 find ready-made files of\n"
      "all of them."),

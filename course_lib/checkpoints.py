@@ -29,7 +29,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises FileNotFoundError if there is none, ValueError if it is damaged or of another version.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}; start the run without resuming")
+        raise FileNotFoundError(
+            f"no checkpoint at {path}: the run stopped before its first one; start it again"
+        )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         version = content["version"]

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 METHODS = ("eggroll", "es", "bptt", "localzo", "sparsegrad", "ottt", "opzo", "dfa", "zo")
-EXAMPLES = """\
+EXAMPLES = r"""
 examples:
   python -m course_lib train
       EGGROLL on the embedded saccade digits, the paper's way (spike-rate readout)
@@ -17,7 +17,9 @@ examples:
   python -m course_lib train --method opzo --alpha 0.2 --momentum 0.999
   python -m course_lib train --data PATH          real N-MNIST recordings (Train/<label>/<k>.bin)
   python -m course_lib train --resume runs/mine   go on where an interrupted run stopped
-  python -m course_lib evaluate runs/mine --data PATH --split all
+  python -m course_lib train --hold-out PATH --out runs/sim && \
+  python -m course_lib evaluate runs/sim --data PATH --split all
+      from simulated to real recordings, without the digits that are tested
 """
 
 
@@ -30,12 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except (ValueError, FileNotFoundError, FloatingPointError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -76,10 +78,10 @@ def add_train(commands) -> None:
     add("--seed", type=int)
     add("--out", type=Path, metavar="FOLDER", help="default: runs/<method>-<readout>-<number>")
     add("--resume", type=Path, metavar="FOLDER", help="go on with an interrupted run")
-    add("--checkpoint-every", type=int, default=50, metavar="K", help="steps; default: 50")
-    add("--validate-every", type=int, default=50, metavar="K", help="steps; default: 50")
+    add("--checkpoint-every", type=int, metavar="K", help="steps; default: 50")
+    add("--validate-every", type=int, metavar="K", help="steps; default: 50")
     add("--threads", type=int, help="CPU threads; default: all cores")
-    add("--device", default="cpu", help='"cpu" (default) or "cuda"')
+    add("--device", help='"cpu" (default) or "cuda"')
     add("--quiet", action="store_true", help="no progress bar")
 
     group = train.add_argument_group("network")
@@ -87,7 +89,7 @@ def add_train(commands) -> None:
     add("--hidden", type=int, nargs="+", metavar="N", help="hidden layer sizes")
     add("--readout", choices=("rate", "membrane"))
     add("--bins", type=int, metavar="T", help="time bins a recording; default: 10")
-    add("--beta", type=float, help="membrane leak; default: 0.9")
+    add("--beta", type=float, help="membrane leak, 0 to 1")
     add("--threshold", type=float, help="default: 1")
     add("--reset", choices=("zero", "subtract"), help="default: zero")
     add("--reset-delay", action="store_true", default=None, help="reset one step after the spike")

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from course_lib.evaluation import evaluate
-from course_lib.events import load_all, load_splits
+from course_lib.events import concatenate, load_all, load_splits
 from course_lib.methods import METHODS
 from course_lib.report import draw_summary, interval, save_result, summary
 from course_lib.runs import RunConfig, load_network, new_folder
@@ -16,14 +16,13 @@ from course_lib.training import TrainingStopped, fit
 
 def train(options) -> int:
     """Train, evaluate on the test set, print a summary and draw it."""
-    if options.threads:
-        torch.set_num_threads(options.threads)
-    if options.device != "cpu" and not torch.cuda.is_available():
-        raise ValueError(f"--device {options.device}: torch sees no GPU here; leave it out")
-    folder, config = _new_or_resumed(options)
+    config = _config(options)
+    config.threads = config.threads or torch.get_num_threads()  # sums depend on it, so keep it
+    torch.set_num_threads(config.threads)
     progress = not options.quiet
     splits = config.splits(progress=progress)
-    network = config.network().to(options.device)
+    folder = options.resume or _new_folder(options, config)
+    network = config.network().to(config.device)
     print(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}", flush=True)
     try:
         history = fit(
@@ -31,7 +30,7 @@ def train(options) -> int:
             steps=config.steps, seconds=config.seconds, batch_size=config.batch_size,
             seed=config.seed, decay=config.decay, shift=config.shift,
             validation=splits.validation if config.validation else None,
-            validate_every=options.validate_every, checkpoint_every=options.checkpoint_every,
+            validate_every=config.validate_every, checkpoint_every=config.checkpoint_every,
             folder=folder, resume=True, progress=progress,
         )  # fmt: skip
     except KeyboardInterrupt:
@@ -49,7 +48,8 @@ def train(options) -> int:
     return 0
 
 
-def _new_or_resumed(options) -> tuple[Path, RunConfig]:
+def _config(options) -> RunConfig:
+    """The settings that the command line gives, or those of the run to resume."""
     given = {name: value for name, value in vars(options).items() if value is not None}
     settings = {field.name for field in dataclasses.fields(RunConfig)}
     estimator_options = {name for method in METHODS.values() for name in method.options}
@@ -60,25 +60,34 @@ def _new_or_resumed(options) -> tuple[Path, RunConfig]:
         if extra:
             flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
             raise ValueError(f"--resume takes every setting from the run; leave out {flags}")
-        return options.resume, RunConfig.load(options.resume)
-    config = RunConfig(**given, options=chosen)
+        return RunConfig.load(options.resume)
+    return RunConfig(**given, options=chosen)
+
+
+def _new_folder(options, config: RunConfig) -> Path:
     folder = options.out or new_folder(config)
     if (folder / "config.json").exists():
         raise ValueError(f"{folder} holds a run already: --resume {folder}, or another --out")
     folder.mkdir(parents=True, exist_ok=True)
     config.save(folder)
-    return folder, config
+    return folder
 
 
 def evaluate_run(options) -> int:
     """Print accuracy and confusion of a trained network on any data."""
     config, network = load_network(options.folder)
     source = options.data or config.data
-    if options.split == "all":
-        data = load_all(source, config.bins, on_bad=config.on_bad)
+    if options.data:
+        splits = None if options.split == "all" else load_splits(
+            source, config.bins, on_bad=config.on_bad
+        )  # fmt: skip
     else:
-        hold_out = config.hold_out if options.data is None else None
-        splits = load_splits(source, config.bins, hold_out=hold_out, on_bad=config.on_bad)
+        splits = config.splits()
+    if splits is None:
+        data = load_all(source, config.bins, on_bad=config.on_bad)
+    elif options.split == "all":
+        data = concatenate(splits.train, splits.validation, splits.test)
+    else:
         data = getattr(splits, options.split)
     result = evaluate(network, data)
     low, high = interval(result.accuracy, result.count)

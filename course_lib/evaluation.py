@@ -34,8 +34,8 @@ class Evaluation:
 def evaluate(network: SpikingNetwork, data: FrameSet, batch_size: int = 256) -> Evaluation:
     """Run the network on every recording of ``data``.
 
-    Ties between outputs go to the lowest class, which favours nobody on average but is stated
-    because rates of T = 10 steps tie often. Raises ValueError if there is no recording.
+    Ties between outputs go to the lowest class: rates of T = 10 steps tie often, and a network that
+    says nothing answers 0 each time. Raises ValueError if there is no recording.
     """
     if len(data) == 0:
         raise ValueError("there is no recording to evaluate on")

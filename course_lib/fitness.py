@@ -44,8 +44,9 @@ def z_score(fitness: Tensor) -> Tensor:
     """
     _check(fitness)
     centred = fitness - fitness.mean()
-    deviation = centred.square().mean().sqrt()
-    return centred / deviation if deviation > 0 else torch.zeros_like(fitness)
+    if fitness.max() == fitness.min():  # their mean may differ from them by a rounding error
+        return torch.zeros_like(fitness)
+    return centred / centred.square().mean().sqrt()
 
 
 def unshaped(fitness: Tensor) -> Tensor:
@@ -66,5 +67,5 @@ def _check(fitness: Tensor) -> None:
         bad = int((~torch.isfinite(fitness)).sum())
         raise FloatingPointError(
             f"the fitness of {bad} of {len(fitness)} members is not finite: the weights have grown "
-            "without bound. Lower the learning rate or sigma and start from the last checkpoint"
+            "without bound. Start a new run with a lower learning rate or a lower sigma"
         )

@@ -35,11 +35,20 @@ def gaussian(shape: Sequence[int], *, seed: int, generation: int, member: int) -
     return values
 
 
-def torch_generator(*counters: int) -> torch.Generator:
-    """A torch generator seeded by several numbers, for what is drawn by torch itself.
+def torch_generator(seed: int, stream: int = 0, index: int = 0) -> torch.Generator:
+    """A torch generator for what is drawn by torch itself, named by three numbers.
 
-    For example ``torch_generator(seed, epoch)`` shuffles each epoch differently, yet the same way
-    in every run and after every resume. Different tuples give unrelated sequences.
+    stream: what it is for, one of STREAMS; index: which one of its kind, such as the step.
+    ``torch_generator(seed, STREAMS["batches"], epoch)`` shuffles each epoch differently, yet the
+    same way in every run and after every resume. Different triples give unrelated sequences.
+    Raises ValueError for a number below 0 or ≥ 2³².
     """
-    word = np.random.SeedSequence(counters).generate_state(1, np.uint64)[0]
+    for name, value in {"seed": seed, "stream": stream, "index": index}.items():
+        if not 0 <= value < 2**32:
+            raise ValueError(f"{name} is {value}; expected a whole number from 0 to 2**32 - 1")
+    word = np.random.SeedSequence((seed, stream, index)).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(word >> 1))
+
+
+#: what torch's generators are for, so that no two uses share a sequence
+STREAMS = {"batches": 0, "shifts": 1, "node noise": 2, "feedback": 3, "local zeroth order": 4}

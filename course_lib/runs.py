@@ -54,6 +54,10 @@ class RunConfig:
     steps: int | None = None
     seconds: float | None = None
     seed: int = 0
+    device: str = "cpu"
+    threads: int | None = None
+    validate_every: int = 50
+    checkpoint_every: int = 50
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -79,10 +83,16 @@ class RunConfig:
         self._check()
 
     def _check(self) -> None:
-        for name in ("steps", "seconds", "batch_size", "lr"):
+        positive = ("steps", "seconds", "batch_size", "lr", "threads", "validate_every",
+                    "checkpoint_every")  # fmt: skip
+        for name in positive:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; it must be positive")
+        if self.shift < 0:
+            raise ValueError(f"shift is {self.shift}; expected 0 or more pixels")
+        if self.device != "cpu" and not torch.cuda.is_available():
+            raise ValueError(f"device is {self.device!r}, but torch sees no GPU here; use cpu")
         if "sigma" in self.options:
             per_layer("sigma", self.options["sigma"], len(self.hidden) + 1)
         self.network()

@@ -6,7 +6,11 @@ with the same bits as one that was not.
 """
 
 import math
+import signal
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -18,7 +22,7 @@ from course_lib.evaluation import evaluate
 from course_lib.events import FrameSet, shift_frames
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
-from course_lib.noise import torch_generator
+from course_lib.noise import STREAMS, torch_generator
 
 
 class TrainingStopped(RuntimeError):
@@ -33,11 +37,11 @@ def draw_batch(data: FrameSet, step: int, batch_size: int, seed: int, shift: int
     """
     batch_size = min(batch_size, len(data))
     epoch, index = divmod(step, len(data) // batch_size)
-    order = torch.randperm(len(data), generator=torch_generator(seed, 0, epoch))
+    order = torch.randperm(len(data), generator=torch_generator(seed, STREAMS["batches"], epoch))
     rows = order[index * batch_size : (index + 1) * batch_size]
     frames = data.frames(rows.numpy())
     if shift:
-        generator = torch_generator(seed, 1, step)
+        generator = torch_generator(seed, STREAMS["shifts"], step)
         moves = torch.randint(-shift, shift + 1, (batch_size, 2), generator=generator)
         frames = shift_frames(frames, moves)
     return frames, data.labels[rows]
@@ -75,7 +79,8 @@ def fit(
     shift:      augmentation, see ``draw_batch``.
     validation: measured every ``validate_every`` steps and at the end; not counted as time.
     folder:     where checkpoint.pt, history.csv and history.json go, every ``checkpoint_every``
-                steps, at the end and at an interrupt; nothing is written without it.
+                steps, at the end and at an interrupt; nothing is written without it. Ctrl-C ends
+                training after the step it fell into; a second one at once, unsaved.
     resume:     go on from the checkpoint in ``folder`` if there is one. With ``steps``, the
                 result is the same to the bit as without the interruption; with ``seconds`` it
                 depends on how fast the machine is.
@@ -99,8 +104,12 @@ def fit(
     if resume and folder is None:
         raise ValueError("resume needs the folder of the run")
 
+    if shift < 0:
+        raise ValueError(f"shift is {shift}; expected 0 or more pixels")
     device = network.layers[0].weight.device
+    rates = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
     settings = {
+        "optimizer": type(optimizer).__name__, "lr": rates, "logit_scale": network.logit_scale,
         "estimator": repr(estimator), "sizes": list(network.sizes), "readout": network.readout,
         "neuron": repr(network.neuron), "steps": steps, "seconds": seconds, "decay": decay,
         "batch_size": batch_size, "seed": seed, "shift": shift, "recordings": len(train),
@@ -109,6 +118,9 @@ def fit(
         group.setdefault("initial_lr", group["lr"])
     history, step, elapsed = History(), 0, 0.0
     checkpoint = Path(folder) / "checkpoint.pt" if folder else None
+    if checkpoint:
+        for left in checkpoint.parent.glob(f".{checkpoint.name}.*"):
+            left.unlink()  # half a checkpoint that a killed run left behind
     if resume and checkpoint.is_file():
         saved = load_checkpoint(checkpoint)
         check_same(saved["settings"], settings, checkpoint)
@@ -129,10 +141,22 @@ def fit(
             })  # fmt: skip
             history.save(folder)
 
+    def watch() -> None:
+        sample = validation
+        if sample is None:
+            sample = train.subset(range(min(256, len(train))))
+        result = evaluate(network, sample)
+        if validation is not None:
+            history[-1] |= {
+                "validation_loss": result.loss, "validation_accuracy": result.accuracy,
+                "spikes_per_sample": sum(result.spikes),
+            }  # fmt: skip
+        check_alive(result.spikes, network.readout, step)
+
     bar = tqdm(total=steps, initial=step, unit="step", disable=not progress, dynamic_ncols=True)
     accuracy = next((f"{row['validation_accuracy']:.1%}" for row in reversed(history)
                      if "validation_accuracy" in row), "–")  # fmt: skip
-    try:
+    with deferred_interrupt() as asked:
         while done() < 1:
             start = time.perf_counter()
             for group in optimizer.param_groups:
@@ -148,25 +172,45 @@ def fit(
                 "forward_passes": step * estimator.forward_passes,
                 "samples": step * len(labels),
             })  # fmt: skip
-            if validation is not None and (step % validate_every == 0 or done() >= 1):
-                result = evaluate(network, validation)
-                accuracy = f"{result.accuracy:.1%}"
-                history[-1] |= {
-                    "validation_loss": result.loss, "validation_accuracy": result.accuracy,
-                    "spikes_per_sample": sum(result.spikes),
-                }  # fmt: skip
-                check_alive(result.spikes[:-1], step)
-            if step % checkpoint_every == 0 or done() >= 1:
+            if step % validate_every == 0 or done() >= 1:
+                watch()
+                if validation is not None:
+                    accuracy = f"{history[-1]['validation_accuracy']:.1%}"
+            if step % checkpoint_every == 0 or done() >= 1 or asked:
                 save()
             bar.update()
             bar.set_postfix(loss=f"{loss:.3f}", accuracy=accuracy, refresh=False)
-    except KeyboardInterrupt:
-        if history and history[-1]["step"] == step:
-            save()
-        raise
-    finally:
-        bar.close()
+            if asked:
+                bar.close()
+                raise KeyboardInterrupt
+    bar.close()
+    if checkpoint:
+        history.save(folder)  # a killed run may have left the histories behind the checkpoint
     return history
+
+
+@contextmanager
+def deferred_interrupt() -> Iterator[list]:
+    """Within the block, a first Ctrl-C only fills the list; a second one interrupts at once.
+
+    A step that is cut in half would leave weights that belong to no step. Python hands signals to
+    the main thread only; elsewhere the block changes nothing.
+    """
+    asked: list[bool] = []
+
+    def ask(signum, frame):
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(True)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def check_finite(loss: float, network: SpikingNetwork, step: int) -> None:
@@ -174,18 +218,21 @@ def check_finite(loss: float, network: SpikingNetwork, step: int) -> None:
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
     if not math.isfinite(loss) or not all(torch.isfinite(g).all() for g in gradients):
         raise TrainingStopped(
-            f"at step {step + 1} the loss is {loss} or a gradient is not finite. Lower the "
-            "learning rate (--lr), or sigma if the method has one; the last checkpoint is kept"
+            f"at step {step + 1} the loss is {loss} or a gradient is not finite. Start a new run "
+            "with a lower learning rate (--lr), or a lower --sigma if the method has one"
         )
 
 
-def check_alive(hidden_spikes: tuple[float, ...], step: int) -> None:
-    """Raise TrainingStopped, with advice, if a hidden layer has stopped spiking."""
-    for index, spikes in enumerate(hidden_spikes):
-        if spikes == 0:
+def check_alive(spikes: tuple[float, ...], readout: str, step: int) -> None:
+    """Raise TrainingStopped, with advice, if a layer that should spike does not."""
+    names = [f"hidden layer {index + 1}" for index in range(len(spikes) - 1)]
+    if readout == "rate":
+        names.append("the output layer")
+    for name, count in zip(names, spikes, strict=False):
+        if count == 0:
             raise TrainingStopped(
-                f"at step {step} hidden layer {index + 1} is dead: not one spike on the whole "
-                "validation set, so nothing reaches the output. Start with larger weights "
+                f"at step {step} {name} is dead: not one spike in hundreds of recordings, so "
+                "every answer is the same. Start a new run with larger weights "
                 "(--weight-sd), a lower threshold (--threshold), less leak (--beta nearer 1), or "
                 "lower the learning rate (--lr) if it was alive before"
             )

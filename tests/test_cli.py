@@ -1,13 +1,17 @@
 """The command line: a run from start to summary, resume, evaluation, and errors that help."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from course_lib import cli
+from course_lib.checkpoints import load_checkpoint
+from course_lib.estimators import EGGROLL
 from course_lib.report import interval
 
 SMALL = ["--hidden", "8", "--batch-size", "8", "--quiet", "--validate-every", "2"]
@@ -20,6 +24,7 @@ def run(*arguments):
 @pytest.fixture(autouse=True)
 def in_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "a_file").touch()
 
 
 @pytest.mark.parametrize(
@@ -76,10 +81,51 @@ def test_resume_takes_every_setting_from_the_run(capsys):
     assert "--resume takes every setting from the run; leave out --lr" in capsys.readouterr().err
 
 
+def test_an_interrupted_run_goes_on_from_the_command_line(capsys, monkeypatch):
+    """Ctrl-C at step 2 of 5: settings make the way through config.json, and the end is the same."""
+    options = ["--sigma", 0.01, 0.03, "--weight-sd", 0.05, 0.2, "--population", 4, "--steps", 5,
+               "--threads", 1, *SMALL]  # fmt: skip
+    assert run("train", *options, "--out", "whole") == 0
+    plain = EGGROLL.fill_grads
+
+    def interrupted(self, network, frames, labels, step=0):
+        if step == 2:
+            signal.raise_signal(signal.SIGINT)
+        return plain(self, network, frames, labels, step)
+
+    monkeypatch.setattr(EGGROLL, "fill_grads", interrupted)
+    assert run("train", *options, "--out", "cut") == 130
+    assert "go on with: train --resume cut" in capsys.readouterr().err
+    monkeypatch.setattr(EGGROLL, "fill_grads", plain)
+    assert run("train", "--resume", "cut", "--quiet") == 0
+    whole, cut = (load_checkpoint(Path(name) / "checkpoint.pt") for name in ("whole", "cut"))
+    assert cut["step"] == 5
+    for name, tensor in whole["network"].items():
+        assert torch.equal(tensor, cut["network"][name])
+    losses = [[row["loss"] for row in checkpoint["history"]] for checkpoint in (whole, cut)]
+    assert losses[0] == losses[1]
+
+
+def test_a_command_that_fails_leaves_no_folder(tmp_path):
+    for bad in (["--data", "TYPO"], ["--validate-every", 0], ["--bins", 0]):
+        assert run("train", *bad, "--out", "mine") == 2
+    assert not (tmp_path / "mine").exists() and not (tmp_path / "runs").exists()
+
+
+def test_evaluate_every_split(capsys):
+    assert run("train", "--method", "bptt", *SMALL, "--steps", 1, "--out", "r") == 0
+    for split, count in [("train", 4000), ("validation", 500), ("all", 5000)]:
+        assert run("evaluate", "r", "--split", split) == 0
+        assert f"of {count} recordings" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
         (["train", "--data", "no/such/folder"], "no/such/folder"),
+        (["train", "--shift", "-1"], "shift is -1"),
+        (["train", "--threads", "-1"], "threads is -1"),
+        (["train", "--out", "a_file/x", "--steps", "1"], "a_file"),
         (["train", "--population", "7"], "mirrored members come in pairs"),
         (["train", "--steps", "0"], "steps is 0"),
         (["train", "--method", "bptt", "--rank", "4"], "BPTT has no option rank; its options are"),

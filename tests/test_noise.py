@@ -60,11 +60,13 @@ def test_bad_counters(bad):
         draw(**bad)
 
 
-def test_torch_generators_differ_by_every_counter():
-    values = {
-        torch.rand(1, generator=torch_generator(*c), dtype=torch.float64).item()
-        for c in [(0,), (1,), (0, 1), (1, 1), (0, 0, 1)]
-    }
-    assert len(values) == 5
-    a, b = torch_generator(3, 4), torch_generator(3, 4)
+def test_torch_generators_differ_by_every_number():
+    triples = [(s, p, i) for s in (0, 1, 3) for p in (0, 1, 4) for i in (0, 1, 3, 4)]
+    values = {torch.rand(1, generator=torch_generator(*t), dtype=torch.float64).item()
+              for t in triples}  # fmt: skip
+    assert len(values) == len(triples)
+    a, b = torch_generator(3, 4), torch_generator(3, 4, 0)
     assert torch.equal(torch.rand(5, generator=a), torch.rand(5, generator=b))
+    for bad in [(-1,), (2**32,), (0, 0, 2**32)]:
+        with pytest.raises(ValueError, match="expected a whole number"):
+            torch_generator(*bad)

@@ -104,36 +104,96 @@ def test_seconds_limit_the_run():
 # ----------------------------------------------------------------------------- resume and interrupt
 
 
-def test_resume_after_an_interrupt_ends_with_the_same_bits(tmp_path):
-    class Interrupted(EGGROLL):
-        def fill_grads(self, network, frames, labels, step=0):
-            if step == 7 and not (tmp_path / "seen").exists():
-                (tmp_path / "seen").touch()
-                raise KeyboardInterrupt
-            return super().fill_grads(network, frames, labels, step)
+class Watched(EGGROLL):
+    """EGGROLL that notes the steps it is asked for, and can press Ctrl-C within one."""
 
-    estimator = Interrupted(population=8, sigma=0.05)
-    whole, _ = run(EGGROLL(population=8, sigma=0.05))
+    def __init__(self, interrupt_at=None):
+        super().__init__(population=8, sigma=0.05)
+        self.interrupt_at, self.asked = interrupt_at, []
+
+    def fill_grads(self, network, frames, labels, step=0):
+        self.asked.append(step)
+        if step == self.interrupt_at:
+            signal.raise_signal(signal.SIGINT)
+        return super().fill_grads(network, frames, labels, step)
+
+    def __repr__(self):
+        return "Watched"
+
+
+def test_resume_after_ctrl_c_goes_on_and_ends_with_the_same_bits(tmp_path):
+    """Ctrl-C within step 7 (counted from 0): the step is finished, saved, and not done again."""
+    whole, whole_history = run(Watched(), validation=data(), validate_every=4)
+    options = {"folder": tmp_path, "checkpoint_every": 100, "validation": data(),
+               "validate_every": 4}  # fmt: skip
+    before = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
-        run(estimator, folder=tmp_path, checkpoint_every=100)
-    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 7, "an interrupt loses nothing"
-    network, history = run(estimator, folder=tmp_path, resume=True)
+        run(Watched(interrupt_at=7), **options)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 8
+    (tmp_path / ".checkpoint.pt.half").touch()
+    estimator = Watched()
+    network, history = run(estimator, resume=True, **options)
+    assert estimator.asked == [8, 9, 10, 11]
     assert torch.equal(weights(network), weights(whole))
+    assert history.column("validation_loss") == whole_history.column("validation_loss")
     assert [row["step"] for row in history] == list(range(1, 13))
     assert History.load(tmp_path) == history
     assert len((tmp_path / "history.csv").read_text().splitlines()) == 13
+    assert not list(tmp_path.glob(".checkpoint*"))
+
+
+def test_ctrl_c_within_the_optimisers_step_saves_a_whole_step(tmp_path):
+    class Interrupted(torch.optim.Adam):
+        def step(self, closure=None):
+            signal.raise_signal(signal.SIGINT)
+            return super().step(closure)
+
+    network, _ = setup()
+    optimizer = Interrupted(network.parameters(), lr=0.01)
+    options = {"steps": 3, "batch_size": 16, "progress": False, "folder": tmp_path}
+    with pytest.raises(KeyboardInterrupt):
+        fit(network, Watched(), optimizer, data(), **options)
+    saved = load_checkpoint(tmp_path / "checkpoint.pt")
+    assert saved["step"] == 1
+    once, _ = run(Watched(), steps=3)
+    again, adam = setup()
+    again.load_state_dict(saved["network"])
+    adam.load_state_dict(saved["optimizer"])
+    first, _ = setup()
+    fit(first, Watched(), torch.optim.Adam(first.parameters(), lr=0.01), data(), steps=1,
+        batch_size=16, progress=False)  # fmt: skip
+    assert torch.equal(weights(again), weights(first)) and len(weights(once)) == len(weights(first))
+
+
+def test_a_second_ctrl_c_ends_at_once_and_saves_nothing(tmp_path):
+    class Stubborn(Watched):
+        def fill_grads(self, network, frames, labels, step=0):
+            signal.raise_signal(signal.SIGINT)
+            return super().fill_grads(network, frames, labels, step)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(Stubborn(interrupt_at=0), folder=tmp_path)
+    assert not (tmp_path / "checkpoint.pt").exists()
 
 
 WORKER = """
     import sys, torch
     sys.path.insert(0, sys.argv[2])
+    import test_training
     from test_training import run, weights
     from course_lib.estimators import EGGROLL, SurrogateBPTT
     torch.set_num_threads(1)
-    print("ready", flush=True)
     estimator = EGGROLL(population=64, sigma=0.05) if sys.argv[3] == "eggroll" else SurrogateBPTT()
+    fill, told = estimator.fill_grads, []
+    def fill_grads(network, frames, labels, step):
+        if not told:
+            told.append(print(step, flush=True))
+        return fill(network, frames, labels, step)
+    estimator.fill_grads = fill_grads
     network, _ = run(estimator, steps=150, folder=sys.argv[1], checkpoint_every=3, resume=True)
     torch.save(weights(network), sys.argv[1] + "/final.pt")
+    print("done", flush=True)
 """
 
 
@@ -141,9 +201,8 @@ WORKER = """
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system: not for CI")
 @pytest.mark.parametrize("method", ["eggroll", "bptt"])
 def test_killed_ten_times_and_resumed_ends_with_the_same_bits(tmp_path, method):
-    """SIGKILL at random moments (seed 0) after training began, at least 10 times a method. Killed
-    runs last up to 0.4 s of training; the run as a whole needs more than ten of them or goes on
-    from its start in a new folder until ten kills have been counted."""
+    """SIGKILL at random moments (seed 0) of training, until ten have fallen between the first
+    checkpoint and the end. Every restart must go on from the checkpoint that the kill left."""
     script = tmp_path / "worker.py"
     script.write_text(textwrap.dedent(WORKER))
 
@@ -151,30 +210,31 @@ def test_killed_ten_times_and_resumed_ends_with_the_same_bits(tmp_path, method):
         folder.mkdir(exist_ok=True)
         arguments = [sys.executable, str(script), str(folder), os.path.dirname(__file__), method]
         process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-        assert process.stdout.readline() == "ready\n"
-        return process
+        return process, process.stdout.readline().strip()
 
-    whole = tmp_path / "whole"
-    assert start(whole).wait(300) == 0
-    expected = torch.load(whole / "final.pt", weights_only=True)
+    def saved_step(folder):
+        path = folder / "checkpoint.pt"
+        return load_checkpoint(path)["step"] if path.exists() else 0
+
+    process, first = start(tmp_path / "whole")
+    assert first == "0" and process.wait(300) == 0
+    expected = torch.load(tmp_path / "whole" / "final.pt", weights_only=True)
 
     moments, kills, attempt = random.Random(0), 0, 0
     while kills < 10:
         attempt += 1
+        assert attempt < 20, "training is over before it can be killed: make it longer"
         folder = tmp_path / f"killed-{attempt}"
-        for _ in range(30):
-            process = start(folder)
+        while not (folder / "final.pt").exists():
+            at = saved_step(folder)
+            process, first = start(folder)
+            assert first == (str(at) if at < 150 else "done"), "the restart lost or redid steps"
             if kills < 10:
                 time.sleep(moments.uniform(0.0, 0.4))
-                killed = process.poll() is None
                 process.kill()
-                process.wait()
-                kills += killed
-            else:
-                assert process.wait(300) == 0
+            process.wait(300)
             process.stdout.close()
-            if (folder / "final.pt").exists():
-                break
+            kills += process.returncode != 0 and 0 < saved_step(folder) < 150
         assert torch.equal(torch.load(folder / "final.pt", weights_only=True), expected)
         history = json.loads((folder / "history.json").read_text())
         assert [row["step"] for row in history] == list(range(1, 151))
@@ -190,7 +250,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
 
 def test_damaged_checkpoints_say_what_to_do(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    with pytest.raises(FileNotFoundError, match="start the run without resuming"):
+    with pytest.raises(FileNotFoundError, match="before its first one; start it again"):
         load_checkpoint(path)
     save_checkpoint(path, {"step": 3})
     assert load_checkpoint(path)["step"] == 3
@@ -223,6 +283,12 @@ def test_a_checkpoint_cannot_run_code(tmp_path):
 def test_a_dead_network_stops_with_advice(tmp_path):
     with pytest.raises(TrainingStopped, match="hidden layer 1 is dead.*--weight-sd"):
         run(network_options={"weight_sd": 1e-6}, validation=data(), validate_every=1)
+    with pytest.raises(TrainingStopped, match="hidden layer 1 is dead"):
+        run(network_options={"weight_sd": 1e-6}, validate_every=1)
+    with pytest.raises(TrainingStopped, match="the output layer is dead"):
+        network = SpikingNetwork((2312, 16, 10), weight_sd=(0.2, 1e-6))
+        optimizer = torch.optim.Adam(network.parameters(), lr=1e-9)
+        fit(network, SurrogateBPTT(), optimizer, data(), steps=2, progress=False)
 
 
 def test_a_loss_that_is_not_finite_stops_with_advice():
@@ -244,6 +310,7 @@ def test_a_loss_that_is_not_finite_stops_with_advice():
         ({"steps": 0}, "steps is 0"),
         ({"seconds": -1.0}, "seconds is -1.0"),
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"shift": -1}, "shift is -1"),
         ({"decay": "step"}, "choose one of none, linear, cosine"),
         ({"resume": True}, "resume needs the folder"),
     ],

@@ -37,7 +37,7 @@ from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.event_driven import Cutoff, Draws, EventDrivenPass, input_events
 from course_lib.fitness import cross_entropy
 from course_lib.lif import heaviside
-from course_lib.noise import torch_generator
+from course_lib.noise import STREAMS, torch_generator
 
 
 def stream_key(generator: torch.Generator) -> int:
@@ -158,13 +158,16 @@ class LocalZO(_Smoothed):
 
     def spike(self, step: int) -> ZerothOrderSpike:
         """The spike function of this step; the same step draws the same z."""
-        return ZerothOrderSpike(self.smoothing, self.samples, torch_generator(self.seed, step))
+        return ZerothOrderSpike(self.smoothing, self.samples, self._generator(step))
+
+    def _generator(self, step: int) -> torch.Generator:
+        return torch_generator(self.seed, STREAMS["local zeroth order"], step)
 
     def pseudo_derivative(self, step: int) -> Draws:
         """The same draws for the kernel."""
         magnitudes, smoothing = self.smoothing.magnitudes.float(), self.smoothing
         return Draws(
-            stream_key(torch_generator(self.seed, step)),
+            stream_key(self._generator(step)),
             self.samples,
             (smoothing.delta * magnitudes).numpy(),
             (smoothing.scale / (2 * smoothing.delta) * magnitudes**smoothing.alpha).numpy(),

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from course_lib.estimators.online import OnlineEstimator, check_choice
 from course_lib.lif import heaviside
-from course_lib.noise import torch_generator
+from course_lib.noise import STREAMS, torch_generator
 
 
 def gaussian(shape, generator) -> Tensor:
@@ -68,7 +68,8 @@ class NodePerturbation(OnlineEstimator):
         check_choice("inject", self.inject, PLACES)
 
     def draws(self, network, batch, step):
-        generator, like = torch_generator(self.seed, step), network.layers[0].weight
+        generator = torch_generator(self.seed, STREAMS["node noise"], step)
+        like = network.layers[0].weight
         while True:
             z = [
                 NOISES[self.noise]((batch, size), generator).to(like)

