@@ -1,6 +1,7 @@
 """The package: everything that runs is shipped, and imports go downwards only."""
 
 import ast
+import re
 import tomllib
 from pathlib import Path
 
@@ -70,3 +71,18 @@ def test_no_assert_in_the_library():
         asserts = [n.lineno for n in ast.walk(ast.parse(path.read_text()))
                    if isinstance(n, ast.Assert)]  # fmt: skip
         assert not asserts, f"{path.name} has assert in lines {asserts}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "data/README.md"])
+def test_links_between_files_lead_somewhere(page):
+    text = (ROOT / page).read_text()
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
+        assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
+
+
+def test_the_readme_marks_lessons_as_they_are():
+    text = (ROOT / "README.md").read_text()
+    for number in range(1, 11):
+        ready = bool(list((ROOT / "notebooks").glob(f"{number:02d}_*.ipynb")))
+        (row,) = re.findall(rf"^\|[^|]*\b{number:02d} .*$", text, re.MULTILINE)
+        assert row.rstrip(" |").endswith("ready" if ready else "to come")
