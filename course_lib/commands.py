@@ -8,10 +8,11 @@ import torch
 
 from course_lib.evaluation import evaluate
 from course_lib.events import concatenate, load_all, load_splits
+from course_lib.guards import TrainingStopped
 from course_lib.methods import METHODS
 from course_lib.report import draw_summary, interval, save_result, summary
 from course_lib.runs import RunConfig, load_network, new_folder
-from course_lib.training import TrainingStopped, fit
+from course_lib.training import fit
 
 
 def train(options) -> int:

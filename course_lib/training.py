@@ -6,11 +6,7 @@ with the same bits as one that was not.
 """
 
 import math
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -20,13 +16,10 @@ from course_lib.checkpoints import check_same, load_checkpoint, save_checkpoint
 from course_lib.estimators.base import Estimator
 from course_lib.evaluation import evaluate
 from course_lib.events import FrameSet, shift_frames
+from course_lib.guards import check_alive, check_finite, deferred_interrupt
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
 from course_lib.noise import STREAMS, torch_generator
-
-
-class TrainingStopped(RuntimeError):
-    """Training cannot go on; the message says why and what to try."""
 
 
 def draw_batch(data: FrameSet, step: int, batch_size: int, seed: int, shift: int = 0):
@@ -86,7 +79,7 @@ def fit(
                 depends on how fast the machine is.
 
     Returns the history. Raises ValueError for bad arguments or a checkpoint of other settings, and
-    TrainingStopped when the loss is not finite or a hidden layer has fallen silent; what was
+    TrainingStopped when the loss is not finite or a layer has fallen silent; what was
     saved before stays.
     """
     if steps is None and seconds is None:
@@ -187,52 +180,3 @@ def fit(
     if checkpoint:
         history.save(folder)  # a killed run may have left the histories behind the checkpoint
     return history
-
-
-@contextmanager
-def deferred_interrupt() -> Iterator[list]:
-    """Within the block, a first Ctrl-C only fills the list; a second one interrupts at once.
-
-    A step that is cut in half would leave weights that belong to no step. Python hands signals to
-    the main thread only; elsewhere the block changes nothing.
-    """
-    asked: list[bool] = []
-
-    def ask(signum, frame):
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(True)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def check_finite(loss: float, network: SpikingNetwork, step: int) -> None:
-    """Raise TrainingStopped, with advice, if the loss or a gradient is not finite."""
-    gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    if not math.isfinite(loss) or not all(torch.isfinite(g).all() for g in gradients):
-        raise TrainingStopped(
-            f"at step {step + 1} the loss is {loss} or a gradient is not finite. Start a new run "
-            "with a lower learning rate (--lr), or a lower --sigma if the method has one"
-        )
-
-
-def check_alive(spikes: tuple[float, ...], readout: str, step: int) -> None:
-    """Raise TrainingStopped, with advice, if a layer that should spike does not."""
-    names = [f"hidden layer {index + 1}" for index in range(len(spikes) - 1)]
-    if readout == "rate":
-        names.append("the output layer")
-    for name, count in zip(names, spikes, strict=False):
-        if count == 0:
-            raise TrainingStopped(
-                f"at step {step} {name} is dead: not one spike in hundreds of recordings, so "
-                "every answer is the same. Start a new run with larger weights "
-                "(--weight-sd), a lower threshold (--threshold), less leak (--beta nearer 1), or "
-                "lower the learning rate (--lr) if it was alive before"
-            )

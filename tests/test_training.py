@@ -17,9 +17,10 @@ from course_lib.checkpoints import load_checkpoint, save_checkpoint
 from course_lib.estimators import EGGROLL, SurrogateBPTT
 from course_lib.evaluation import evaluate
 from course_lib.events import FrameSet
+from course_lib.guards import TrainingStopped
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
-from course_lib.training import TrainingStopped, draw_batch, fit
+from course_lib.training import draw_batch, fit
 
 
 def data(n=96, bins=4, seed=0):
