@@ -19,13 +19,3 @@ def summary_figure(title: str, history, matrix, accuracy: float, spikes, label: 
         raster(right, spikes).set_title(f"hidden layer, one recording of a {label}")
         figure.suptitle(title, fontsize=12)
         return figure
-
-
-def summary_words(title: str, history, accuracy: float, label: int) -> str:
-    """The same picture in words, for readers who cannot see it."""
-    first, last = history[0]["loss"], history[-1]["loss"]
-    return (
-        f"{title}. Three panels: the training loss goes from {first:.2f} to {last:.2f} nats in "
-        f"{len(history)} steps; a confusion matrix with {accuracy:.1%} of test recordings right; "
-        f"a raster of the hidden layer's spikes on one recording of a {label}."
-    )
