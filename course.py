@@ -531,7 +531,8 @@ def lab(arguments):
 def setup(arguments):
     """Only install."""
     parser = argparse.ArgumentParser(prog="course.py setup", description=setup.__doc__)
-    parser.add_argument("--with", dest="extras", nargs="+", default=[], metavar="EXTRA",
+    parser.add_argument("--with", dest="extras", nargs="+", action="extend",
+                        default=[], metavar="EXTRA",
                         help="extras of pyproject.toml, such as instructor")
     ensure_environment(set(parser.parse_args(arguments).extras))
     say("Everything is installed.")

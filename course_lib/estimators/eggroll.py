@@ -55,12 +55,9 @@ class EGGROLL(EvolutionStrategy):
         if self.rank < 1 or self.chunk < 1:
             raise ValueError(f"rank is {self.rank} and chunk is {self.chunk}; both must be ≥ 1")
 
-    def chunks(self) -> list[range]:
+    def chunks(self, draws: range) -> list[range]:
         """The draws, cut into ranges of at most ``chunk``."""
-        return [
-            range(start, min(start + self.chunk, self.draws))
-            for start in range(0, self.draws, self.chunk)
-        ]
+        return [draws[start : start + self.chunk] for start in range(0, len(draws), self.chunk)]
 
     def factors(self, network: SpikingNetwork, step: int, draws: range) -> list[Factors]:
         """The noise of these draws for every layer, made from its counter."""
@@ -80,11 +77,11 @@ class EGGROLL(EvolutionStrategy):
             for a, b, bias in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
         ]
 
-    def evaluate(self, network, frames, labels, step):
+    def evaluate(self, network, frames, labels, step, draws):
         base = network.layers[0](frames)
         return torch.cat([
-            self.evaluate_chunk(network, frames, labels, step, draws, base)
-            for draws in self.chunks()
+            self.evaluate_chunk(network, frames, labels, step, chunk, base)
+            for chunk in self.chunks(draws)
         ])  # fmt: skip
 
     def evaluate_chunk(
@@ -127,7 +124,7 @@ class EGGROLL(EvolutionStrategy):
         sigmas = per_layer("sigma", self.sigma, len(network.layers))
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        for draws in self.chunks():
+        for draws in self.chunks(range(self.draws)):
             w = weights[draws.start : draws.stop]
             layers = zip(network.layers, sigmas, self.factors(network, step, draws), strict=True)
             for layer, sigma, (a, b, bias) in layers:

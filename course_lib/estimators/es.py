@@ -70,7 +70,7 @@ class EvolutionStrategy(Estimator):
     def fill_grads(self, network, frames, labels, step=0):
         check_batch(network, frames, labels)
         with torch.no_grad():
-            fitness = self.evaluate(network, frames, labels, step)
+            fitness = self.evaluate(network, frames, labels, step, range(self.draws))
             self.write_gradient(network, self.draw_weights(fitness), step)
         return -fitness.mean().item()
 
@@ -83,9 +83,13 @@ class EvolutionStrategy(Estimator):
         return (shaped * shaped.new_tensor(self.signs)).sum(dim=1) / self.population
 
     def evaluate(
-        self, network: SpikingNetwork, frames: Tensor, labels: Tensor, step: int
+        self, network: SpikingNetwork, frames: Tensor, labels: Tensor, step: int, draws: range
     ) -> Tensor:
-        """Fitness of every member, (draws, signs)."""
+        """Fitness of the members of these draws, (len(draws), signs).
+
+        A range of draws is evaluated without knowledge of the others, so that processes can
+        share a population; ``scaling.py`` does.
+        """
         raise NotImplementedError
 
     def write_gradient(self, network: SpikingNetwork, weights: Tensor, step: int) -> None:
@@ -108,10 +112,10 @@ class ES(EvolutionStrategy):
         noise = [part.view_as(shape) for part, shape in zip(parts, shapes, strict=True)]
         return list(zip(noise[::2], noise[1::2], strict=True))
 
-    def evaluate(self, network, frames, labels, step):
+    def evaluate(self, network, frames, labels, step, draws):
         sigmas = per_layer("sigma", self.sigma, len(network.layers))
-        fitness = frames.new_empty(self.draws, len(self.signs))
-        for draw in range(self.draws):
+        fitness = frames.new_empty(len(draws), len(self.signs))
+        for row, draw in enumerate(draws):
             noise = self.noise(network, step, draw)
             for column, sign in enumerate(self.signs):
 
@@ -123,7 +127,7 @@ class ES(EvolutionStrategy):
                     )
 
                 logits = network.logits(frames, currents=perturbed)
-                fitness[draw, column] = -cross_entropy(logits, labels)
+                fitness[row, column] = -cross_entropy(logits, labels)
         return fitness
 
     def write_gradient(self, network, weights, step):

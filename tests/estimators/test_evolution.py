@@ -27,7 +27,7 @@ def on_function(method, function, **options):
     """``method`` with its forward passes replaced by a function of the perturbation σE."""
 
     class OnFunction(method):
-        def evaluate(self, network, frames, labels, step):
+        def evaluate(self, network, frames, labels, step, draws):
             sigmas = [s for s in self.sigma for _ in range(2)]
             rows = []
             for draw in range(self.draws):
@@ -156,14 +156,16 @@ def test_low_rank_forward_equals_perturbed_weights(rank, mirrored, readout):
     estimator = EGGROLL(
         population=12, rank=rank, sigma=(0.1, 0.3), mirrored=mirrored, chunk=5, seed=7
     )
-    fitness = estimator.evaluate(network, frames, labels, step=2)
+    fitness = estimator.evaluate(network, frames, labels, 2, range(estimator.draws))
     for draw in range(estimator.draws):
         noise = perturbation(estimator, network, 2, draw)
         for column, sign in enumerate(estimator.signs):
             member = spiking(readout)
             for p, e, s in zip(member.parameters(), noise, (0.1, 0.1, 0.3, 0.3), strict=True):
                 p.data += sign * s * e
-            alone = ES(population=2, sigma=1e-300).evaluate(member, frames, labels, 0)[0, 0]
+            alone = ES(population=2, sigma=1e-300).evaluate(
+                member, frames, labels, 0, range(1)
+            )[0, 0]
             assert fitness[draw, column].item() == pytest.approx(alone.item(), abs=1e-9)
 
     single = network.float()
@@ -235,14 +237,14 @@ def test_same_seed_same_bits_in_any_order_and_with_any_number_of_workers(populat
     frames, labels = batch()
     frames, network = frames.float(), spiking().float()
     estimator = EGGROLL(population=population, chunk=chunk, sigma=0.1, seed=3)
-    fitness = estimator.evaluate(network, frames, labels, step=4)
+    fitness = estimator.evaluate(network, frames, labels, 4, range(estimator.draws))
     base = network.layers[0](frames)
 
     def one(draws):
         with torch.no_grad():
             return estimator.evaluate_chunk(network, frames, labels, 4, draws, base)
 
-    chunks = estimator.chunks()
+    chunks = estimator.chunks(range(estimator.draws))
     backward = [one(draws) for draws in reversed(chunks)][::-1]
     assert torch.equal(torch.cat(backward), fitness)
     for workers in (2, 3):
@@ -280,7 +282,7 @@ def test_base_product_is_computed_once_and_no_perturbation_is_built():
     frames, labels = torch.ones(steps, size, n), torch.zeros(size, dtype=torch.int64)
     estimator = EGGROLL(population=draws * signs, rank=rank)
     with FlopCounterMode(display=False) as flops, torch.no_grad():
-        estimator.evaluate(network, frames, labels, 0)
+        estimator.evaluate(network, frames, labels, 0, range(estimator.draws))
     rows = 2 * steps * size  # a multiply-add counts 2
     expected = rows * (
         n * h + draws * rank * (n + h) + draws * signs * (h * c + rank * (h + c))
