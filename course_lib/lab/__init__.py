@@ -2,5 +2,5 @@
 
 figures, event_figures, neuron_figures: pure drawing functions, they take and return axes.
 picture: figures as PNG with a caption and a description in words.
-renders: one setting of a widget -> picture, numbers, description.   widgets: the controls.
+widgets: controls, and what they show: one setting -> picture, numbers, description.
 """

@@ -9,10 +9,9 @@ import pytest
 import torch
 
 from course_lib.events import pack
-from course_lib.lab import renders, widgets
+from course_lib.lab import widgets
+from course_lib.lab.widgets import WIDGETS, events, neurons, sweep
 from course_lib.lif import LIFParameters, lif_run
-
-WIDGETS = {"event_bins": widgets.event_bins, "lif_neuron": widgets.lif_neuron}
 
 
 def extremes(control) -> tuple:
@@ -43,12 +42,13 @@ CASES = [(name, values) for name, make in WIDGETS.items() for values in settings
 @pytest.mark.parametrize(("name", "values"), CASES)
 def test_render_at_extremes_and_corners(name, values):
     before = dict(values)
-    first = getattr(renders, name)(values)
+    render = WIDGETS[name]().render
+    first = render(values)
     assert values == before
     assert first[0].startswith(b"\x89PNG") and len(first[0]) > 2000
     assert first[1] and first[2]
     assert "nan" not in first[1]
-    assert getattr(renders, name)(values) == first
+    assert render(values) == first
 
 
 @pytest.mark.parametrize("name", WIDGETS)
@@ -81,15 +81,15 @@ def test_every_setting_is_rendered_once_and_the_memory_is_bounded(monkeypatch):
         calls.append(values["k"])
         return b"png", f"k = {values['k']}", "words"
 
-    monkeypatch.setattr(widgets, "KEPT", 3)
-    sweep = widgets.Sweep(render, {"k": ipw.IntSlider(value=0, min=0, max=9)})
+    monkeypatch.setattr(sweep, "KEPT", 3)
+    made = widgets.Sweep(render, {"k": ipw.IntSlider(value=0, min=0, max=9)})
     for k in (1, 0, 1, 2, 1):
-        sweep.controls["k"].value = k
+        made.controls["k"].value = k
     assert calls == [0, 1, 2]
     for k in (3, 4, 0):
-        sweep.controls["k"].value = k
+        made.controls["k"].value = k
     assert calls == [0, 1, 2, 3, 4, 0]
-    assert len(sweep._kept) <= 3
+    assert len(made._kept) <= 3
 
 
 def test_errors_are_let_through():
@@ -98,9 +98,9 @@ def test_errors_are_let_through():
             raise RuntimeError("cannot draw")
         return b"png", "fine", "words"
 
-    sweep = widgets.Sweep(render, {"k": ipw.IntSlider(value=0, min=0, max=9)})
+    made = widgets.Sweep(render, {"k": ipw.IntSlider(value=0, min=0, max=9)})
     with pytest.raises(RuntimeError, match="cannot draw"):
-        sweep.controls["k"].value = 1
+        made.controls["k"].value = 1
 
 
 @pytest.mark.parametrize("name", WIDGETS)
@@ -114,17 +114,17 @@ def test_stored_output_has_picture_words_and_numbers(name):
 
 @pytest.mark.parametrize("bins", [1, 10, 50])
 def test_numbers_are_those_of_the_frames(bins):
-    events = renders.recording(3)
-    bits = np.unpackbits(pack(events, bins))
-    numbers = renders.event_bins({"digit": 3, "bins": bins, "clamp": True})[1]
-    assert f"{100 * bits.sum() / len(events):.0f} % of {len(events):,} events" in numbers
+    recorded = events.recording(3)
+    bits = np.unpackbits(pack(recorded, bins))
+    numbers = events.render_events({"digit": 3, "bins": bins, "clamp": True})[1]
+    assert f"{100 * bits.sum() / len(recorded):.0f} % of {len(recorded):,} events" in numbers
     assert f"average {bits.sum() / bins:.0f} of 2,312 inputs" in numbers
 
 
 @pytest.mark.parametrize("digit", range(10))
 def test_recordings_are_read_only(digit):
     with pytest.raises(ValueError, match="read-only"):
-        renders.recording(digit)["t"][0] = 1
+        events.recording(digit)["t"][0] = 1
 
 
 def test_first_spike_equals_simulation():
@@ -136,11 +136,11 @@ def test_first_spike_equals_simulation():
         spikes = lif_run(drive, LIFParameters(beta, threshold))[0][:, 0]
         fired = spikes.nonzero()
         expected = fired[0].item() + 1 if len(fired) else math.inf
-        assert renders.first_spike(beta, threshold, current) == expected, (beta, threshold, current)
+        assert neurons.first_spike(beta, threshold, current) == expected, (beta, threshold, current)
 
 
 def test_regimes_have_their_names():
-    assert [renders.regime(rate) for rate in (0, 0.2, 1)] == [
+    assert [neurons.regime(rate) for rate in (0, 0.2, 1)] == [
         "silence",
         "regular firing",
         "saturation",

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import ipywidgets as ipw
 
-from course_lib.lab import renders
 from course_lib.lab.picture import in_words
 
 Render = Callable[[dict], tuple[bytes, str, str]]
@@ -26,7 +25,7 @@ class Sweep(ipw.VBox):
     """
 
     def __init__(self, render: Render, controls: dict[str, ipw.Widget]):
-        self._render, self._kept = render, {}
+        self.render, self._kept = render, {}
         self.controls = dict(controls)
         self.picture = ipw.Image(format="png", layout=ipw.Layout(max_width="100%"))
         self.numbers, self.words = ipw.HTML(), ipw.HTML()
@@ -53,7 +52,7 @@ class Sweep(ipw.VBox):
         if key not in self._kept:
             if len(self._kept) >= KEPT:
                 self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = self._render(self.values())
+            self._kept[key] = self.render(self.values())
         return self._kept[key]
 
     def _repr_mimebundle_(self, **options):
@@ -63,7 +62,7 @@ class Sweep(ipw.VBox):
         return bundle, {"image/png": {"alt": alt}}
 
 
-def _slider(kind, label, value, low, high, step, form=None):
+def slider(kind, label, value, low, high, step, form=None):
     """A slider whose label states symbol and unit, and which reports when it is let go."""
     options = {} if form is None else {"readout_format": form}
     return kind(
@@ -79,40 +78,16 @@ def _slider(kind, label, value, low, high, step, form=None):
     )
 
 
-def event_bins() -> Sweep:
-    """Lesson 01: number of time bins, clamping, for any digit."""
-    return Sweep(
-        renders.event_bins,
-        {
-            "digit": _slider(ipw.IntSlider, "digit", 3, 0, 9, 1),
-            "bins": _slider(ipw.IntSlider, "time bins T (frames)", 10, 1, 50, 1),
-            "clamp": ipw.Checkbox(
-                value=True,
-                description="clamp: at most 1 event a pixel, polarity and bin",
-                indent=False,
-                layout=ipw.Layout(width="34em", max_width="100%"),
-            ),
-        },
+def choice(label, options):
+    """A menu of (text, value) pairs, as wide as the sliders; its first pair is the default."""
+    return ipw.Dropdown(
+        options=options,
+        description=label,
+        style={"description_width": "15em"},
+        layout=ipw.Layout(width="34em", max_width="100%"),
     )
 
 
-def lif_neuron() -> Sweep:
-    """Lesson 02: leak, threshold, input current and reset of one neuron."""
-    return Sweep(
-        renders.lif_neuron,
-        {
-            "beta": _slider(ipw.FloatSlider, "leak β (share kept a step)", 0.9, 0, 1, 0.01, ".2f"),
-            "threshold": _slider(
-                ipw.FloatSlider, "threshold θ (voltage)", 1.0, 0.1, 2, 0.05, ".2f"
-            ),
-            "current": _slider(
-                ipw.FloatSlider, "current I (voltage a step)", 0.15, 0, 1.5, 0.01, ".2f"
-            ),
-            "reset": ipw.Dropdown(
-                options=[("to zero", "zero"), ("by subtraction", "subtract")],
-                description="reset",
-                style={"description_width": "15em"},
-                layout=ipw.Layout(width="34em", max_width="100%"),
-            ),
-        },
-    )
+def plural(count: int, noun: str) -> str:
+    """ "1 frame", "2 frames"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,15 @@
+"""The lessons' widgets, one file a topic.
+
+A file holds a pure render, ``render(values) -> (PNG, line of key numbers, description in words)``,
+and the function that joins it to labelled controls. A render's answer depends on its values alone;
+nothing is kept between calls but data that never change.
+"""
+
+from course_lib.lab.widgets.events import event_bins
+from course_lib.lab.widgets.neurons import lif_neuron
+from course_lib.lab.widgets.sweep import Sweep
+
+#: every widget of a lesson; the tests try each at the extremes of its controls
+WIDGETS = {"event_bins": event_bins, "lif_neuron": lif_neuron}
+
+__all__ = ["WIDGETS", "Sweep", *WIDGETS]
