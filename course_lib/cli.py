@@ -1,4 +1,4 @@
-"""The command line: python -m course_lib train | evaluate | data | bench | lessons."""
+"""The command line: python -m course_lib train | evaluate | study | data | bench | lessons."""
 
 import argparse
 import os
@@ -50,6 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_train(commands)
     add_evaluate(commands)
+    add_study(commands)
     add_data(commands)
     add_bench(commands)
     add_lessons(commands)
@@ -161,6 +162,35 @@ def run_evaluate(options) -> int:
     from course_lib.commands import evaluate_run
 
     return evaluate_run(options)
+
+
+# ------------------------------------------------------------------------------------------- study
+
+
+def add_study(commands) -> None:
+    study = commands.add_parser(
+        "study", help="compare methods over seeds; the same command goes on where it stopped"
+    )
+    add = study.add_argument
+    add("name", nargs="?", metavar="NAME", help="without it: list the studies")
+    add("--rows", nargs="+", metavar="ROW", help="only these: names, labels or groups")
+    add("--seeds", type=int, metavar="N", help="final runs a row; default: the study's own")
+    add("--data", metavar="PATH", help="folder of real recordings, for studies of them")
+    add("--budget", type=float, metavar="MINUTES", help="begin no run after so long")
+    add("--again", action="store_true", help="make runs anew that are there already")
+    add("--tables-only", action="store_true", help="tables and figures from NAME.json alone")
+    add("--out", type=Path, default=Path("data/results"), metavar="FOLDER",
+        help="of NAME.json, NAME.md and figures; default: data/results")  # fmt: skip
+    add("--runs", type=Path, default=Path("runs/study"), metavar="FOLDER",
+        help="of single runs; default: runs/study")  # fmt: skip
+    add("--quiet", action="store_true", help="no progress bar")
+    study.set_defaults(run=run_study)
+
+
+def run_study(options) -> int:
+    from course_lib.study.command import main
+
+    return main(options)
 
 
 # -------------------------------------------------------------------------------------------- data

@@ -9,7 +9,7 @@ from course_lib.events.files import write_atomic
 
 #: columns of a record; the last three only at steps that were validated
 COLUMNS = (
-    "step", "seconds", "forward_passes", "samples", "loss",
+    "step", "seconds", "cpu_seconds", "forward_passes", "samples", "loss",
     "validation_loss", "validation_accuracy", "spikes_per_sample",
 )  # fmt: skip
 
@@ -19,6 +19,7 @@ class History(list):
 
     step:           number of updates made, from 1.
     seconds:        training time so far, without validation.
+    cpu_seconds:    the same in processor time, summed over threads: other programs do not count.
     forward_passes: forward passes of a batch so far; samples: recordings drawn so far.
     loss:           of the step's batch, nats, as the estimator reports it.
     validation_loss, validation_accuracy: on the whole validation set.

@@ -109,7 +109,7 @@ def fit(
     }  # fmt: skip
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
-    history, step, elapsed = History(), 0, 0.0
+    history, step, elapsed, worked = History(), 0, 0.0, 0.0
     checkpoint = Path(folder) / "checkpoint.pt" if folder else None
     if checkpoint:
         for left in checkpoint.parent.glob(f".{checkpoint.name}.*"):
@@ -121,6 +121,7 @@ def fit(
         optimizer.load_state_dict(saved["optimizer"])
         estimator.load_state_dict(saved["estimator"])
         history, step, elapsed = History(saved["history"]), saved["step"], saved["seconds"]
+        worked = history[-1].get("cpu_seconds", 0.0)
 
     def done() -> float:
         return max(step / steps if steps else 0.0, elapsed / seconds if seconds else 0.0)
@@ -151,7 +152,7 @@ def fit(
                      if "validation_accuracy" in row), "–")  # fmt: skip
     with deferred_interrupt() as asked:
         while done() < 1:
-            start = time.perf_counter()
+            start, start_cpu = time.perf_counter(), time.process_time()
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * DECAYS[decay](min(1.0, done()))
             frames, labels = draw_batch(train, step, batch_size, seed, shift)
@@ -160,8 +161,10 @@ def fit(
             optimizer.step()
             step += 1
             elapsed += time.perf_counter() - start
+            worked += time.process_time() - start_cpu
             history.append({
-                "step": step, "seconds": round(elapsed, 4), "loss": loss,
+                "step": step, "seconds": round(elapsed, 4), "cpu_seconds": round(worked, 4),
+                "loss": loss,
                 "forward_passes": step * estimator.forward_passes,
                 "samples": step * len(labels),
             })  # fmt: skip

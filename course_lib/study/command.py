@@ -1,0 +1,35 @@
+"""What ``python -m course_lib study`` does."""
+
+from pathlib import Path
+
+from course_lib.study import runner
+from course_lib.study.declared import STUDIES
+from course_lib.study.results import read, show
+
+
+def main(options) -> int:
+    """List studies, run one, or rebuild what shows one. Raises ValueError for an unknown name."""
+    if options.name is None:
+        for study in STUDIES.values():
+            print(f"{study.name:16s} {len(study.rows):3d} rows   {study.question}")
+        return 0
+    if options.name not in STUDIES:
+        raise ValueError(f"no study {options.name!r}; there are {', '.join(STUDIES)}")
+    study = STUDIES[options.name]
+    path = Path(options.out) / f"{study.name}.json"
+    if options.tables_only:
+        result = read(study.name, options.out)
+        if result is None:
+            raise FileNotFoundError(
+                f"{path} is not there yet; run `python -m course_lib study {study.name}` first"
+            )
+        print("wrote", ", ".join(show(result, options.out)))
+        return 0
+    left = runner.run(
+        study, seeds=options.seeds, data=options.data, rows=options.rows, budget=options.budget,
+        again=options.again, out=options.out, runs=options.runs, progress=not options.quiet,
+    )  # fmt: skip
+    if left:
+        print(f"time is used up: {left} runs are left; the same command goes on")
+    print(f"results: {path}, {path.with_suffix('.md')}")
+    return 0

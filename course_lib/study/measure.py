@@ -1,0 +1,102 @@
+"""One training run of a study, and all that is measured on it."""
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from course_lib.estimators.localzo import LocalZO, SparseGrad
+from course_lib.evaluation import evaluate
+from course_lib.events import Splits
+from course_lib.guards import TrainingStopped
+from course_lib.history import History
+from course_lib.machine import machine, revision
+from course_lib.memory import PeakMemory
+from course_lib.study.plan import Job
+from course_lib.training import draw_batch, fit
+
+#: points of a final run's learning curve
+CURVE = 10
+
+
+def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
+    """Train and measure; goes on from a checkpoint in ``folder``.
+
+    seconds, cpu_seconds: of training with the drawing of batches, without evaluation.
+    peak_memory:    bytes, of one step: see ``step_memory``. Final runs only.
+    spikes:         per recording of the test set (a trial: of the validation set), by layer.
+    active:         share of entries that took part in the last backward pass; None if all do.
+    stopped:        why training ended early, or None. The network is evaluated as it was then.
+    """
+    config, final = job.config, job.role == "final"
+    torch.set_num_threads(config.threads)
+    network, estimator = config.network(), config.estimator()
+    stopped, history = None, None
+    try:
+        history = fit(
+            network, estimator, config.optimizer(network), splits.train,
+            steps=config.steps, batch_size=config.batch_size, seed=config.seed,
+            decay=config.decay, shift=config.shift, validation=splits.validation,
+            validate_every=max(1, config.steps // CURVE) if final else config.steps,
+            checkpoint_every=200, folder=folder, resume=True, progress=False,
+        )  # fmt: skip
+    except (TrainingStopped, FloatingPointError) as error:
+        stopped, history = str(error), _saved(folder)
+    last = history[-1] if history else {"step": 0, "seconds": 0.0, "cpu_seconds": 0.0,
+                                        "forward_passes": 0}  # fmt: skip
+    validation = evaluate(network, splits.validation)
+    record = {
+        "seed": config.seed,
+        **job.choice,
+        "validation_accuracy": validation.accuracy,
+        "validation_loss": _number(validation.loss),
+        **{name: last[name] for name in ("seconds", "cpu_seconds", "forward_passes")},
+    }
+    if final:
+        test = evaluate(network, splits.test)
+        record |= {
+            "steps": last["step"],
+            "test_accuracy": test.accuracy,
+            "test_loss": _number(test.loss),
+            "spikes": [round(count, 2) for count in test.spikes],
+            "peak_memory": step_memory(job, splits),
+            "active": getattr(estimator, "active_fraction", None),
+            "curve": [[row["step"], row["validation_accuracy"]] for row in history or ()
+                      if "validation_accuracy" in row],
+        }  # fmt: skip
+    return record | {
+        "stopped": stopped,
+        "revision": revision(),
+        "threads": config.threads,
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+        "machine": machine(),
+    }
+
+
+def step_memory(job: Job, splits: Splits) -> int:
+    """Bytes of all tensors that one step makes, at the moment when they are most.
+
+    LocalZO and SparseGrad are measured in their readable form: the compiled kernel allocates
+    outside torch, and less.
+    """
+    network, estimator = job.config.network(), job.config.estimator()
+    if isinstance(estimator, LocalZO | SparseGrad):
+        estimator.fast = False
+    frames, labels = draw_batch(splits.train, 0, job.config.batch_size, job.config.seed)
+    with PeakMemory() as memory:
+        estimator.fill_grads(network, frames, labels, 0)
+    return memory.peak
+
+
+def _number(value: float) -> float | None:
+    """Rounded; None for what JSON cannot hold."""
+    return round(value, 5) if math.isfinite(value) else None
+
+
+def _saved(folder: Path) -> History | None:
+    try:
+        return History.load(folder)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,2 @@
+def draw(result):
+    return {}

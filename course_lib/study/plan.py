@@ -1,0 +1,148 @@
+"""What a study is, and the runs that it takes.
+
+Every row gets the same search: each combination of its grid is one trial, a shorter run with the
+seed SEARCH_SEED, whose complete schedule (decay of the rate included) has ``search_steps``. The
+choice is the trial with the highest validation accuracy, the lower validation loss where two are
+equal. Then come the final runs, one a seed, 1 … n: seeds that the search has not seen. Only these
+read the test set, once each.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from course_lib.runs import RunConfig
+
+SEARCH_SEED = 0
+RULE = "highest validation accuracy; of equal ones the lowest validation loss"
+#: raised when a run's record changes its meaning, so that old ones are not taken for new
+VERSION = 1
+#: settings that do not shape a run's numbers (``data`` is named by the study instead)
+SHAPELESS = ("data", "threads", "checkpoint_every", "validate_every", "on_bad")
+
+
+@dataclass(frozen=True)
+class Row:
+    """label: unique within its group; settings: fields of RunConfig, on top of the study's;
+    grid: of the search, in place of the study's: setting or option → values."""
+
+    label: str
+    settings: dict[str, Any]
+    group: str = ""
+    grid: dict[str, tuple] | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.group} · {self.label}" if self.group else self.label
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that defines a study.
+
+    title, question: for people.    rows: see ``Row``.    settings: shared by all rows.
+    grid:     of the search.        search_steps: length of a trial.
+    seeds:    how many final runs a row has unless the command says otherwise.
+    source:   "saccade-digits", or "nmnist": the command then takes ``--data``.
+    baseline: label of the row that others of its group are compared with, seed by seed.
+    kind:     how a run is made and shown: "training" or "alignment".
+    columns:  of the table, keys of ``tables.COLUMNS``.
+
+    Raises ValueError if rows share a name or the search is not of equal effort for all.
+    """
+
+    name: str
+    title: str
+    question: str
+    rows: tuple[Row, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    grid: dict[str, tuple] = field(default_factory=dict)
+    search_steps: int = 310
+    seeds: int = 3
+    source: str = "saccade-digits"
+    baseline: str | None = None
+    kind: str = "training"
+    columns: tuple[str, ...] = ("chosen", "accuracy", "difference", "cpu", "wall", "memory",
+                                "forward", "spikes")  # fmt: skip
+
+    def __post_init__(self):
+        names = [row.name for row in self.rows]
+        if len(set(names)) < len(names):
+            raise ValueError(f"study {self.name}: two rows have the same name")
+        trials = {row.name: len(self.choices(row)) for row in self.rows}
+        if len(set(trials.values())) > 1:
+            raise ValueError(f"study {self.name}: the search is not equal for all rows: {trials}")
+
+    def choices(self, row: Row) -> list[dict[str, Any]]:
+        """Every combination of the row's grid; one empty choice if there is nothing to search."""
+        grid = self.grid if row.grid is None else row.grid
+        return [
+            dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
+        ]
+
+    def pick(self, wanted: list[str] | None) -> list[Row]:
+        """The rows of these names or labels (all if None). Raises ValueError for unknown ones."""
+        if not wanted:
+            return list(self.rows)
+        known = {text.lower() for row in self.rows for text in (row.name, row.label, row.group)}
+        unknown = [text for text in wanted if text.lower() not in known]
+        if unknown:
+            raise ValueError(
+                f"study {self.name} has no row {', '.join(map(repr, unknown))}; it has "
+                + "; ".join(row.name for row in self.rows)
+            )
+        asked = {text.lower() for text in wanted}
+        return [
+            row for row in self.rows
+            if asked & {row.name.lower(), row.label.lower(), row.group.lower()}
+        ]  # fmt: skip
+
+
+class Job(NamedTuple):
+    """One run. role: "trial" or "final"; choice: what the search set; config: all settings."""
+
+    study: Study
+    row: Row
+    role: str
+    choice: dict[str, Any]
+    config: RunConfig
+
+    @property
+    def key(self) -> str:
+        """Names the run by everything that shapes it: studies with a run in common share it."""
+        shape = dataclasses.asdict(self.config)
+        for name in SHAPELESS:
+            del shape[name]
+        shape |= {
+            "source": self.study.source, "kind": self.study.kind, "role": self.role,
+            "estimator": repr(self.config.estimator()), "version": VERSION,
+        }  # fmt: skip
+        digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+        return f"{self.config.method}-{self.role}-{digest[:16]}"
+
+
+def trials(study: Study, row: Row) -> list[Job]:
+    """The search's runs of a row; none if there is only one choice."""
+    choices = study.choices(row)
+    if len(choices) == 1:
+        return []
+    return [_job(study, row, "trial", choice, SEARCH_SEED) for choice in choices]
+
+
+def final(study: Study, row: Row, choice: dict[str, Any], seed: int) -> Job:
+    """A run that counts; seeds are 1 … n."""
+    return _job(study, row, "final", choice, seed)
+
+
+def _job(study, row, role, choice, seed) -> Job:
+    settings = {**study.settings, **row.settings, "seed": seed, "threads": 1}
+    options = dict(settings.pop("options", {}))
+    fields = {field.name for field in dataclasses.fields(RunConfig)}
+    for name, value in choice.items():
+        (settings if name in fields else options)[name] = value
+    if role == "trial":
+        settings["steps"] = study.search_steps
+    return Job(study, row, role, choice, RunConfig(**settings, options=options))
