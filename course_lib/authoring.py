@@ -19,6 +19,7 @@ from course_lib.events.files import write_atomic
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+KEPT = ("tags", "reason", "nbgrader")  # of a cell's metadata
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
 
 
@@ -106,7 +107,7 @@ def stabilise(notebook, name: str) -> None:
     """
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": LANGUAGE})
     for cell in notebook.cells:
-        kept = {key: cell.metadata[key] for key in ("tags", "reason") if key in cell.metadata}
+        kept = {key: cell.metadata[key] for key in KEPT if key in cell.metadata}
         cell.metadata = nbformat.from_dict(kept)
         if cell.cell_type == "code":
             cell.outputs = joined(cell.outputs)

@@ -243,9 +243,42 @@ def add_lessons(commands) -> None:
     lessons.set_defaults(run=run_lessons)
 
 
+    build = commands.add_parser(
+        "build", help="run solutions/ and generate exercises/ from it (needs the extra instructor)"
+    )
+    build.add_argument("names", nargs="*", metavar="NAME", help="such as 02_spikes; default: all")
+    build.add_argument("--no-run", action="store_true", help="keep the stored outputs")
+    build.set_defaults(run=run_build)
+    verify = commands.add_parser("verify", help="prove that exercises/ is what solutions/ gives")
+    verify.set_defaults(run=run_verify)
+
+
 def run_lessons(options) -> int:
     from course_lib.authoring import execute_lessons, find_lessons
 
     for done in execute_lessons(find_lessons(options.names)):
         print(f"{done.path.name}: {done.seconds:.0f} s, {done.text_outputs} text outputs stored")
     return 0
+
+
+def run_build(options) -> int:
+    from course_lib.assignments import build, find_solutions
+    from course_lib.authoring import execute_lessons
+
+    if not options.no_run:
+        for done in execute_lessons(find_solutions(options.names)):
+            print(f"ran {done.path.name}: {done.seconds:.0f} s")
+    for path in build(options.names):
+        print(f"wrote exercises/{path.parent.name}/{path.name}")
+    return 0
+
+
+def run_verify(options) -> int:
+    from course_lib.assignments import find_solutions, verify
+
+    problems = verify()
+    for problem in problems:
+        print(problem)
+    print("Repair: python3 course.py build" if problems else
+          f"In step: solutions/ and exercises/, assignments: {len(find_solutions())}")  # fmt: skip
+    return 1 if problems else 0

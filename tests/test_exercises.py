@@ -1,0 +1,274 @@
+"""Every check works: it accepts what is right, and names each mistake that it was made for.
+
+tests/exercises/NN_topic.py.txt holds solutions as students write them, in blocks headed
+
+    # ==== name | wrong | words of the message meant for it
+    # ==== name | right | what is unusual about it
+"""
+
+import math
+import re
+import time
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pytest
+import torch
+
+from course_lib.assignments import ROOT, find_solutions, release, target, task_facts, verify
+from course_lib.lab import checks
+from course_lib.lab.checks import EXERCISES, NotYet
+
+SOURCES = find_solutions()
+TOPICS = [path.stem for path in SOURCES]
+DATA = Path(__file__).parent / "exercises"
+HEAD = re.compile(r"^# ==== (\w+) \| (wrong|right) \| (.+)\n", re.M)
+
+
+def blocks() -> list[tuple[str, str, str, str]]:
+    """(exercise, "wrong" or "right", words, source) of every stored solution."""
+    found = []
+    for path in sorted(DATA.glob("*.py.txt")):
+        parts = HEAD.split(path.read_text(encoding="utf-8"))
+        assert not parts[0].strip(), f"{path.name} starts with something else than a heading"
+        found += [tuple(parts[k : k + 4]) for k in range(1, len(parts), 4)]
+    return found
+
+
+BLOCKS = blocks()
+WRONG = [(name, words, source) for name, kind, words, source in BLOCKS if kind == "wrong"]
+RIGHT = [(name, words, source) for name, kind, words, source in BLOCKS if kind == "right"]
+
+
+def define(name: str, source: str):
+    """The function ``name`` of a source, which may use the topic's other functions."""
+    topic = EXERCISES[name].topic
+    space = {"math": math, "np": np, "torch": torch}
+    space |= {e.name: e.reference for e in EXERCISES.values() if e.topic == topic}
+    exec(compile(source, f"<{name}>", "exec"), space)  # noqa: S102 - our own test data
+    return space[name]
+
+
+def cells(path: Path) -> dict:
+    return {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+
+
+# ---------------------------------------------------------------- the checks
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_reference_passes_in_time_on_every_seed(name, capsys):
+    exercise = EXERCISES[name]
+
+    def mine(*arguments):
+        return exercise.reference(*arguments)
+
+    start = time.perf_counter()
+    assert exercise(mine) is mine
+    assert time.perf_counter() - start < 2
+    exercise.grade()
+    assert capsys.readouterr().out.startswith(f"✓ {name} is right")
+
+
+@pytest.mark.parametrize(("name", "words", "source"), WRONG,
+                         ids=[f"{name}: {words}" for name, words, _ in WRONG])  # fmt: skip
+def test_a_wrong_solution_gets_the_message_meant_for_it(name, words, source, capsys):
+    exercise = EXERCISES[name]
+    assert exercise(define(name, source)) is exercise.reference
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"✗ {name}: not right yet")
+    assert words in printed
+    assert "goes on with the course's own" in printed
+    with pytest.raises(NotYet):
+        exercise.grade()
+
+
+@pytest.mark.parametrize(("name", "words", "source"), RIGHT,
+                         ids=[f"{name}: {words}" for name, words, _ in RIGHT])  # fmt: skip
+def test_an_unusual_right_solution_passes(name, words, source, capsys):
+    exercise, function = EXERCISES[name], define(name, source)
+    assert exercise(function) is function, capsys.readouterr().out
+    exercise.grade()
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_enough_solutions_are_kept(name):
+    kinds = [kind for exercise, kind, _, _ in BLOCKS if exercise == name]
+    assert kinds.count("wrong") >= 4 and kinds.count("right") >= 2
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_known_mistakes_are_mistakes(name):
+    """Each is wrong on the cases of a check, or it would blame right answers."""
+    exercise = EXERCISES[name]
+    for mistake in exercise.mistakes:
+        with pytest.raises(NotYet):
+            exercise.examine(mistake.function, 0)
+
+
+def answer(name: str, function, capsys) -> str:
+    exercise = EXERCISES[name]
+    assert exercise(function) is exercise.reference
+    return capsys.readouterr().out
+
+
+def endless(*arguments):
+    while True:
+        pass
+
+
+def chatty(*arguments):
+    while True:
+        print("still here")
+
+
+def leaving(*arguments):
+    raise SystemExit
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (endless, "is there a loop that never ends?"),
+        (chatty, "prints very much"),
+        (leaving, "stopped with SystemExit"),
+        (lambda *a: None, "does your function end with return?"),
+        (lambda *a: "0.5", "should be a number; yours is a text"),
+        (lambda *a: [1, 2], "should have shape (); yours has (2,)"),
+        (lambda *a: float("nan"), "NaN"),
+        (lambda: 0, "stopped with TypeError"),
+        (5, "is a number, not a function"),
+    ],
+)
+def test_whatever_a_function_does_the_notebook_lives_on(function, words, capsys):
+    start = time.perf_counter()
+    assert words in answer("lowest_current", function, capsys)
+    assert time.perf_counter() - start < 5
+
+
+def test_running_only_the_check_again_does_not_pass_the_course_s_own(capsys):
+    exercise = EXERCISES["lowest_current"]
+    given = exercise(lambda beta, threshold: 0.0)
+    capsys.readouterr()
+    assert exercise(given) is given
+    assert "now the course's own function" in capsys.readouterr().out
+    assert not exercise.passed
+    with pytest.raises(NotYet):
+        exercise.grade()
+
+
+def test_an_exercise_that_was_never_checked_earns_nothing():
+    exercise = EXERCISES["lowest_current"]
+    exercise.submitted = None
+    with pytest.raises(NotYet, match="never checked"):
+        checks.grade("lowest_current")
+
+
+def test_unknown_names_say_what_there_is():
+    with pytest.raises(AttributeError, match="no check 'lifstep'; there are: lowest_current"):
+        checks.lifstep  # noqa: B018
+    with pytest.raises(ValueError, match="no topic '99_none'; there are: 02_spikes"):
+        checks.summary("99_none")
+
+
+def test_summary_counts_points(capsys):
+    for exercise in EXERCISES.values():
+        exercise.passed = exercise.name == "lif_step"
+    checks.summary("02_spikes")
+    assert capsys.readouterr().out.endswith("2 of 12 points\n")
+
+
+# ---------------------------------------------------------------- the notebooks
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=TOPICS)
+def test_anatomy_of_an_assignment(source):
+    notebook, topic = cells(source), source.stem
+    exercises = [e for e in EXERCISES.values() if e.topic == topic]
+    assert len(exercises) >= 4
+    assert (ROOT / "notebooks" / f"{topic}.ipynb").name in notebook["title"].source
+    assert f'checks.summary("{topic}")' in notebook["score"].source
+    for exercise in exercises:
+        slug = exercise.name.replace("_", "-")
+        task, code, check = notebook[f"{slug}-task"], notebook[slug], notebook[f"{slug}-check"]
+        facts = task_facts(task.source)
+        assert int(facts["points"]) == exercise.points == check.metadata.nbgrader.points
+        assert task.source.count("<details><summary>Hint") >= 2
+        solution = re.search(r"### BEGIN SOLUTION\n(.*?)\n\s*### END", code.source, re.S)[1]
+        written = [line for line in solution.splitlines() if line.strip()]
+        assert len(written) <= int(facts["lines"]), f"{exercise.name}: {len(written)} lines"
+        assert f'checks.grade("{exercise.name}")' in check.source
+
+
+def test_enough_exercises_of_every_kind():
+    stars = [
+        task_facts(cell.source)["difficulty"]
+        for source in SOURCES
+        for identifier, cell in cells(source).items()
+        if identifier.endswith("-task")
+    ]
+    assert len(stars) == len(EXERCISES)
+    assert {"★☆☆", "★★☆", "★★★"} <= set(stars)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=TOPICS)
+def test_the_untouched_stub_says_what_to_do(source, capsys):
+    released = cells(target(source))
+    for exercise in (e for e in EXERCISES.values() if e.topic == source.stem):
+        code = released[exercise.name.replace("_", "-")].source
+        assert "# YOUR CODE HERE" in code
+        todo = re.search(r'raise NotImplementedError\("(.+)"\)', code)[1]
+        stub = define(exercise.name, code)
+        assert exercise(stub) is exercise.reference
+        assert f"To do: {todo}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=TOPICS)
+def test_nothing_that_students_must_not_see_is_released(source):
+    text = target(source).read_text(encoding="utf-8")
+    for mark in ("SOLUTION", "HIDDEN", "checks.grade"):
+        assert mark not in text
+    for cell in nbformat.reads(text, as_version=4).cells:
+        assert not cell.get("outputs") and cell.get("execution_count") is None
+    for cell in cells(source).values():
+        found = re.search(r"### BEGIN SOLUTION\n(.*?)\n\s*### END", cell.source, re.S)
+        assert not found or found[1] not in text
+
+
+def test_exercises_are_in_step_with_solutions():
+    pytest.importorskip("nbgrader", reason="needs the extra instructor")
+    assert verify() == []
+
+
+def test_verify_notices_what_is_out_of_step(tmp_path):
+    pytest.importorskip("nbgrader", reason="needs the extra instructor")
+    source = SOURCES[0]
+    copy = tmp_path / "solutions" / source.parent.name / source.name
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(source.read_bytes())
+    (tmp_path / "nbgrader_config.py").write_bytes((ROOT / "nbgrader_config.py").read_bytes())
+    assert verify(tmp_path) == [f"exercises/{source.stem}/{source.name} is missing"]
+    made = target(copy, tmp_path)
+    made.parent.mkdir(parents=True)
+    made.write_text(release(copy, tmp_path).replace("θ", "theta"))
+    assert "differs from what" in verify(tmp_path)[0]
+    made.rename(made.with_name("99_lost.ipynb"))
+    assert "has no source" in verify(tmp_path)[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", SOURCES, ids=TOPICS)
+def test_untouched_exercises_run_to_the_end(source):
+    """Never blocked: whoever has written nothing still sees every picture."""
+    from nbclient import NotebookClient
+
+    notebook = nbformat.read(target(source), as_version=4)
+    NotebookClient(
+        notebook, timeout=120, kernel_name="python3",
+        resources={"metadata": {"path": str(target(source).parent)}},
+    ).execute()  # fmt: skip
+    said = "".join(o.get("text", "") for c in notebook.cells for o in c.get("outputs", []))
+    exercises = [e for e in EXERCISES.values() if e.topic == source.stem]
+    assert said.count("goes on with the course's own") == len(exercises)
+    assert f"0 of {sum(e.points for e in exercises)} points" in said
