@@ -7,6 +7,7 @@ with the same bits as one that was not.
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -65,6 +66,7 @@ def fit(
     checkpoint_every: int = 50,
     resume: bool = False,
     progress: bool = True,
+    agree: Callable[[float, bool], tuple[float, bool]] = lambda *own: own,
 ) -> History:
     """Train ``network`` in place, for a number of steps or of seconds (or whichever ends first).
 
@@ -77,6 +79,8 @@ def fit(
     resume:     go on from the checkpoint in ``folder`` if there is one. With ``steps``, the
                 result is the same to the bit as without the interruption; with ``seconds`` it
                 depends on how fast the machine is.
+    agree:      (seconds, interrupted) of this process → those that hold for all processes that
+                train together; see ``scaling.py``.
 
     Returns the history. Raises ValueError for bad arguments or a checkpoint of other settings, and
     TrainingStopped when the loss is not finite or a layer has fallen silent; what was
@@ -150,6 +154,8 @@ def fit(
     bar = tqdm(total=steps, initial=step, unit="step", disable=not progress, dynamic_ncols=True)
     accuracy = next((f"{row['validation_accuracy']:.1%}" for row in reversed(history)
                      if "validation_accuracy" in row), "–")  # fmt: skip
+    elapsed, interrupted = agree(elapsed, False)
+    clock = elapsed
     with deferred_interrupt() as asked:
         while done() < 1:
             start, start_cpu = time.perf_counter(), time.process_time()
@@ -160,8 +166,9 @@ def fit(
             check_finite(loss, network, step)
             optimizer.step()
             step += 1
-            elapsed += time.perf_counter() - start
+            clock += time.perf_counter() - start
             worked += time.process_time() - start_cpu
+            elapsed, interrupted = agree(clock, bool(asked))
             history.append({
                 "step": step, "seconds": round(elapsed, 4), "cpu_seconds": round(worked, 4),
                 "loss": loss,
@@ -172,14 +179,15 @@ def fit(
                 watch()
                 if validation is not None:
                     accuracy = f"{history[-1]['validation_accuracy']:.1%}"
-            if step % checkpoint_every == 0 or done() >= 1 or asked:
+            if step % checkpoint_every == 0 or done() >= 1 or interrupted:
                 save()
             bar.update()
             bar.set_postfix(loss=f"{loss:.3f}", accuracy=accuracy, refresh=False)
-            if asked:
-                bar.close()
-                raise KeyboardInterrupt
+            if interrupted:
+                break
     bar.close()
+    if interrupted or asked:
+        raise KeyboardInterrupt
     if checkpoint:
         history.save(folder)  # a killed run may have left the histories behind the checkpoint
     return history

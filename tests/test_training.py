@@ -1,5 +1,6 @@
 """The training loop: determinism, resume after any interruption, clear stops."""
 
+import inspect
 import json
 import os
 import random
@@ -176,6 +177,53 @@ def test_a_second_ctrl_c_ends_at_once_and_saves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(Stubborn(interrupt_at=0), folder=tmp_path)
     assert not (tmp_path / "checkpoint.pt").exists()
+
+
+def test_ctrl_c_at_any_line_of_the_loop_leaves_a_run_that_goes_on_to_the_same_bits(tmp_path):
+    """Each line of fit from its loop on, pressed when it is reached for the third time (or the
+    last, if it is not reached so often): a checkpoint is there, and resuming ends the same."""
+    whole, _ = run(EGGROLL(population=2, sigma=0.05), steps=5, validation=data(n=10))
+
+    def press_at(line, times, folder):
+        seen = []
+
+        def trace(frame, event, argument):
+            if frame.f_code is not fit.__code__:
+                return None
+            if event == "line" and frame.f_lineno == line:
+                seen.append(frame.f_locals["step"])
+                if len(seen) == times:
+                    signal.raise_signal(signal.SIGINT)
+            return trace
+
+        sys.settrace(trace)
+        try:
+            options = {"folder": folder, "checkpoint_every": 4, "resume": True}
+            run(EGGROLL(population=2, sigma=0.05), steps=5, validation=data(n=10), **options)
+        except KeyboardInterrupt:
+            return seen[times - 1]
+        finally:
+            sys.settrace(None)
+        return None
+
+    source, first = inspect.getsourcelines(fit)
+    start = first + next(n for n, text in enumerate(source) if "with deferred_interrupt" in text)
+    end = first + next(n for n, text in enumerate(source) if text.strip() == "bar.close()")
+    pressed = 0
+    for line in range(start + 1, end):
+        for times in (3, 1):
+            folder = tmp_path / f"{line}-{times}"
+            done = press_at(line, times, folder)
+            if done is not None:
+                pressed += 1
+                saved = load_checkpoint(folder / "checkpoint.pt")["step"]
+                assert saved >= done, f"line {line}: step {done} was done and is lost"
+                network, history = run(EGGROLL(population=2, sigma=0.05), steps=5, resume=True,
+                                       folder=folder, validation=data(n=10))  # fmt: skip
+                assert torch.equal(weights(network), weights(whole)), f"line {line}"
+                assert len(history) == 5
+                break
+    assert pressed > 20
 
 
 WORKER = """
