@@ -69,7 +69,7 @@ def along(
 def follow(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     """One run of the study ``alignment``: ``along`` with the row's settings.
 
-    The row's group is the path; nothing is kept in ``folder``, runs are short.
+    Nothing is kept in ``folder``, runs are short.
     """
     config = job.config
     torch.set_num_threads(config.threads)
@@ -78,7 +78,7 @@ def follow(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     options = {name: value for name, value in config.options.items() if name == "slope"}
     records = along(
         config.network(), config.estimator(), splits.train, steps, at,
-        "own" if job.row.group.startswith("own") else "bptt", config.lr, config.batch_size,
+        job.row.path, config.lr, config.batch_size,
         seed=config.seed, reference=SurrogateBPTT(**options),
     )  # fmt: skip
     return {

@@ -1,55 +1,176 @@
-"""The studies, as declarations. To add one: write its rows, add it to STUDIES, run it, commit
-data/results/NAME.*"""
+"""The studies, as declarations.
+
+To add one: write its rows, put it into STUDIES, run ``python -m course_lib study NAME`` and commit
+data/results/NAME.json, .md, .png and .svg.
+"""
 
 from course_lib.study.plan import Row, Study
 
-ONE, TWO = {"hidden": (256,)}, {"hidden": (200, 200)}
-NETWORKS = {"2312-256-10": ONE, "2312-200-200-10": TWO}
+ONE, TWO = "2312-256-10", "2312-200-200-10"
+HIDDEN = {ONE: (256,), TWO: (200, 200)}
 #: ten passes over the 4,000 training recordings; everything else is methods.GRADIENT
 SETTINGS = {"steps": 620, "readout": "membrane"}
 RATES = (0.001, 0.003, 0.006)
-#: one setting of its own beside the learning rate: the width of ψ, or the distribution λ
+#: a method's one setting of its own beside the rate: the slope of ψ, or the distribution λ
 OWN = {"lr": RATES, "slope": (2.5, 10.0)}
 SMOOTHED = {"lr": RATES, "distribution": ("normal", "uniform")}
-RATE = {"lr": RATES}
 
 
-def row(label: str, method: str, group: str, grid=None, options=None, **settings) -> Row:
-    network = NETWORKS.get(group, {})
-    return Row(
-        label, {"method": method, "options": options or {}, **network, **settings}, group, grid
-    )
+def row(label, method, network, *, group=None, grid=None, options=None, **settings) -> Row:
+    settings = {"method": method, "options": options or {}, "hidden": HIDDEN[network], **settings}
+    return Row(label, settings, network if group is None else group, grid)
 
 
-def smoothed(method: str, group: str, delta: float, samples: int, grid=None, **options) -> Row:
-    label = "LocalZO" if method == "localzo" else "SparseGrad"
-    options = {"delta": delta, "samples": samples, **options}
-    return row(f"{label}, δ {delta:g}, m {samples}", method, group, grid, options)
+def smoothed(method, network, *, group=None, label=None, grid=None, steps=None, **options) -> Row:
+    name = {"localzo": "LocalZO", "sparsegrad": "SparseGrad"}[method]
+    label = label or f"{name}, δ {options['delta']:g}, m {options['samples']}"
+    extra = {} if steps is None else {"steps": steps}
+    return row(label, method, network, group=group, grid=grid, options=options, **extra)
 
 
-def _methods(group: str, local: bool) -> list[Row]:
-    rows = [
-        row("BPTT", "bptt", group),
-        row("OTTT", "ottt", group),
-        *(smoothed("localzo", group, d, m, SMOOTHED) for d in (0.5, 0.05) for m in (1, 5, 20)),
-        smoothed("sparsegrad", group, 0.5, 5, SMOOTHED),
-        row("OPZO", "opzo", group),
-        row("OPZO, mirrored noise", "opzo", group, options={"mirrored": True}),
-        row("OPZO, local learning", "opzo", group, options={"local": True}),
-        row("DFA", "dfa", group),
-        row("single-point ZO", "zo", group),
-    ]
-    return [row for row in rows if local or "local" not in row.label]
+def _methods(network: str) -> tuple[Row, ...]:
+    local = [row("OPZO, local learning", "opzo", network, options={"local": True})]
+    return (
+        row("BPTT", "bptt", network),
+        row("OTTT", "ottt", network),
+        *(
+            smoothed("localzo", network, grid=SMOOTHED, delta=delta, samples=samples)
+            for delta in (0.5, 0.05) for samples in (1, 5, 20)
+        ),
+        smoothed("sparsegrad", network, grid=SMOOTHED, delta=0.5, samples=5),
+        row("OPZO", "opzo", network),
+        row("OPZO, mirrored noise", "opzo", network, options={"mirrored": True}),
+        *(local if network == TWO else ()),
+        row("DFA", "dfa", network),
+        row("single-point ZO", "zo", network),
+    )  # fmt: skip
 
 
 METHODS = Study(
     name="methods",
-    title="All methods that need no unrolled backpropagation, against it",
+    title="Every method beside BPTT",
     question="How close to BPTT does each come on the same network, data, steps and search?",
-    rows=(*_methods("2312-256-10", local=False), *_methods("2312-200-200-10", local=True)),
+    rows=_methods(ONE) + _methods(TWO),
     settings=SETTINGS,
     grid=OWN,
-    baseline="BPTT",
 )
 
-STUDIES = {study.name: study for study in (METHODS,)}
+REAL = Study(
+    name="real-methods",
+    title="Every method on real recordings",
+    question="Does the order of the methods hold on 1,000 real N-MNIST recordings?",
+    rows=_methods(ONE) + _methods(TWO),
+    settings=SETTINGS | {"steps": 330},
+    grid=OWN,
+    search_steps=165,
+    source="nmnist",
+)
+
+
+def _starts(label: str, method: str) -> list[Row]:
+    return [
+        row(f"σ_out {sd:g}", method, network, group=f"{label}, {network}",
+            weight_sd=(0.025, *[None] * (len(HIDDEN[network]) - 1), sd))
+        for network in HIDDEN for sd in (0.01, 0.1)
+    ]  # fmt: skip
+
+
+START = Study(
+    name="readout-start",
+    title="The readout's random start",
+    question="What does a large random start of the readout's weights cost, and whom?",
+    rows=(*_starts("BPTT", "bptt"), *_starts("OPZO", "opzo")),
+    settings=SETTINGS,
+    grid=OWN,
+)
+
+LOCALZO = Study(
+    name="localzo",
+    title="LocalZO: samples m, reach δ and length of training",
+    question="What do more samples buy, and what does the fast setting cost?",
+    rows=(
+        *(
+            smoothed("localzo", TWO, group="short training, 310 steps", steps=310, delta=delta,
+                     samples=samples, distribution="normal")
+            for delta, samples in ((0.5, 5), (0.5, 1), (0.05, 5), (0.05, 1))
+        ),
+        *(
+            smoothed("localzo", TWO, group=f"{name}, δ 0.5", label=f"m {samples}", delta=0.5,
+                     samples=samples, distribution=name)
+            for name in ("normal", "uniform") for samples in (1, 3, 5, 7, 10, 20)
+        ),
+    ),
+    settings=SETTINGS,
+    grid={"lr": RATES},
+    columns=("chosen", "accuracy", "difference", "cpu", "active", "spikes"),
+)  # fmt: skip
+
+SPARSEGRAD = Study(
+    name="sparsegrad",
+    title="LocalZO and SparseGrad by distribution",
+    question="Does drawing the derivative do better than cutting off its mean?",
+    rows=tuple(
+        smoothed(method, TWO, group=name, delta=0.5, samples=5, distribution=name)
+        for name in ("normal", "uniform", "laplace", "sigmoid", "fast_sigmoid")
+        for method in ("localzo", "sparsegrad")
+    ),
+    settings=SETTINGS,
+    grid={"lr": RATES},
+    columns=("chosen", "accuracy", "difference", "cpu", "active", "spikes"),
+)
+
+
+def _opzo(group: str, label: str, **options) -> Row:
+    return row(label, "opzo", TWO, group=group, options=options)
+
+
+OPZO = Study(
+    name="opzo",
+    title="OPZO: momentum, start of M, noise",
+    question="Which of OPZO's settings matter?",
+    rows=(
+        *(_opzo("momentum λ, M from 0", f"λ {value:g}", momentum=value)
+          for value in (0.999, 0.99, 0.9, 0.0)),
+        *(_opzo("M from random", f"λ {value:g}", momentum=value, feedback_start="random")
+          for value in (0.999, 0.9)),
+        *(_opzo("noise", name, momentum=0.999, noise=name)
+          for name in ("gaussian", "rademacher", "sphere")),
+        *(_opzo("scale α", f"α {value:g}", momentum=0.999, alpha=value)
+          for value in (0.2, 0.05, 1.0)),
+    ),
+    settings=SETTINGS,
+    grid=OWN,
+    columns=("chosen", "accuracy", "difference", "cpu", "spikes"),
+)  # fmt: skip
+
+
+def _aligned(group: str, path: str) -> list[Row]:
+    def aligned(label, method, **options):
+        return Row(label, {"method": method, "options": options}, group, path=path)
+
+    return [
+        aligned("OTTT", "ottt"),
+        *(
+            aligned(f"LocalZO, δ {delta:g}, m {samples}", "localzo", delta=delta, samples=samples)
+            for delta, samples in ((0.5, 1), (0.5, 5), (0.5, 20), (0.05, 1))
+        ),
+        aligned("SparseGrad, δ 0.5, m 5", "sparsegrad", delta=0.5, samples=5),
+        aligned("OPZO", "opzo"),
+        aligned("OPZO, mirrored noise", "opzo", mirrored=True),
+        aligned("DFA", "dfa"),
+        aligned("single-point ZO", "zo"),
+    ]
+
+
+ALIGNMENT = Study(
+    name="alignment",
+    title="Gradients of every method beside BPTT's, over training",
+    question="In which direction does a step of each method point, and how much does it vary?",
+    rows=(*_aligned("BPTT trains", "bptt"), *_aligned("own training", "own")),
+    settings={"hidden": HIDDEN[TWO], "readout": "membrane", "steps": 200, "lr": 0.003},
+    kind="alignment",
+)
+
+STUDIES = {
+    study.name: study for study in (METHODS, START, LOCALZO, ALIGNMENT, REAL, OPZO, SPARSEGRAD)
+}

@@ -20,19 +20,22 @@ SEARCH_SEED = 0
 RULE = "highest validation accuracy; of equal ones the lowest validation loss"
 #: raised when a run's record changes its meaning, so that old ones are not taken for new
 VERSION = 1
-#: settings that do not shape a run's numbers (``data`` is named by the study instead)
-SHAPELESS = ("data", "threads", "checkpoint_every", "validate_every", "on_bad")
+#: settings that are no part of a run's key: without effect on its numbers, or (the last two) said
+#: more completely by the study's source and the estimator's repr
+SHAPELESS = ("threads", "checkpoint_every", "validate_every", "on_bad", "data", "options")
 
 
 @dataclass(frozen=True)
 class Row:
     """label: unique within its group; settings: fields of RunConfig, on top of the study's;
-    grid: of the search, in place of the study's: setting or option → values."""
+    grid: of the search, in place of the study's: setting or option → values;
+    path: who trains, where the kind is "alignment": see ``alignment.along``."""
 
     label: str
     settings: dict[str, Any]
     group: str = ""
     grid: dict[str, tuple] | None = None
+    path: str | None = None
 
     @property
     def name(self) -> str:
@@ -47,9 +50,9 @@ class Study:
     grid:     of the search.        search_steps: length of a trial.
     seeds:    how many final runs a row has unless the command says otherwise.
     source:   "saccade-digits", or "nmnist": the command then takes ``--data``.
-    baseline: label of the row that others of its group are compared with, seed by seed.
     kind:     how a run is made and shown: "training" or "alignment".
-    columns:  of the table, keys of ``tables.COLUMNS``.
+    columns:  of the table, keys of ``tables.COLUMNS``. "difference" is that from the first row of
+              the group, seed by seed.
 
     Raises ValueError if rows share a name or the search is not of equal effort for all.
     """
@@ -63,7 +66,6 @@ class Study:
     search_steps: int = 310
     seeds: int = 3
     source: str = "saccade-digits"
-    baseline: str | None = None
     kind: str = "training"
     columns: tuple[str, ...] = ("chosen", "accuracy", "difference", "cpu", "wall", "memory",
                                 "forward", "spikes")  # fmt: skip
@@ -117,8 +119,9 @@ class Job(NamedTuple):
         for name in SHAPELESS:
             del shape[name]
         shape |= {
-            "source": self.study.source, "kind": self.study.kind, "role": self.role,
-            "estimator": repr(self.config.estimator()), "version": VERSION,
+            "source": self.study.source, "kind": self.study.kind, "path": self.row.path,
+            "role": self.role, "estimator": repr(self.config.estimator()),
+            "version": VERSION,
         }  # fmt: skip
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
         return f"{self.config.method}-{self.role}-{digest[:16]}"

@@ -1,2 +1,125 @@
-def page(result):
-    return ""
+"""Markdown from the results of a study, and nothing else."""
+
+from typing import Any
+
+from course_lib.study.statistics import difference, percent
+
+NOTES = {
+    "accuracy": "Accuracy: of the test set in %, mean ± sample standard deviation over n seeds.",
+    "difference": "Difference: test accuracy minus that of the group's first row, in points, paired "
+    "by seed, with a 95 % t-interval. Only an interval without 0 is evidence of a difference.",
+    "cpu": "CPU s: processor seconds of training on one thread, with the drawing of batches and "
+    "without evaluation. Wall s: the same by the clock; other programs ran beside.",
+    "memory": "Memory: all tensors of one training step at its peak, MB (10⁶ bytes). LocalZO and "
+    "SparseGrad: of their readable form; the compiled kernel, which trained them, keeps less.",
+    "forward": "Forward: forward passes of a batch.",
+    "spikes": "Spikes: per recording of the test set, hidden layers in order.",
+    "active": "Active: share of (time, sample, neuron) entries that took part in the last backward "
+    "pass.",
+}
+
+
+def number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+def _mean(row: dict, name: str, form: str, scale: float = 1.0) -> str:
+    found = row["summary"].get(name)
+    return "–" if found is None else format(scale * found["mean"], form)
+
+
+def chosen(row: dict) -> str:
+    return ", ".join(f"{k} {v:g}" if isinstance(v, float | int) else f"{k} {v}"
+                     for k, v in row["chosen"].items()) or "–"  # fmt: skip
+
+
+def _stopped(row: dict) -> str:
+    count = sum(run["stopped"] is not None for run in row["runs"])
+    return f" ({count} stopped early)" if count else ""
+
+
+#: key → (heading, cell of a row in the results)
+COLUMNS = {
+    "chosen": ("search's choice", lambda row, result: chosen(row)),
+    "n": ("n", lambda row, result: str(row["summary"]["n"])),
+    "accuracy": (
+        "accuracy", lambda row, result: percent(row["summary"]["test_accuracy"]) + _stopped(row)
+    ),
+    "difference": ("difference", lambda row, result: difference(row, result)),
+    "cpu": ("CPU s", lambda row, result: _mean(row, "cpu_seconds", ".1f")),
+    "wall": ("wall s", lambda row, result: _mean(row, "seconds", ".1f")),
+    "memory": ("memory", lambda row, result: _mean(row, "peak_memory", ".1f", 1e-6)),
+    "forward": ("forward", lambda row, result: _mean(row, "forward_passes", ",.0f")),
+    "spikes": (
+        "spikes",
+        lambda row, result: ", ".join(f"{s:.0f}" for s in row["summary"]["spikes"][:-1]),
+    ),
+    "active": ("active", lambda row, result: _mean(row, "active", ".1%")),
+}  # fmt: skip
+
+
+def grid(headings: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table: the first column left, the others right."""
+    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def page(result: dict[str, Any]) -> str:
+    """NAME.md: question, set-up, figure, a table for each group, and what the columns mean."""
+    from course_lib.study import alignment_tables
+    from course_lib.study.pictures import alt
+
+    body = alignment_tables.body if result["kind"] == "alignment" else training_body
+    name = result["study"]
+    parts = [
+        f"# {result['title']}",
+        result["question"],
+        f"![{alt(result)}]({name}.png)",
+        body(result),
+        setup(result),
+        f"Everything here is made from `{name}.json` by `{result['command']}`; with "
+        "`--tables-only` nothing is run.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def training_body(result: dict) -> str:
+    keys = ["n", *result["columns"]]
+    headings = ["", *(COLUMNS[key][0] for key in keys)]
+    parts = []
+    for group in dict.fromkeys(row["group"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["group"] == group]
+        cells = [[row["label"], *(COLUMNS[key][1](row, result) for key in keys)] for row in rows]
+        parts += [f"## {group}"] if group else []
+        parts.append(grid(headings, cells))
+    notes = [NOTES[key] for key in keys if key in NOTES]
+    return "\n\n".join([*parts, " ".join(notes)])
+
+
+def setup(result: dict) -> str:
+    """What was run, on what, from which revision of the code."""
+    data, search, machines = result["data"], result["search"], result["machines"]
+    runs = [run for row in result["rows"] for run in row["runs"]]
+    lines = [f"- **Data:** {data['name']}; training / validation / test: {data['recordings']}."]
+    shared = ", ".join(f"{key} {value}" for key, value in result["settings"].items())
+    lines.append(f"- **Settings of all rows:** {shared}; the rest as `methods.py` has it.")
+    if search["trials"] > 1:
+        grids = dict.fromkeys(
+            "; ".join(f"{k} {', '.join(map(str, v))}" for k, v in row["grid"].items())
+            for row in result["rows"]
+        )
+        lines.append(
+            f"- **Search:** {search['trials']} trials a row, of {search['steps']} steps with seed "
+            f"{search['seed']}; {search['rule']}. Grids: {' / '.join(grids)}."
+        )
+    seeds = ", ".join(map(str, sorted({run["seed"] for run in runs})))
+    lines.append(f"- **Seeds of the final runs:** {seeds}.")
+    places = "; ".join(
+        f"{m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}, torch "
+        f"{m['torch']}" for m in machines
+    )  # fmt: skip
+    threads = sorted({run["threads"] for run in runs})
+    revisions = ", ".join(dict.fromkeys(f"`{run['revision']}`" for run in runs))
+    lines.append(f"- **Machine:** {places}; threads {', '.join(map(str, threads))}.")
+    lines.append(f"- **Code:** git revision {revisions} (+: with changes).")
+    return "\n".join(lines)

@@ -1,0 +1,51 @@
+"""The few statistics that the tables use. Accuracies are fractions, shown in %."""
+
+import statistics as stats
+from typing import Any
+
+MINUS = "−"
+
+
+def percent(summary: dict[str, float]) -> str:
+    """Mean ± standard deviation of a fraction, in %."""
+    return f"{100 * summary['mean']:.1f} ± {100 * summary['sd']:.1f}"
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """+1.2 or −1.2, with a real minus sign; 0.0 has none."""
+    text = f"{value:+.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def paired(values: dict[int, float], baseline: dict[int, float]) -> tuple[float, float] | None:
+    """Mean difference over the seeds that both have, and half the width of its 95 % t-interval.
+
+    None for fewer than two common seeds: nothing can be said then.
+    """
+    from scipy.special import stdtrit
+
+    differences = [values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline)]
+    n = len(differences)
+    if n < 2:
+        return None
+    half = float(stdtrit(n - 1, 0.975)) * stats.stdev(differences) / n**0.5
+    return stats.fmean(differences), half
+
+
+def by_seed(row: dict[str, Any], name: str = "test_accuracy") -> dict[int, float]:
+    return {run["seed"]: run[name] for run in row["runs"]}
+
+
+def versus_first(row: dict[str, Any], result: dict[str, Any]) -> tuple[float, float] | None:
+    """``paired`` with the first row of the group; None for that row itself."""
+    first = next(other for other in result["rows"] if other["group"] == row["group"])
+    return None if first["label"] == row["label"] else paired(by_seed(row), by_seed(first))
+
+
+def difference(row: dict[str, Any], result: dict[str, Any]) -> str:
+    """That in points, as text."""
+    found = versus_first(row, result)
+    if found is None:
+        return "–"
+    mean, half = 100 * found[0], 100 * found[1]
+    return f"{signed(mean)} ({signed(mean - half)} to {signed(mean + half)})"
