@@ -21,6 +21,8 @@ def extremes(control) -> tuple:
     if isinstance(control, ipw.Dropdown):
         choices = [value for _, value in control.options]
         return choices[0], control.value, choices[-1]
+    if isinstance(control, ipw.FloatLogSlider):
+        return control.base**control.min, control.value, control.base**control.max
     return control.min, control.value, control.max
 
 

@@ -6,9 +6,11 @@ front end merges what happens meanwhile: no backlog. Every setting is rendered o
 """
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import ipywidgets as ipw
+import torch
 
 from course_lib.lab.picture import in_words
 
@@ -78,6 +80,22 @@ def slider(kind, label, value, low, high, step, form=None):
     )
 
 
+def log_slider(label, value, low, high, step, form=".3g"):
+    """A slider of powers of ten, from 10**low to 10**high, otherwise as ``slider``."""
+    return ipw.FloatLogSlider(
+        value=value,
+        base=10,
+        min=low,
+        max=high,
+        step=step,
+        readout_format=form,
+        description=label,
+        continuous_update=False,
+        style={"description_width": "15em"},
+        layout=ipw.Layout(width="34em", max_width="100%"),
+    )
+
+
 def choice(label, options):
     """A menu of (text, value) pairs, as wide as the sliders; its first pair is the default."""
     return ipw.Dropdown(
@@ -86,6 +104,17 @@ def choice(label, options):
         style={"description_width": "15em"},
         layout=ipw.Layout(width="34em", max_width="100%"),
     )
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch on one thread within the block: small matrices wait longer than they compute."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def plural(count: int, noun: str) -> str:
