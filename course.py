@@ -38,7 +38,7 @@ FIRST_LESSON = "notebooks/01_events.ipynb"
 MINIMUM_PYTHON = (3, 11)
 WINDOWS = os.name == "nt"
 PYTHON = "py" if WINDOWS else "python3"
-TEST_EXTRAS = {"test", "peers", "data"}
+TEST_EXTRAS = {"test", "peers", "data", "instructor"}
 GPU_BUILD_GB = 12  # free disk below which a Linux user should choose PyTorch's CPU build
 SMALLEST_GB = 3
 
@@ -552,6 +552,8 @@ def test(arguments):
     slow = set(settings["tool"]["course"]["slow-notebooks"]) if fast else set()
     lessons = [str(path) for path in sorted(Path("notebooks").glob("*.ipynb"))
                if path.name not in slow]
+    if not fast:
+        lessons += [str(path) for path in sorted(Path("solutions").glob("*/*.ipynb"))]
 
     steps = [("ruff", ["ruff", "check", "."])]
     selected = ["-m", "not slow and not browser"] if fast else []
