@@ -73,6 +73,9 @@ def build(names=(), root: Path = ROOT) -> list[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, lambda stream, text=text: stream.write(text.encode()))
         written.append(path)
+    if (root / GUIDE).is_file():
+        text = guide(root)
+        write_atomic(root / GUIDE, lambda stream: stream.write(text.encode()))
     return written
 
 
@@ -90,7 +93,42 @@ def verify(root: Path = ROOT) -> list[str]:
             problems.append(f"{name} is missing")
         elif path.read_text(encoding="utf-8") != release(source, root):
             problems.append(f"{name} differs from what {source.relative_to(root)} gives")
+    if (root / GUIDE).is_file() and (root / GUIDE).read_text(encoding="utf-8") != guide(root):
+        problems.append(f"the tables of {GUIDE} are not those of the exercises")
     return problems
+
+
+GUIDE = Path("solutions/README.md")
+
+
+def guide(root: Path = ROOT) -> str:
+    """The instructor's guide with its tables made anew from the notebooks and the checks."""
+    from course_lib.lab.checks import EXERCISES
+
+    facts, minutes = {}, {}
+    for source in find_solutions(root=root):
+        for cell in nbformat.read(source, as_version=4).cells:
+            if cell.id.endswith("-task"):
+                facts[cell.id.removesuffix("-task").replace("-", "_")] = task_facts(cell.source)
+    kept = [exercise for exercise in EXERCISES.values() if exercise.name in facts]
+    rows = ["| assignment | exercise | goal | difficulty | minutes | points |",
+            "|---|---|---|---|---|---|"]  # fmt: skip
+    for exercise in kept:
+        fact = facts[exercise.name]
+        rows.append(f"| {exercise.topic} | `{exercise.name}` | {exercise.goal} | "
+                    f"{fact['difficulty']} | {fact['minutes']} | {exercise.points} |")  # fmt: skip
+        total = minutes.setdefault(exercise.topic, [0, 0, 0])
+        for k, value in enumerate((1, int(fact["minutes"]), exercise.points)):
+            total[k] += value
+    sums = "; ".join(f"{topic}: {n} exercises, {m} minutes, {p} points"
+                     for topic, (n, m, p) in minutes.items())  # fmt: skip
+    mistakes = [f"- `{e.name}`: {mistake.says}" for e in kept for mistake in e.mistakes]
+    text = (root / GUIDE).read_text(encoding="utf-8")
+    for name, body in {"exercises": [*rows, "", f"In all: {sums}."], "mistakes": mistakes}.items():
+        pattern = rf"(<!-- {name}: [^>]*-->\n).*?(<!-- end of {name} -->)"
+        lines = "\n".join(body)
+        text = re.sub(pattern, lambda m, lines=lines: f"{m[1]}{lines}\n{m[2]}", text, flags=re.S)
+    return text
 
 
 def task_facts(text: str) -> dict[str, str]:

@@ -48,6 +48,7 @@ class Exercise:
 
     name:       of the function that the student writes, and of the check.
     topic:      the assignment it belongs to, such as "02_spikes".
+    goal:       what whoever solves it can do afterwards, for instructors.
     reference:  a right solution, from the library where there is one.
     cases:      random generator -> list of argument tuples.
     mistakes:   tried in order when the answer is wrong; the first that explains it is named.
@@ -59,6 +60,7 @@ class Exercise:
     name: str
     topic: str
     points: int
+    goal: str
     reference: Callable
     cases: Callable[[np.random.Generator], Sequence[tuple]]
     mistakes: Sequence[Mistake] = ()

@@ -19,7 +19,9 @@ def lowest_current(beta, threshold):
 
 
 LOWEST_CURRENT = Exercise(
-    "lowest_current", TOPIC, points=1, reference=lowest_current,
+    "lowest_current", TOPIC, points=1,
+    goal="read a threshold off a limit",
+    reference=lowest_current,
     cases=lambda rng: [
         (0.9, 1.0), *[(rng.uniform(0, 0.99), rng.uniform(0.2, 3)) for _ in range(5)],
     ],
@@ -78,7 +80,9 @@ def _step_cases(rng):
 
 
 LIF_STEP = Exercise(
-    "lif_step", TOPIC, points=2, reference=lif_step, cases=_step_cases,
+    "lif_step", TOPIC, points=2,
+    goal="turn three equations into a step of code, in order",
+    reference=lif_step, cases=_step_cases,
     mistakes=(
         Mistake("you fire at v ≥ θ. The threshold must be passed: v > θ, strictly.",
                 _step_variant(fires=np.greater_equal)),
@@ -124,7 +128,9 @@ def _interval_variant(rounding, inside_sign=1, add=0, silent=math.inf):
 
 
 SPIKE_INTERVAL = Exercise(
-    "spike_interval", TOPIC, points=2, reference=spike_interval,
+    "spike_interval", TOPIC, points=2,
+    goal="solve for a whole number of steps, silence included",
+    reference=spike_interval,
     cases=lambda rng: [
         (0.15, 0.9, 1.0), (0.05, 0.9, 1.0), (1.3, 0.9, 1.0), (0.6, 0.5, 1.0),
         *[(rng.uniform(0.1, 1.2), rng.uniform(0.6, 0.97), rng.uniform(0.5, 1.5)) for _ in range(5)],
@@ -164,7 +170,9 @@ def _rates(currents, beta, threshold, steps, *, keep=False, count=False, subtrac
 
 
 FIRING_RATES = Exercise(
-    "firing_rates", TOPIC, points=2, reference=firing_rates,
+    "firing_rates", TOPIC, points=2,
+    goal="run a state through time and average it",
+    reference=firing_rates,
     cases=lambda rng: [
         (rng.uniform(0.01, 1.4, 12), beta, threshold, steps)
         for beta, threshold, steps in ((0.9, 1.0, 200), (0.75, 0.5, 64), (0.95, 1.5, 150))
@@ -192,7 +200,9 @@ def start_scale(active, threshold):
 
 
 START_SCALE = Exercise(
-    "start_scale", TOPIC, points=2, reference=start_scale,
+    "start_scale", TOPIC, points=2,
+    goal="scale weights so that a layer starts alive",
+    reference=start_scale,
     cases=lambda rng: [(100, 1.0), (160, 1.0), (int(rng.integers(20, 900)), rng.uniform(0.3, 2))],
     mistakes=(
         Mistake("standard deviations of independent weights do not add up, variances do: "
@@ -238,7 +248,9 @@ def _delayed(currents, beta, threshold, *, leak_reset=False, zero=False, now=Fal
 
 
 LIF_DELAYED = Exercise(
-    "lif_delayed", TOPIC, points=3, reference=lif_delayed,
+    "lif_delayed", TOPIC, points=3,
+    goal="follow another paper's convention to the letter",
+    reference=lif_delayed,
     cases=lambda rng: [
         (rng.uniform(0, 1.2, (30, 4)), beta, threshold)
         for beta, threshold in ((0.9, 1.0), (0.5, 0.75), (0.8, 1.5))
