@@ -146,11 +146,16 @@ def write(result: dict, folder: Path) -> None:
 
 
 def show(result: dict, folder: Path) -> list[str]:
-    """NAME.md and the figures, from the results alone. Returns the files' names."""
+    """NAME.md, the figures, and the tables in other pages, from the results alone.
+
+    Returns the names of the files in ``folder``.
+    """
+    from course_lib.study.pages import refresh
     from course_lib.study.pictures import draw
     from course_lib.study.tables import page
 
     parts = {f"{result['study']}.md": page(result).encode(), **draw(result)}
     for file, content in parts.items():
         write_atomic(Path(folder) / file, lambda stream, content=content: stream.write(content))
+    refresh(result, Path(folder))
     return list(parts)

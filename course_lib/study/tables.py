@@ -6,8 +6,8 @@ from course_lib.study.statistics import difference, percent
 
 NOTES = {
     "accuracy": "Accuracy: of the test set in %, mean ± sample standard deviation over n seeds.",
-    "difference": "Difference: test accuracy minus that of the group's first row, in points, paired "
-    "by seed, with a 95 % t-interval. Only an interval without 0 is evidence of a difference.",
+    "difference": "Difference: test accuracy minus that of the group's first row, in points, "
+    "paired by seed, with a 95 % t-interval; only an interval without 0 shows a difference.",
     "cpu": "CPU s: processor seconds of training on one thread, with the drawing of batches and "
     "without evaluation. Wall s: the same by the clock; other programs ran beside.",
     "memory": "Memory: all tensors of one training step at its peak, MB (10⁶ bytes). LocalZO and "

@@ -1,0 +1,299 @@
+"""Studies: equal search, resumable runs, and results from which all else is made."""
+
+import json
+import shutil
+import signal
+from dataclasses import replace
+
+import pytest
+from scipy.stats import ttest_rel
+
+from course_lib import cli
+from course_lib.estimators import DFA
+from course_lib.events import load_splits
+from course_lib.study import load, measure, pages, plan, results, runner, statistics, tables
+from course_lib.study.declared import STUDIES
+from course_lib.study.plan import Row, Study
+from course_lib.study.store import Store
+
+TINY = Study(
+    name="tiny",
+    title="A tiny study",
+    question="Does it run?",
+    rows=(
+        Row("BPTT", {"method": "bptt"}, "net"),
+        Row("DFA", {"method": "dfa"}, "net"),
+        Row("LocalZO", {"method": "localzo"}, "net", grid={"lr": (0.001, 0.01), "delta": (0.5,)}),
+    ),
+    settings={"hidden": (8,), "batch_size": 8, "steps": 3},
+    grid={"lr": (0.001, 0.01)},
+    search_steps=2,
+    seeds=2,
+    columns=("chosen", "n", "accuracy", "difference", "cpu", "wall", "memory", "forward", "spikes",
+             "active"),
+)  # fmt: skip
+RUNS = 3 * (2 + 2)
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path, monkeypatch):
+    """An empty folder, the tiny study, and few recordings."""
+    splits = load_splits(progress=False)
+    few = splits._replace(
+        train=splits.train.subset(range(0, 4000, 100)),
+        validation=splits.validation.subset(range(0, 500, 25)),
+        test=splits.test.subset(range(0, 500, 16)),
+    )  # fmt: skip
+    monkeypatch.setattr(runner, "load_splits", lambda *arguments, **options: few)
+    monkeypatch.setitem(STUDIES, "tiny", TINY)
+    monkeypatch.chdir(tmp_path)
+    return few
+
+
+@pytest.fixture
+def made(monkeypatch):
+    """The jobs that were measured, in order."""
+    jobs, plain = [], measure.train
+
+    def counting(job, splits, folder):
+        jobs.append(job)
+        return plain(job, splits, folder)
+
+    monkeypatch.setitem(runner.MEASURE, "training", counting)
+    return jobs
+
+
+def study(*arguments):
+    return cli.main(["study", *map(str, arguments), "--quiet"])
+
+
+def stored(folder="data/results"):
+    return results.read("tiny", folder)
+
+
+def numbers(result):
+    """What must be the same whenever a study is run."""
+    noisy = ("seconds", "cpu_seconds", "load")
+    return [
+        {key: value for key, value in run.items() if key not in noisy}
+        for row in result["rows"] for run in row["trials"] + row["runs"]
+    ]  # fmt: skip
+
+
+def test_a_study_from_start_to_figures(made, tmp_path, capsys):
+    assert study("tiny") == 0
+    assert "data/results/tiny.json" in capsys.readouterr().out
+    folder = tmp_path / "data" / "results"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "tiny.json", "tiny.md", "tiny.png", "tiny.svg",
+    ]  # fmt: skip
+    result = stored()
+    assert len(made) == RUNS == len(list((tmp_path / "runs" / "study").glob("*.json")))
+    assert not any((tmp_path / "runs" / "study").glob("unfinished/*"))
+    for row in result["rows"]:
+        assert [trial["seed"] for trial in row["trials"]] == [0, 0]
+        assert [run["seed"] for run in row["runs"]] == [1, 2]
+        assert all("test_accuracy" not in trial for trial in row["trials"])
+        for run in row["runs"]:
+            assert run["lr"] == row["chosen"]["lr"] and run["threads"] == 1 and run["revision"]
+            assert run["forward_passes"] == 3 and run["peak_memory"] > 8 * 2312 * 4
+            assert run["cpu_seconds"] > 0 and run["seconds"] > 0 and len(run["spikes"]) == 2
+            assert run["curve"][-1] == [3, run["validation_accuracy"]]
+    assert (result["rows"][2]["runs"][0]["active"] is None) is False
+    assert result["machines"][0]["cores"] > 0
+    page = (folder / "tiny.md").read_text()
+    for words in ("| DFA | 2 |", "Does it run?", "2 trials a row, of 2 steps", "(tiny.png)"):
+        assert words in page
+    assert "<svg" in (folder / "tiny.svg").read_text()
+
+
+def test_the_test_set_is_read_once_by_each_final_run_and_never_by_the_search(monkeypatch, small):
+    seen, plain = [], measure.evaluate
+    monkeypatch.setattr(
+        measure, "evaluate", lambda net, data: seen.append(data is small.test) or plain(net, data)
+    )
+    assert study("tiny") == 0
+    assert sum(seen) == 3 * 2 and len(seen) == RUNS + 3 * 2
+
+
+def test_an_interrupted_study_goes_on_to_the_same_end(made, monkeypatch, capsys):
+    """Ctrl-C between two runs, then inside one; what was done is not done again."""
+    assert study("tiny", "--out", "whole", "--runs", "whole") == 0
+    made.clear()
+    counting, plain = runner.MEASURE["training"], DFA.fill_grads
+
+    def tired(job, splits, folder):
+        if len(made) == 5:
+            raise KeyboardInterrupt
+        return counting(job, splits, folder)
+
+    monkeypatch.setitem(runner.MEASURE, "training", tired)
+    assert study("tiny") == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert [row["label"] for row in stored()["rows"]] == ["BPTT"], "what there is, is written"
+
+    def cut(self, network, frames, labels, step=0):
+        if step == 1:
+            signal.raise_signal(signal.SIGINT)
+        return plain(self, network, frames, labels, step)
+
+    monkeypatch.setitem(runner.MEASURE, "training", counting)
+    monkeypatch.setattr(DFA, "fill_grads", cut)
+    assert study("tiny") == 130
+    monkeypatch.setattr(DFA, "fill_grads", plain)
+    assert study("tiny") == 0
+    assert len(made) == RUNS + 1, "only the run that was cut in two is counted twice"
+    assert numbers(stored()) == numbers(stored("whole"))
+
+
+def test_results_alone_are_enough(made, tmp_path):
+    """Tables and figures to the byte, and runs that are not repeated."""
+    assert study("tiny") == 0
+    folder = tmp_path / "data" / "results"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    shutil.rmtree(tmp_path / "runs")
+    for name in ("tiny.md", "tiny.png", "tiny.svg"):
+        (folder / name).unlink()
+    assert study("tiny", "--tables-only") == 0
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    made.clear()
+    assert study("tiny") == 0 and not made
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_single_row_can_be_made_again(made):
+    assert study("tiny") == 0
+    first = stored()
+    made.clear()
+    assert study("tiny", "--rows", "dfa", "--again") == 0
+    assert {job.row.label for job in made} == {"DFA"} and len(made) == 4
+    assert numbers(stored()) == numbers(first)
+    loads = [[run["seconds"] for run in row["runs"]] for row in stored()["rows"]]
+    assert loads[0] == [run["seconds"] for run in first["rows"][0]["runs"]]
+    made.clear()
+    assert study("tiny", "--rows", "net · BPTT", "--seeds", 3) == 0
+    assert [job.config.seed for job in made] == [3]
+    assert [row["summary"]["n"] for row in stored()["rows"]] == [3, 2, 2]
+
+
+def test_the_budget_ends_a_study_between_runs(made, capsys):
+    assert study("tiny", "--budget", 1e-9) == 0
+    assert not made and f"{RUNS} runs are left" in capsys.readouterr().out
+
+
+def test_a_run_that_cannot_go_on_is_told_of(monkeypatch):
+    silent = {**TINY.settings, "weight_sd": (1e-9, 1e-9)}
+    dead = replace(TINY, settings=silent, grid={"lr": (1e-9, 1e-8)})
+    monkeypatch.setitem(STUDIES, "tiny", dead)
+    assert study("tiny", "--rows", "DFA", "--seeds", 1) == 0
+    (run,) = stored()["rows"][0]["runs"]
+    assert "is dead" in run["stopped"] and 0 <= run["test_accuracy"] < 0.5
+    assert "(1 stopped early)" in (results.Path("data/results/tiny.md")).read_text()
+
+
+def test_records_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    store = Store(tmp_path / "runs")
+    store.put("a", {"value": 1})
+    monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(OSError("full")))
+    with pytest.raises(OSError, match="full"):
+        store.put("a", {"value": 2})
+    assert store.get("a") == {"value": 1, "key": "a"}
+    assert [path.name for path in store.folder.iterdir()] == ["a.json"]
+    (store.folder / "b.json").write_text('{"value": ')
+    with pytest.raises(ValueError, match="b.json is damaged"):
+        store.get("b")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["nothing"], "no study 'nothing'; there are methods"),
+        (["tiny", "--rows", "BPTT", "EGGROLL"], "has no row 'EGGROLL'; it has net · BPTT"),
+        (["tiny", "--seeds", 0], "seeds is 0"),
+        (["tiny", "--budget", 0], "budget is 0.0"),
+        (["tiny", "--data", "there"], "takes no --data; for real recordings"),
+        (["tiny", "--tables-only"], "tiny.json is not there yet"),
+    ],
+)
+def test_user_errors_are_one_clear_line(arguments, message, capsys, tmp_path):
+    assert study(*arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and message in error and "Traceback" not in error
+    assert not list(tmp_path.iterdir())
+
+
+def test_without_a_name_the_studies_are_listed(capsys):
+    assert study() == 0
+    assert all(name in capsys.readouterr().out for name in ["tiny"])
+
+
+def test_the_search_is_equal_for_all():
+    for declared in STUDIES.values():
+        assert len({len(declared.choices(row)) for row in declared.rows}) == 1
+    with pytest.raises(ValueError, match="the search is not equal"):
+        replace(TINY, rows=(TINY.rows[0], Row("x", {"method": "dfa"}, grid={"lr": (0.1,)})))
+    with pytest.raises(ValueError, match="two rows have the same name"):
+        replace(TINY, rows=(TINY.rows[0], TINY.rows[0]))
+
+
+def test_the_choice_is_the_best_accuracy_then_the_lowest_loss(tmp_path):
+    jobs = plan.trials(
+        replace(TINY, grid={"lr": (1.0, 2.0, 3.0)}, rows=TINY.rows[:1]), TINY.rows[0]
+    )
+    store = Store(tmp_path)
+    for job, accuracy, loss in zip(jobs, (0.8, 0.9, 0.9), (0.1, None, 0.4), strict=True):
+        store.put(job.key, {"validation_accuracy": accuracy, "validation_loss": loss})
+    assert results.best(jobs, store) == {"lr": 3.0}
+
+
+def test_a_key_names_what_shapes_a_run():
+    """Runs that two studies have in common are made once."""
+    row, choice = TINY.rows[0], {"lr": 0.001}
+    key = plan.final(TINY, row, choice, 1).key
+    other = replace(TINY, name="other", title="Other", rows=(replace(row, group="g", label="l"),))
+    assert plan.final(other, other.rows[0], choice, 1).key == key
+    explicit = replace(row, settings={"method": "bptt", "options": {"slope": 10.0}})
+    assert plan.final(TINY, explicit, choice, 1).key == key, "a default, said aloud"
+    changed = [
+        plan.final(TINY, row, choice, 2), plan.final(TINY, row, {"lr": 0.01}, 1),
+        plan.final(TINY, replace(row, settings={"method": "bptt", "shift": 0}), choice, 1),
+        plan.final(TINY, replace(row, settings={"method": "bptt", "options": {"slope": 5.0}}),
+                   choice, 1),
+        plan.final(replace(TINY, source="nmnist"), row, choice, 1), plan.trials(TINY, row)[0],
+    ]  # fmt: skip
+    assert len({key, *(job.key for job in changed)}) == 7
+
+
+def test_paired_interval_is_that_of_the_t_test():
+    a, b = {1: 0.94, 2: 0.95, 3: 0.93, 5: 0.9}, {1: 0.93, 2: 0.92, 3: 0.93, 4: 0.1}
+    mean, half = statistics.paired(a, b)
+    test = ttest_rel([0.94, 0.95, 0.93], [0.93, 0.92, 0.93])
+    low, high = test.confidence_interval(0.95)
+    assert (mean - half, mean + half) == pytest.approx((low, high))
+    assert statistics.paired({1: 0.5}, {1: 0.4}) is None
+    assert [statistics.signed(x) for x in (1.25, -0.5, -0.04)] == ["+1.2", "−0.5", "0.0"]
+
+
+def test_pages_hold_the_tables_between_their_marks(tmp_path):
+    assert study("tiny", "--seeds", 1) == 0
+    page = tmp_path / "data" / "results" / "README.md"
+    text = "a\n<!-- study tiny -->\nold\n<!-- end of study -->\nb\n<!-- study other -->\nstays\n"
+    text += "<!-- end of study -->\n"
+    for path in (page, tmp_path / "README.md"):
+        path.write_text(text)
+    assert study("tiny", "--tables-only") == 0
+    expected = text.replace("old", pages.summary(stored()))
+    assert page.read_text() == (tmp_path / "README.md").read_text() == expected
+
+
+def test_missing_results_name_the_command_that_makes_them():
+    with pytest.raises(FileNotFoundError, match="`python -m course_lib study tiny` makes them"):
+        load("tiny")
+
+
+def test_a_line_of_the_json_is_a_run(tmp_path):
+    assert study("tiny", "--seeds", 1) == 0
+    text = (tmp_path / "data" / "results" / "tiny.json").read_text()
+    lines = [line.strip() for line in text.splitlines() if '"test_accuracy": 0' in line]
+    assert [json.loads(line.rstrip(","))["seed"] for line in lines if '"seed"' in line] == [1, 1, 1]
+    assert tables.page(json.loads(text)) == (tmp_path / "data/results/tiny.md").read_text()
