@@ -6,11 +6,17 @@ nothing is kept between calls but data that never change.
 """
 
 from course_lib.lab.widgets.events import event_bins
+from course_lib.lab.widgets.feedback import momentum_feedback
 from course_lib.lab.widgets.neurons import lif_neuron
 from course_lib.lab.widgets.surrogates import surrogate_slope
 from course_lib.lab.widgets.sweep import Sweep
 
 #: every widget of a lesson; the tests try each at the extremes of its controls
-WIDGETS = {"event_bins": event_bins, "lif_neuron": lif_neuron, "surrogate_slope": surrogate_slope}
+WIDGETS = {
+    "event_bins": event_bins,
+    "lif_neuron": lif_neuron,
+    "surrogate_slope": surrogate_slope,
+    "momentum_feedback": momentum_feedback,
+}
 
 __all__ = ["WIDGETS", "Sweep", *WIDGETS]

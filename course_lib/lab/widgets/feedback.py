@@ -1,0 +1,110 @@
+"""Lesson 08: noise and memory of OPZO's feedback, in a network trained on the spot."""
+
+import functools
+import math
+
+import ipywidgets as ipw
+import torch
+
+from course_lib.estimators.feedback import OTTT
+from course_lib.estimators.opzo import OPZO
+from course_lib.events import load_splits
+from course_lib.lab import feedback_figures
+from course_lib.lab.figures import style
+from course_lib.lab.picture import new_figure, png
+from course_lib.lab.widgets.sweep import Sweep, choice, slider
+from course_lib.network import SpikingNetwork
+from course_lib.noise import STREAMS, torch_generator
+
+STEPS, BATCH, EVERY = 80, 64, 10
+SIZES, WEIGHT_SD, RATE = (2312, 64, 10), (0.025, 0.1), 0.003
+START = {0: "zero", "random": "random numbers"}
+
+
+@functools.cache
+def recordings():
+    """Packed training recordings, and frames and labels of the test set; never changed."""
+    splits = load_splits(progress=False)
+    return splits.train, splits.test.frames(), splits.test.labels
+
+
+def train(estimator) -> tuple[list[int], list[float], list[float]]:
+    """Train a small network: steps, cosine of M with the Jacobian, test accuracy (0 to 1).
+
+    The output is linear in the hidden spikes of its own step, so the Jacobian is W_out. An
+    estimator without feedback has cosine 0.
+    """
+    data, frames, labels = recordings()
+    network = SpikingNetwork(SIZES, readout="membrane", weight_sd=WEIGHT_SD)
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+    batches = torch_generator(0, STREAMS["batches"])
+    steps, cosines, accuracies = [], [], []
+    for step in range(1, STEPS + 1):
+        chosen = torch.randint(len(data), (BATCH,), generator=batches).numpy()
+        estimator.fill_grads(network, data.frames(chosen), data.labels[chosen], step)
+        optimizer.step()
+        if step % EVERY == 0 or step == 1:
+            with torch.no_grad():
+                right = network.logits(frames).argmax(dim=1) == labels
+            steps.append(step)
+            accuracies.append(right.float().mean().item())
+            cosines.append(cosine(estimator, network))
+    return steps, cosines, accuracies
+
+
+def cosine(estimator, network: SpikingNetwork) -> float:
+    """Of the feedback M with the Jacobian, W_outᵀ."""
+    if not hasattr(estimator, "feedback"):
+        return 0.0
+    truth = network.layers[-1].weight.detach().T.flatten()
+    return torch.cosine_similarity(estimator.feedback[0].flatten(), truth, dim=0).item()
+
+
+@functools.cache
+def reference() -> tuple[float, ...]:
+    """Test accuracies with the exact feedback, W_outᵀ (OTTT)."""
+    return tuple(train(OTTT())[2])
+
+
+def render_feedback(values: dict) -> tuple[bytes, str, str]:
+    """One training run. values: "log_alpha" = log₁₀ α, "momentum" λ, "start" of M."""
+    alpha, momentum, start = 10 ** values["log_alpha"], values["momentum"], values["start"]
+    steps, cosines, accuracies = train(OPZO(alpha=alpha, momentum=momentum, feedback_start=start))
+    figure, (left, right) = new_figure(1, 2, width=9, height=3.3)
+    with style():
+        feedback_figures.cosines(left, steps, {"M with the Jacobian": cosines})
+        left.set(xlabel="training step", title="how well the feedback points")
+        feedback_figures.accuracies(
+            right, steps, {"OPZO": accuracies, "OTTT, exact feedback": reference()}
+        )
+        right.set_title(f"test accuracy, {len(recordings()[2])} recordings")
+        right.legend(loc="lower right")
+    numbers = (
+        f"α = {alpha:.3g}, λ = {momentum:g} (memory of {1 / (1 - momentum):.0f} "
+        f"{'batch' if momentum == 0 else 'batches'}), M from {START[start]}: after {STEPS} steps "
+        f"cosine {cosines[-1]:.2f}, test accuracy {100 * accuracies[-1]:.0f} %; "
+        f"with the exact feedback {100 * reference()[-1]:.0f} %"
+    )
+    if not math.isfinite(cosines[-1]):
+        raise ValueError(f"the feedback blew up: {numbers}")
+    alt = (
+        f"Left: cosine of M with the Jacobian over {STEPS} training steps, from {cosines[0]:.2f} "
+        f"to {cosines[-1]:.2f}. Right: test accuracy of OPZO and of OTTT. {numbers}"
+    )
+    return png(figure), numbers, alt
+
+
+def momentum_feedback() -> Sweep:
+    """Lesson 08: scale of the noise, memory and start of the feedback."""
+    momentum = choice("momentum λ of M", [(f"{x:g}", x) for x in (0.0, 0.9, 0.99, 0.999)])
+    momentum.value = 0.99
+    return Sweep(
+        render_feedback,
+        {
+            "log_alpha": slider(
+                ipw.FloatSlider, "noise scale, log₁₀ α", -0.75, -2.5, 1.0, 0.25, ".2f"
+            ),
+            "momentum": momentum,
+            "start": choice("M starts at", [("zero", 0), ("random numbers", "random")]),
+        },
+    )
