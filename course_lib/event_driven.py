@@ -192,5 +192,5 @@ def _in_groups(function, batch: int, *arguments, numbered: bool = False) -> list
 def _announce() -> None:
     """Say so, once, if the kernels must be compiled first."""
     folder = Path(kernels.backpropagate.stats.cache_path)
-    if not any(folder.glob("kernels.backpropagate-*.nbi")):
+    if not any(folder.glob("layers.backpropagate-*.nbi")):
         print("compiling the event-driven kernel, once (half a minute) …", file=sys.stderr)

@@ -11,6 +11,7 @@ members' sequences overlap.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
@@ -23,16 +24,45 @@ def gaussian(shape: Sequence[int], *, seed: int, generation: int, member: int) -
     The same three numbers give the same values (a longer sequence starts like a shorter one);
     different ones give independent values. Raises ValueError for a number below 0 or ≥ 2⁶⁴.
     """
-    for name, value in {"seed": seed, "generation": generation, "member": member}.items():
+    _check(seed=seed, generation=generation, member=member)
+    values = torch.empty(tuple(shape))
+    _fill([values.numpy()], seed, generation, [member])
+    return values
+
+
+def gaussians(length: int, *, seed: int, generation: int, members: range) -> Tensor:
+    """Row i holds ``gaussian([length], member=members[i], …)``: (len(members), length), float32.
+
+    Rows are drawn in as many threads as torch uses. Raises ValueError as ``gaussian`` does.
+    """
+    _check(seed=seed, generation=generation, member=max(members, default=0))
+    values = torch.empty(len(members), length)
+    rows, threads = values.numpy(), min(torch.get_num_threads(), len(members))
+    if threads <= 1:
+        _fill(rows, seed, generation, members)
+        return values
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(
+            lambda first: _fill(rows[first::threads], seed, generation, members[first::threads]),
+            range(threads),
+        ))  # fmt: skip
+    return values
+
+
+def _fill(rows, seed: int, generation: int, members: Sequence[int]) -> None:
+    """One generator for all rows, set to each member's counter; a new one costs more."""
+    philox = np.random.Philox(key=np.array([seed, generation], dtype=np.uint64))
+    generator, start = np.random.Generator(philox), philox.state
+    for row, member in zip(rows, members, strict=True):
+        start["state"]["counter"][:] = [0, 0, 0, member]
+        philox.state = start
+        generator.standard_normal(dtype=np.float32, out=row)
+
+
+def _check(**counters: int) -> None:
+    for name, value in counters.items():
         if not 0 <= value < 2**64:
             raise ValueError(f"{name} is {value}; noise counters are whole numbers in [0, 2**64)")
-    philox = np.random.Philox(
-        key=np.array([seed, generation], dtype=np.uint64),
-        counter=np.array([0, 0, 0, member], dtype=np.uint64),
-    )
-    values = torch.empty(tuple(shape))
-    np.random.Generator(philox).standard_normal(dtype=np.float32, out=values.numpy())
-    return values
 
 
 def torch_generator(seed: int, stream: int = 0, index: int = 0) -> torch.Generator:

@@ -9,8 +9,12 @@ so that Var(E_jk) = 1 at every rank r. Neither the forward pass nor the gradient
     x (W + σE)ᵀ  =  x Wᵀ + (σ/√r) (x B) Aᵀ            x Wᵀ once for the whole population
     (1/Nσ) Σ f̃_i E_i  =  (1/(Nσ√r)) Σ f̃_i A_i B_iᵀ     one matrix product over all members
 
-Memory per member is r (out + in) numbers in place of out · in. Factors are made again from their
-counter when they are needed and never kept. Biases get full Gaussian noise.
+Memory per member is r (out + in) numbers in place of out · in. Factors are made from their counter,
+and again for the gradient unless those of the whole generation are few. Biases get full Gaussian
+noise.
+
+``population_currents`` is the algorithm in a few lines of torch. ``population.py`` has the same in
+compiled loops over events, many times faster; both see the same noise.
 
 Sources: Sarkar et al. 2025, Evolution Strategies at the Hyperscale (arXiv 2511.16652), section 4;
 Gradient-Free Training of SNNs via Low-Rank Evolution Strategies (arXiv 2605.30361), eq. 3 and 6.
@@ -18,7 +22,7 @@ Gradient-Free Training of SNNs via Low-Rank Evolution Strategies (arXiv 2605.303
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -27,7 +31,12 @@ from torch import Tensor
 from course_lib.estimators.es import EvolutionStrategy
 from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork, per_layer
-from course_lib.noise import gaussian
+from course_lib.noise import gaussians
+from course_lib.population import PopulationPass, why_not
+
+#: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
+KEPT_BYTES = 2**28
+KERNELS = ("auto", "fused", "readable")
 
 
 class Factors(NamedTuple):
@@ -42,47 +51,92 @@ class Factors(NamedTuple):
 class EGGROLL(EvolutionStrategy):
     """Evolution strategies with perturbations of rank r; see EvolutionStrategy for the rest.
 
-    rank:  r ≥ 1.
-    chunk: draws evaluated together. It bounds memory and decides how the work is cut: a draw's
-           fitness is the same to the bit wherever and in whatever order its chunk is evaluated.
+    rank:   r ≥ 1.
+    chunk:  draws that the readable kernel evaluates together. It bounds memory and decides how the
+            work is cut: a draw's fitness is the same to the bit wherever and in whatever order its
+            chunk is evaluated.
+    kernel: "fused", compiled loops over events, for float32 on the CPU; "readable", plain torch on
+            any device; "auto", the first where it can be had. Their fitness differs by rounding,
+            and where rounding moves a voltage across the threshold.
     """
 
     rank: int = 1
     chunk: int = 8
+    kernel: str = field(default="auto", repr=False)  # a run may be resumed with another one
 
     def __post_init__(self):
         super().__post_init__()
         if self.rank < 1 or self.chunk < 1:
             raise ValueError(f"rank is {self.rank} and chunk is {self.chunk}; both must be ≥ 1")
+        if self.kernel not in KERNELS:
+            raise ValueError(f"kernel is {self.kernel!r}; choose one of {', '.join(KERNELS)}")
+        self._kept = None
 
-    def chunks(self, draws: range) -> list[range]:
-        """The draws, cut into ranges of at most ``chunk``."""
-        return [draws[start : start + self.chunk] for start in range(0, len(draws), self.chunk)]
+    def chunks(self, draws: range, size: int | None = None) -> list[range]:
+        """The draws, cut into ranges of at most ``chunk``, or of another size."""
+        size = size or self.chunk
+        return [draws[start : start + size] for start in range(0, len(draws), size)]
+
+    def noise(self, network: SpikingNetwork, step: int, draws: range) -> Tensor:
+        """(M, P): for each draw and layer, A, B and the bias noise, one after another."""
+        length = sum(self._lengths(network))
+        if self._kept is not None:
+            name, first, values = self._kept
+            rows = range(draws.start - first, draws.stop - first)
+            inside = 0 <= rows.start <= rows.stop <= len(values)
+            if name == (self.seed, step, length) and inside:
+                return values[rows.start : rows.stop]
+        return gaussians(length, seed=self.seed, generation=step, members=draws)
+
+    def _lengths(self, network: SpikingNetwork) -> list[int]:
+        return [
+            length
+            for inputs, outputs in zip(network.sizes[:-1], network.sizes[1:], strict=True)
+            for length in (outputs * self.rank, inputs * self.rank, outputs)
+        ]
 
     def factors(self, network: SpikingNetwork, step: int, draws: range) -> list[Factors]:
-        """The noise of these draws for every layer, made from its counter."""
-        sizes, rank = network.sizes, self.rank
-        lengths = [
-            length
-            for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True)
-            for length in (outputs * rank, inputs * rank, outputs)
-        ]
-        values = torch.stack([
-            gaussian([sum(lengths)], seed=self.seed, generation=step, member=draw)
-            for draw in draws
-        ]).to(network.layers[0].weight)  # fmt: skip
-        parts = values.split(lengths, dim=1)
+        """The noise of these draws for every layer."""
+        values = self.noise(network, step, draws).to(network.layers[0].weight)
+        parts = values.split(self._lengths(network), dim=1)
         return [
-            Factors(a.unflatten(1, (-1, rank)), b.unflatten(1, (-1, rank)), bias)
+            Factors(a.unflatten(1, (-1, self.rank)), b.unflatten(1, (-1, self.rank)), bias)
             for a, b, bias in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
         ]
 
+    def uses_fused(self, network: SpikingNetwork, frames: Tensor) -> bool:
+        """Whether the compiled kernel evaluates these frames.
+
+        Raises ValueError if it was asked for and cannot.
+        """
+        obstacle = why_not(network, frames) if self.kernel != "readable" else "readable"
+        if obstacle and self.kernel == "fused":
+            raise ValueError(f'kernel="fused" does not work here: {obstacle}; use kernel="auto"')
+        return not obstacle
+
     def evaluate(self, network, frames, labels, step, draws):
+        if self.uses_fused(network, frames):
+            return self.evaluate_fused(network, frames, labels, step, draws)
         base = network.layers[0](frames)
         return torch.cat([
             self.evaluate_chunk(network, frames, labels, step, chunk, base)
             for chunk in self.chunks(draws)
         ])  # fmt: skip
+
+    def evaluate_fused(
+        self, network: SpikingNetwork, frames: Tensor, labels: Tensor, step: int, draws: range
+    ) -> Tensor:
+        """Fitness of these draws, (M, signs), by the compiled kernel."""
+        length = sum(self._lengths(network))
+        if 4 * length * len(draws) <= KEPT_BYTES:
+            values = gaussians(length, seed=self.seed, generation=step, members=draws)
+            self._kept = (self.seed, step, length), draws.start, values
+        run = PopulationPass(network, frames, self.rank, self.sigma, len(self.signs))
+        fitness = []
+        for some in self.chunks(draws, run.draws_at_once):
+            outputs = run.outputs(self.noise(network, step, some).numpy())
+            fitness.append(-cross_entropy(network.logit_scale * outputs, labels).T)
+        return torch.cat(fitness)
 
     def evaluate_chunk(
         self,
@@ -124,10 +178,11 @@ class EGGROLL(EvolutionStrategy):
         sigmas = per_layer("sigma", self.sigma, len(network.layers))
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        for draws in self.chunks(range(self.draws)):
+        for draws in self.chunks(range(self.draws), self.chunk if self._kept is None else 1024):
             w = weights[draws.start : draws.stop]
             layers = zip(network.layers, sigmas, self.factors(network, step, draws), strict=True)
             for layer, sigma, (a, b, bias) in layers:
                 scale = sigma * math.sqrt(self.rank)
                 layer.weight.grad -= torch.einsum("m,mor,mir->oi", w, a, b) / scale
                 layer.bias.grad -= w @ bias / sigma
+        self._kept = None

@@ -236,7 +236,9 @@ def test_spiking_estimates_point_along_the_surrogate_gradient():
 def test_same_seed_same_bits_in_any_order_and_with_any_number_of_workers(population, chunk):
     frames, labels = batch()
     frames, network = frames.float(), spiking().float()
-    estimator = EGGROLL(population=population, chunk=chunk, sigma=0.1, seed=3)
+    estimator = EGGROLL(
+        population=population, chunk=chunk, sigma=0.1, seed=3, kernel="readable"
+    )
     fitness = estimator.evaluate(network, frames, labels, 4, range(estimator.draws))
     base = network.layers[0](frames)
 
@@ -280,7 +282,7 @@ def test_base_product_is_computed_once_and_no_perturbation_is_built():
     steps, size, n, h, c, rank, draws, signs = 3, 2, 500, 300, 10, 2, 16, 2
     network = SpikingNetwork((n, h, c))
     frames, labels = torch.ones(steps, size, n), torch.zeros(size, dtype=torch.int64)
-    estimator = EGGROLL(population=draws * signs, rank=rank)
+    estimator = EGGROLL(population=draws * signs, rank=rank, kernel="readable")
     with FlopCounterMode(display=False) as flops, torch.no_grad():
         estimator.evaluate(network, frames, labels, 0, range(estimator.draws))
     rows = 2 * steps * size  # a multiply-add counts 2
@@ -311,7 +313,7 @@ def test_memory_of_a_generation_does_not_grow_with_the_population():
     for population in (32, 1024):
         with PeakMemory() as memory:
             network = SpikingNetwork((500, 300, 10))
-            EGGROLL(population=population).fill_grads(network, frames, labels)
+            EGGROLL(population=population, kernel="readable").fill_grads(network, frames, labels)
         peaks.append(memory.peak)
     assert peaks[1] - peaks[0] < 100 * (1024 - 32)
 

@@ -1,0 +1,73 @@
+"""Weights and noise, put in the order in which ``population.py`` reads them.
+
+A factor row of a draw holds, layer after layer, A (rank, width) scaled by σ/√r, the bias noise
+(width,) scaled by σ and, but for the first layer, B (inputs, rank). The first layer's B becomes
+columns beside each other with those of other draws, since all draws see the same frames.
+"""
+
+import numba
+import numpy as np
+
+from course_lib.kernels.population import NOISE, WIDTH, A, B
+
+COMPILED = {"cache": True, "nogil": True}
+
+
+@numba.njit(**COMPILED)
+def pack_rows(first, last, noise, rank, sizes, scales, deviations, plan, rows):
+    """Rows of draws first … last − 1 from their noise (M, P): per layer A (out, r), B (in, r), e.
+
+    scales: σ/√r of each layer; deviations: σ.
+    """
+    for m in range(first, last):
+        source, row, place = noise[m], rows[m], 0
+        row[:] = np.float32(0)
+        for i in range(len(plan)):
+            outputs, inputs, width = sizes[i + 1], sizes[i], plan[i, WIDTH]
+            for k in range(rank):
+                target = row[plan[i, A] + k * width : plan[i, A] + k * width + outputs]
+                for n in range(outputs):
+                    target[n] = source[place + n * rank + k] * scales[i]
+            place += outputs * rank
+            if i:
+                row[plan[i, B] : plan[i, B] + inputs * rank] = source[place : place + inputs * rank]
+            place += inputs * rank
+            for n in range(outputs):
+                row[plan[i, NOISE] + n] = source[place + n] * deviations[i]
+            place += outputs
+
+
+@numba.njit(**COMPILED)
+def pack_columns(first, last, noise, start, rank, columns):
+    """columns[tile] (D, 64) from the first layer's B (D, rank) of draws, at noise[:, start:]."""
+    for tile in range(first, last):
+        for lane in range(64):
+            m, k = (tile * 64 + lane) // rank, (tile * 64 + lane) % rank
+            if m < len(noise):
+                for j in range(columns.shape[1]):
+                    columns[tile, j, lane] = noise[m, start + j * rank + k]
+            else:
+                columns[tile, :, lane] = np.float32(0)
+
+
+@numba.njit(**COMPILED)
+def pack_weights(first, last, weight, table):
+    """table[tile] (inputs, lanes) from a matrix of weights (outputs, inputs)."""
+    inputs, lanes = table.shape[1], table.shape[2]
+    for tile in range(first, last):
+        for lane in range(lanes):
+            n = tile * lanes + lane
+            if n < len(weight):
+                for j in range(inputs):
+                    table[tile, j, lane] = weight[n, j]
+            else:
+                table[tile, :, lane] = np.float32(0)
+
+
+@numba.njit(**COMPILED)
+def list_values(first, last, frames, indices, starts, values):
+    """values[b] of the events of frames (T, B, D) that ``find_events`` has listed."""
+    for b in range(first, last):
+        for t in range(frames.shape[0]):
+            for e in range(starts[b, t], starts[b, t + 1]):
+                values[b, e] = frames[t, b, indices[b, e]]

@@ -1,0 +1,255 @@
+"""Compiled forward passes of a whole population over shared frames.
+
+Two passes. The first multiplies the frames with every column that the population needs, by adding
+up rows of events: x Wᵀ + b once, and x B_i for every draw i. The second, for each sample and draw,
+
+    I±[t] = (x Wᵀ + b)[t] ± ( (x B_i)[t] A_iᵀ σ/√r + σ e_i )       both signs share the bracket
+    v, s  = LIF(I±)                                                v never leaves the registers
+    I[t]  = Σ_{n: s_n[t] = 1} W_n + …                              the next layer, by its events
+
+and so on to the outputs. Nothing of the size of a member's weights or of a population's currents is
+ever written: between layers there are 64 spikes to a word, and a list of one sample's events.
+
+Numbers that belong to neurons are padded to whole vectors. Every sum is made in one order, however
+the work is divided: results are the same to the bit for any number of threads, any chunks and any
+range of draws.
+
+Numba renews a stored compilation when its file changes, not when ``vectors.py`` does.
+"""
+
+import numba
+import numpy as np
+
+from course_lib.kernels.vectors import (
+    INLINE,
+    above,
+    add,
+    choose,
+    count,
+    fma,
+    item,
+    load,
+    lowest,
+    spread,
+    store,
+    sub,
+)
+
+COMPILED = {"cache": True, "nogil": True}
+#: places that a list of events needs beyond its end
+SPARE = 8
+#: columns of ``plan``, one row a layer: neurons of the layer before, padded neurons, where A, the
+#: bias noise and B begin in a draw's row of factors, and where W and b do in ``weights``
+INPUTS, WIDTH, A, NOISE, B, WEIGHTS, BIAS = range(7)
+#: what a layer is for: spikes for the next one, outputs as rates, or as mean voltages
+HIDDEN, RATE, MEMBRANE = range(3)
+
+
+@numba.njit(**COMPILED)
+def multiply_events(tile, first, last, indices, starts, values, columns, begin, out):
+    """out[b, t, columns of the tile] = begin + Σ values · columns[j] over the events j.
+
+    columns: (tiles, D, 64); begin: (tiles · 64,); out: (B, T, tiles · 64), samples first … last−1.
+    values:  one for each event, or empty where every event counts one.
+    """
+    steps, width = out.shape[1], out.shape[2]
+    table, flat = columns[tile].reshape(-1), out.reshape(-1)
+    for b in range(first, last):
+        events = indices[b]
+        for t in range(steps):
+            total = load(begin, tile * 64, 64)
+            if values.size:
+                counts = values[b]
+                for e in range(starts[b, t], starts[b, t + 1]):
+                    row = load(table, item(events, e) * 64, 64)
+                    total = fma(spread(item(counts, e), 64), row, total)
+            else:
+                for e in range(starts[b, t], starts[b, t + 1]):
+                    total = add(total, load(table, item(events, e) * 64, 64))
+            store(flat, (b * steps + t) * width + tile * 64, total)
+
+
+@INLINE
+def _step(voltage, before, current, beta, theta, zero, mode):
+    """One step of a vector of LIF neurons: (voltage, fired). before: who fired one step earlier.
+
+    mode: 0, reset to zero; 1, by subtraction; 2, by subtraction one step late. (A delayed reset
+    to zero has the same spikes as an immediate one.)
+    """
+    if mode == 2:
+        current = choose(before, sub(current, theta), current)
+    voltage = fma(beta, voltage, current)
+    fired = above(voltage, theta)
+    if mode == 0:
+        voltage = choose(fired, zero, voltage)
+    elif mode == 1:
+        voltage = choose(fired, sub(voltage, theta), voltage)
+    return voltage, fired
+
+
+@INLINE
+def _first_layer(
+    kind, steps, width, base, here, projected, start, stride, rank, factors, a, noise, signs,
+    beta, theta, mode, fired, totals,
+):  # fmt: skip
+    """The first layer of one draw and one sample, both signs, into ``fired`` or ``totals``."""
+    zero, one = spread(np.float32(0), 64), spread(np.float32(1), 64)
+    beta, theta = spread(beta, zero), spread(theta, zero)
+    words = width // 64
+    for q in range(words):
+        bias = load(factors, noise + 64 * q, zero)
+        up = down = up_total = down_total = zero
+        up_fired = down_fired = np.uint64(0)
+        for t in range(steps):
+            shift = bias
+            for k in range(rank):
+                weight = spread(item(projected, start + t * stride + k), zero)
+                shift = fma(weight, load(factors, a + k * width + 64 * q, zero), shift)
+            current = load(base, here + t * width + 64 * q, zero)
+            if kind == MEMBRANE:
+                up, down = fma(beta, up, add(current, shift)), fma(beta, down, sub(current, shift))
+                up_total, down_total = add(up_total, up), add(down_total, down)
+                continue
+            up, up_fired = _step(up, up_fired, add(current, shift), beta, theta, zero, mode)
+            down, down_fired = _step(down, down_fired, sub(current, shift), beta, theta, zero, mode)
+            if kind == RATE:
+                up_total = add(up_total, choose(up_fired, one, zero))
+                down_total = add(down_total, choose(down_fired, one, zero))
+            else:
+                fired[np.uint64(t * words + q)] = up_fired
+                if signs == 2:
+                    fired[np.uint64((steps + t) * words + q)] = down_fired
+        if kind != HIDDEN:
+            store(totals, 64 * q, up_total)
+            store(totals, width + 64 * q, down_total)
+
+
+@INLINE
+def _list_events(fired, start, words, steps, indices, starts):
+    """Neurons that fired, step by step, from their bits."""
+    found = 0
+    for t in range(steps):
+        for q in range(words):
+            word = fired[np.uint64(start + t * words + q)]
+            end = found + count(word)
+            while found < end:  # eight at once: the branch is then nearly always foreseen
+                for k in range(SPARE):
+                    indices[np.uint64(found + k)] = 64 * q + lowest(word)
+                    word &= word - np.uint64(1)
+                found += SPARE
+            found = end
+        starts[t + 1] = found
+
+
+@INLINE
+def _sum_rows(total, table, begin, width, indices, first, last):
+    """total + Σ table[begin + width · j : … + lanes] over the events j."""
+    for e in range(first, last):
+        total = add(total, load(table, begin + width * item(indices, e), total))
+    return total
+
+
+@INLINE
+def _project(steps, table, begin, rank, indices, starts, projected, ranks):
+    """projected (T, ranks) = s B, for spikes s given by their events; what lies past rank is void."""
+    for k in range(0, rank, 16):
+        for t in range(steps):
+            total = spread(np.float32(0), 16)
+            total = _sum_rows(total, table, begin + k, rank, indices, starts[t], starts[t + 1])
+            store(projected, t * ranks + k, total)
+
+
+@INLINE
+def _next_layer(
+    kind, zero, lanes, steps, plan, indices, starts, projected, ranks, rank, weights, factors,
+    sign, beta, theta, mode, fired, totals,
+):  # fmt: skip
+    """A later layer of one member and one sample, into ``fired`` or ``totals``."""
+    one, sign = spread(np.float32(1), zero), spread(sign, zero)
+    beta, theta = spread(beta, zero), spread(theta, zero)
+    width, words = plan[WIDTH], plan[WIDTH] // lanes
+    for q in range(words):
+        noise = load(factors, plan[NOISE] + lanes * q, zero)
+        bias = load(weights, plan[BIAS] + lanes * q, zero)
+        table = plan[WEIGHTS] + q * lanes * plan[INPUTS]
+        voltage = total = zero
+        spikes = above(zero, zero)
+        for t in range(steps):
+            current = _sum_rows(bias, weights, table, lanes, indices, starts[t], starts[t + 1])
+            shift = noise
+            for k in range(rank):
+                weight = spread(item(projected, t * ranks + k), zero)
+                shift = fma(weight, load(factors, plan[A] + k * width + lanes * q, zero), shift)
+            current = fma(sign, shift, current)
+            if kind == MEMBRANE:
+                voltage = fma(beta, voltage, current)
+                total = add(total, voltage)
+                continue
+            voltage, spikes = _step(voltage, spikes, current, beta, theta, zero, mode)
+            if kind == RATE:
+                total = add(total, choose(spikes, one, zero))
+            else:
+                fired[np.uint64(t * words + q)] = spikes
+        if kind != HIDDEN:
+            store(totals, lanes * q, total)
+
+
+@numba.njit(**COMPILED)
+def roll_out(
+    first, last, begin, end, base, projected, weights, factors, plan, rank, signs, beta, theta,
+    mode, kind, done, outputs,
+):  # fmt: skip
+    """Outputs of samples first … last − 1 for the members of draws begin … end − 1.
+
+    base:      (B, T, width of the first layer), x Wᵀ + b;  projected: x B, (B, T, columns), of
+               which draw m has those from m · rank on.
+    weights:   of the layers after the first: (groups, inputs, lanes) each, then the bias.
+    factors:   (M, …), a row a draw;  plan: see INPUTS … BIAS.
+    kind:      of the last layer, RATE or MEMBRANE.
+    outputs:   (signs, draws, B, C), where the draws of this call come after ``done`` others.
+    """
+    layers, steps, stride, width = len(plan), base.shape[1], projected.shape[2], plan[0, WIDTH]
+    classes = outputs.shape[3]
+    widest = plan[:, WIDTH].max() // 64 + 1
+    both, fired = np.zeros(2 * steps * widest, np.uint64), np.zeros(steps * widest, np.uint64)
+    indices = np.empty(steps * widest * 64 + SPARE, np.int32)
+    starts = np.zeros(steps + 1, np.int64)
+    ranks = (rank + 15) // 16 * 16
+    local, totals = np.zeros(steps * ranks + 16, np.float32), np.zeros(128 * widest, np.float32)
+    base, projected = base.reshape(-1), projected.reshape(-1)
+    narrow, wide = spread(np.float32(0), 16), spread(np.float32(0), 64)
+    for b in range(first, last):
+        for m in range(begin, end):
+            row = factors[m]
+            _first_layer(
+                HIDDEN if layers > 1 else kind, steps, width, base, b * steps * width, projected,
+                b * steps * stride + m * rank, stride, rank, row, plan[0, A],
+                plan[0, NOISE], signs, beta, theta, mode, both, totals,
+            )  # fmt: skip
+            for s in range(signs):
+                sign = np.float32(1 - 2 * s)
+                for i in range(1, layers):
+                    words, here = plan[i - 1, WIDTH] // 64, plan[i]
+                    if i == 1:
+                        _list_events(both, s * steps * words, words, steps, indices, starts)
+                    else:
+                        _list_events(fired, 0, words, steps, indices, starts)
+                    _project(steps, row, here[B], rank, indices, starts, local, ranks)
+                    if i < layers - 1:
+                        _next_layer(
+                            HIDDEN, wide, 64, steps, here, indices, starts, local, ranks, rank,
+                            weights, row, sign, beta, theta, mode, fired, totals,
+                        )  # fmt: skip
+                    elif here[WIDTH] == 16:
+                        _next_layer(
+                            kind, narrow, 16, steps, here, indices, starts, local, ranks, rank,
+                            weights, row, sign, beta, theta, mode, fired, totals,
+                        )  # fmt: skip
+                    else:
+                        _next_layer(
+                            kind, wide, 64, steps, here, indices, starts, local, ranks, rank,
+                            weights, row, sign, beta, theta, mode, fired, totals,
+                        )  # fmt: skip
+                for c in range(classes):
+                    total = totals[c if layers > 1 else s * width + c]
+                    outputs[s, done + m, b, c] = total / np.float32(steps)

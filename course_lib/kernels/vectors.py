@@ -1,0 +1,162 @@
+"""Vectors of 16 or 64 float32 numbers, inside compiled functions.
+
+A loop that keeps its state in variables of this type keeps it in the processor's vector registers,
+over all steps of a simulation, where a loop over arrays would write it to memory and read it again
+at every step. LLVM turns the lanes into whatever the machine has: 16 are one AVX-512 register, two
+of AVX2, four of NEON.
+
+    voltage = fma(leak, voltage, load(currents, i, 64))    # v ← β v + I, for neurons i … i + 63
+    fired = above(voltage, threshold)                      # a word of 64 bits, lowest first
+    voltage = choose(fired, zero, voltage)
+
+Nothing checks that i + 63 lies within the array: callers pad their arrays to whole vectors.
+"""
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+
+class Lanes(types.Type):
+    """Numba's type of a vector of so many float32 numbers."""
+
+    def __init__(self, lanes):
+        self.lanes = lanes
+        self.floats = ir.VectorType(ir.FloatType(), lanes)
+        self.bits = ir.VectorType(ir.IntType(1), lanes)
+        self.word = types.Integer.from_bitwidth(lanes, signed=False)
+        super().__init__(name=f"Lanes({lanes})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager, lanes):
+        super().__init__(manager, lanes, lanes.floats)
+
+
+def _place(context, builder, signature, args):
+    array = context.make_array(signature.args[0])(context, builder, args[0])
+    return builder.gep(array.data, [args[1]])
+
+
+def _kind(like):
+    """Lanes are said by a number, or by another vector of the same length."""
+    return like if isinstance(like, Lanes) else Lanes(like.literal_value)
+
+
+@intrinsic(prefer_literal=True)
+def load(typing, array, index, like):
+    """array[index : index + lanes] of a contiguous one-dimensional float32 array."""
+    kind = _kind(like)
+
+    def generate(context, builder, signature, args):
+        place = builder.bitcast(_place(context, builder, signature, args), kind.floats.as_pointer())
+        return builder.load(place, align=4)
+
+    return kind(array, types.intp, like), generate
+
+
+@intrinsic
+def store(typing, array, index, vector):
+    """array[index : index + lanes] = vector."""
+
+    def generate(context, builder, signature, args):
+        place = _place(context, builder, signature, args)
+        builder.store(args[2], builder.bitcast(place, vector.floats.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, vector), generate
+
+
+@intrinsic
+def item(typing, array, index):
+    """array[index] for an index that is known to be valid and not negative."""
+
+    def generate(context, builder, signature, args):
+        return builder.load(_place(context, builder, signature, args))
+
+    return array.dtype(array, types.intp), generate
+
+
+@intrinsic(prefer_literal=True)
+def spread(typing, number, like):
+    """A vector of the same number in every lane."""
+    kind = _kind(like)
+
+    def generate(context, builder, signature, args):
+        undefined, index = ir.Constant(kind.floats, ir.Undefined), ir.IntType(32)
+        one = builder.insert_element(undefined, args[0], ir.Constant(index, 0))
+        zeros = ir.Constant(ir.VectorType(index, kind.lanes), [0] * kind.lanes)
+        return builder.shuffle_vector(one, undefined, zeros)
+
+    return kind(types.float32, like), generate
+
+
+@intrinsic
+def add(typing, x, y):
+    return x(x, y), lambda context, builder, signature, args: builder.fadd(*args)
+
+
+@intrinsic
+def sub(typing, x, y):
+    return x(x, y), lambda context, builder, signature, args: builder.fsub(*args)
+
+
+@intrinsic
+def fma(typing, x, y, z):
+    """x · y + z, rounded once where the machine can."""
+
+    def generate(context, builder, signature, args):
+        function = cgutils.get_or_insert_function(
+            builder.module, ir.FunctionType(x.floats, [x.floats] * 3),
+            f"llvm.fmuladd.v{x.lanes}f32",
+        )  # fmt: skip
+        return builder.call(function, args)
+
+    return x(x, y, z), generate
+
+
+@intrinsic
+def above(typing, x, y):
+    """In which lanes x > y: a word of that many bits."""
+
+    def generate(context, builder, signature, args):
+        return builder.bitcast(builder.fcmp_ordered(">", *args), ir.IntType(x.lanes))
+
+    return x.word(x, y), generate
+
+
+@intrinsic
+def choose(typing, word, x, y):
+    """x in the lanes whose bit is set, y in the others."""
+
+    def generate(context, builder, signature, args):
+        return builder.select(builder.bitcast(args[0], x.bits), args[1], args[2])
+
+    return x(x.word, x, y), generate
+
+
+@intrinsic
+def lowest(typing, word):
+    """The place of the lowest set bit of a 64-bit word; 64 if there is none."""
+
+    def generate(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 0))
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def count(typing, word):
+    """How many bits of a 64-bit word are set."""
+
+    def generate(context, builder, signature, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), generate
+
+
+#: for the small functions that kernels are put together from
+INLINE = numba.njit(nogil=True, forceinline=True)
