@@ -91,4 +91,6 @@ def follow(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
 
 def _json(value: float) -> float | None:
     """Four digits; None for a cosine with a gradient of length zero."""
+    if isinstance(value, int):
+        return value
     return None if value != value else float(f"{value:.4g}")

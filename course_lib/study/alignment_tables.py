@@ -8,6 +8,14 @@ from matplotlib.figure import Figure
 from course_lib.lab.figures import series
 from course_lib.study.tables import grid, number
 
+NOTE = (
+    "\n\nCosine: of one step's gradient with that of BPTT at the same weights and for the same "
+    "batch, mean over the noise of 10 steps and over n seeds; –: there is no gradient yet. Length: "
+    "of the mean over 10 steps; variance: summed over a layer's weights; both at the last step, "
+    "relative to BPTT's length and squared length. A method that is s times as long has s² times "
+    "the variance that its direction deserves; Adam does not mind the length."
+)
+
 
 def mean_over_seeds(row: dict[str, Any], step: int, layer: int, name: str) -> float | None:
     """Mean of a figure at a step and layer over the seeds for which it exists."""
@@ -21,16 +29,9 @@ def mean_over_seeds(row: dict[str, Any], step: int, layer: int, name: str) -> fl
 
 
 def axes_of(row: dict) -> tuple[list[int], list[int]]:
-    """Steps and layers that were measured."""
+    """Steps that were measured, and hidden layers: the readout's gradient is the same for all."""
     records = row["runs"][0]["alignment"]
-    return sorted({r["step"] for r in records}), sorted({r["layer"] for r in records})
-
-
-def noise(row: dict, step: int, layer: int) -> float | None:
-    """Relative variance that the direction deserves: divided by scale², see alignment.py."""
-    variance = mean_over_seeds(row, step, layer, "relative_variance")
-    scale = mean_over_seeds(row, step, layer, "scale")
-    return variance / scale**2 if variance is not None and scale else None
+    return sorted({r["step"] for r in records}), sorted({r["layer"] for r in records})[:-1]
 
 
 def body(result: dict) -> str:
@@ -38,22 +39,19 @@ def body(result: dict) -> str:
     for group in dict.fromkeys(row["group"] for row in result["rows"]):
         rows = [row for row in result["rows"] if row["group"] == group]
         steps, layers = axes_of(rows[0])
-        shown = [steps[0], steps[len(steps) // 2], steps[-1]]
-        headings = [""] + [
-            f"cosine, layer {layer}, step {step}" for layer in layers for step in shown
-        ] + [f"noise, layer {layer}, step {steps[-1]}" for layer in layers]  # fmt: skip
+        shown, last = [steps[1], steps[len(steps) // 2], steps[-1]], steps[-1]
+        headings = ["", "n"]
+        headings += [f"cosine, layer {la}, step {step}" for la in layers for step in shown]
+        headings += [f"{name}, layer {la}" for name in ("length", "variance") for la in layers]
         cells = [
-            [row["label"]]
+            [row["label"], str(len(row["runs"]))]
             + [number(mean_over_seeds(row, s, la, "cosine"), ".2f") for la in layers for s in shown]
-            + [number(noise(row, steps[-1], layer), ".1e") for layer in layers]
+            + [number(mean_over_seeds(row, last, la, "scale"), ".2g") for la in layers]
+            + [number(mean_over_seeds(row, last, la, "relative_variance"), ".1e") for la in layers]
             for row in rows
         ]
         parts += [f"## {group}", grid(headings, cells)]
-    return "\n\n".join(parts) + (
-        "\n\nCosine: of one step's gradient with that of BPTT at the same weights, mean over the "
-        "noise of 10 steps and over the seeds; –: one of them is zero. Noise: variance over steps, "
-        "summed over the weights of the layer, divided by the squared length of the mean gradient."
-    )
+    return "\n\n".join(parts) + NOTE
 
 
 def figure(result: dict) -> Figure:
