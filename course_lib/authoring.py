@@ -15,8 +15,9 @@ from typing import NamedTuple
 import nbformat
 
 from course_lib.events.files import write_atomic
+from course_lib.opening import ROOT, stamp
 
-NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
+NOTEBOOKS = ROOT / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 KEPT = ("tags", "reason", "nbgrader")  # of a cell's metadata
@@ -60,6 +61,7 @@ def execute_lesson(path: Path) -> Executed:
     from nbclient import NotebookClient
 
     notebook = nbformat.read(path, as_version=4)
+    stamp(notebook, path)
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None

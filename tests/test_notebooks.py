@@ -10,14 +10,13 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
-from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from course_lib import authoring
+from course_lib import authoring, opening
+from course_lib.assignments import find_solutions
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = authoring.find_lessons()
@@ -30,7 +29,6 @@ FORBIDDEN = (
 MACHINE_PATHS = re.compile(
     r"(?<![\w.:/])/(home|root|tmp|Users|usr|opt|var|mnt|content)/|\b[A-Z]:\\"
 )
-SETUP_END = "import matplotlib.pyplot as plt"
 
 
 def read(path: Path):
@@ -155,48 +153,56 @@ def test_symbols_keep_their_meaning(lesson):
     assert set(re.findall(r"\[(\d+)\](?!\()", body)) <= listed
 
 
-# ---------------------------------------------------------------- the set-up cell
+# ---------------------------------------------------------------- the opening
 
 
 def setup_source(notebook) -> str:
-    head, _, _ = code_cells(notebook)[0].source.partition(SETUP_END)
+    head, _, _ = code_cells(notebook)[0].source.partition(opening.SETUP_END)
     return head
 
 
-def test_one_setup_for_all_lessons_with_the_repository_of_the_package():
-    sources = {setup_source(read(path)) for path in LESSONS}
-    assert len(sources) == 1
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert f'REPOSITORY = "{project["urls"]["Repository"]}"' in sources.pop()
+@pytest.mark.parametrize("path", [*LESSONS, *find_solutions()], ids=lambda path: path.stem)
+def test_badge_and_setup_are_those_of_all_with_the_repository_of_the_package(path):
+    notebook = read(path)
+    before = nbformat.writes(notebook)
+    opening.stamp(notebook, path)
+    assert nbformat.writes(notebook) == before, "run it again: python -m course_lib lessons"
+    assert opening.badge(path) in notebook.cells[0].source
+    assert f'REPOSITORY = "{opening.repository()}"' in setup_source(notebook)
 
 
-def run_setup(monkeypatch, folder: Path, installed: bool) -> list:
+def test_a_badge_leads_to_what_students_open():
+    lesson = opening.badge(ROOT / "notebooks" / "02_spikes.ipynb")
+    assert lesson.endswith("/course/blob/main/notebooks/02_spikes.ipynb)")
+    solution = opening.badge(ROOT / "solutions" / "02_spikes" / "02_spikes.ipynb")
+    assert solution.endswith("/blob/main/exercises/02_spikes/02_spikes.ipynb)")
+
+
+def run_setup(monkeypatch, folder: Path, missing: tuple) -> list:
     calls = []
     find = importlib.util.find_spec
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setattr(subprocess, "run", lambda command, **_: calls.append(command))
     monkeypatch.setattr(
-        importlib.util,
-        "find_spec",
-        lambda name: None if name == "course_lib" and not installed else find(name),
+        importlib.util, "find_spec", lambda name: None if name in missing else find(name)
     )
     exec(setup_source(read(LESSONS[0])), {})
     return calls
 
 
-def test_setup_installs_where_the_course_is_missing_and_keeps_torch_and_numpy(
-    monkeypatch, tmp_path
-):
-    (command,) = run_setup(monkeypatch, tmp_path, installed=False)
-    assert command[:4] == [sys.executable, "-m", "pip", "install"]
-    assert {f"torch=={version('torch')}", f"numpy=={version('numpy')}"} <= set(command)
-    assert any(part.startswith("git+https://") for part in command)
+def test_setup_installs_the_course_alone_and_only_what_is_missing(monkeypatch, tmp_path):
+    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
+    address = f"git+{opening.repository()}"
+    calls = run_setup(monkeypatch, tmp_path, missing=("course_lib",))
+    assert calls == [[*pip, "--no-deps", address]]
+    calls = run_setup(monkeypatch, tmp_path, missing=("course_lib", "platformdirs"))
+    assert calls == [[*pip, "--no-deps", address], [*pip, "platformdirs"]]
 
 
 def test_setup_uses_an_installed_course_or_the_one_around_the_notebook(monkeypatch, tmp_path):
-    assert run_setup(monkeypatch, tmp_path, installed=True) == []
-    assert run_setup(monkeypatch, ROOT / "notebooks", installed=False) == []
+    assert run_setup(monkeypatch, tmp_path, missing=()) == []
+    assert run_setup(monkeypatch, ROOT / "notebooks", missing=("course_lib",)) == []
     assert sys.path[0] == str(ROOT)
 
 

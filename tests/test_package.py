@@ -73,7 +73,9 @@ def test_no_assert_in_the_library():
         assert not asserts, f"{path.name} has assert in lines {asserts}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "data/README.md", "solutions/README.md"])
+@pytest.mark.parametrize(
+    "page", ["README.md", "CONTRIBUTING.md", "data/README.md", "solutions/README.md"]
+)
 def test_links_between_files_lead_somewhere(page):
     text = (ROOT / page).read_text()
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
