@@ -18,11 +18,13 @@ from course_lib.runs import RunConfig
 
 SEARCH_SEED = 0
 RULE = "highest validation accuracy; of equal ones the lowest validation loss"
-#: raised when a run's record changes its meaning, so that old ones are not taken for new
+#: raised when the same settings come to mean other numbers, so that old runs are not taken for new
 VERSION = 1
-#: settings that are no part of a run's key: without effect on its numbers, or (the last two) said
-#: more completely by the study's source and the estimator's repr
-SHAPELESS = ("threads", "checkpoint_every", "validate_every", "on_bad", "data", "options")
+#: settings that shape a run's numbers; its data is named by the study's source
+SHAPING = (
+    "method", "hold_out", "bins", "hidden", "readout", "beta", "threshold", "reset", "reset_delay",
+    "logit_scale", "weight_sd", "lr", "decay", "batch_size", "shift", "steps", "seed", "device",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -114,14 +116,21 @@ class Job(NamedTuple):
 
     @property
     def key(self) -> str:
-        """Names the run by everything that shapes it: studies with a run in common share it."""
-        shape = dataclasses.asdict(self.config)
-        for name in SHAPELESS:
-            del shape[name]
-        shape |= {
-            "source": self.study.source, "kind": self.study.kind, "path": self.row.path,
-            "role": self.role, "estimator": repr(self.config.estimator()),
-            "version": VERSION,
+        """Names the run by everything that shapes it: studies with a run in common share it.
+
+        Of the estimator's options those that differ from its defaults, so that a run keeps its key
+        when a method gets a new option.
+        """
+        estimator = self.config.estimator()
+        options = {
+            field.name: getattr(estimator, field.name)
+            for field in dataclasses.fields(estimator)
+            if field.init and field.name != "seed"
+            and getattr(estimator, field.name) != field.default
+        }  # fmt: skip
+        shape = {name: getattr(self.config, name) for name in SHAPING} | {
+            "options": options, "source": self.study.source, "kind": self.study.kind,
+            "path": self.row.path, "role": self.role, "version": VERSION,
         }  # fmt: skip
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
         return f"{self.config.method}-{self.role}-{digest[:16]}"
