@@ -18,6 +18,7 @@ from course_lib.estimators.surrogate import SurrogateBPTT
 from course_lib.events import FrameSet, Splits
 from course_lib.machine import machine, revision
 from course_lib.network import SpikingNetwork
+from course_lib.study.declared import SLOPE
 from course_lib.study.plan import Job
 from course_lib.training import DECAYS, draw_batch
 
@@ -75,11 +76,10 @@ def follow(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     torch.set_num_threads(config.threads)
     steps = config.steps
     at = sorted({0, *(round(steps * share) for share in (0.03, 0.1, 0.25, 0.5, 1.0))})
-    options = {name: value for name, value in config.options.items() if name == "slope"}
     records = along(
         config.network(), config.estimator(), splits.train, steps, at,
         job.row.path, config.lr, config.batch_size,
-        seed=config.seed, reference=SurrogateBPTT(**options),
+        seed=config.seed, reference=SurrogateBPTT(slope=SLOPE),
     )  # fmt: skip
     return {
         "seed": config.seed,

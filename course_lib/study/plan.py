@@ -1,7 +1,7 @@
 """What a study is, and the runs that it takes.
 
-Every row gets the same search: each combination of its grid is one trial, a shorter run with the
-seed SEARCH_SEED, whose complete schedule (decay of the rate included) has ``search_steps``. The
+Every row gets the same search: each combination of its grid is one trial, a whole run with the seed
+SEARCH_SEED. (Half as long, trials favoured learning rates that were too high for whole runs.) The
 choice is the trial with the highest validation accuracy, the lower validation loss where two are
 equal. Then come the final runs, one a seed, 1 … n: seeds that the search has not seen. Only these
 read the test set, once each.
@@ -49,7 +49,7 @@ class Study:
     """Everything that defines a study.
 
     title, question: for people.    rows: see ``Row``.    settings: shared by all rows.
-    grid:     of the search.        search_steps: length of a trial.
+    grid:     of the search.
     seeds:    how many final runs a row has unless the command says otherwise.
     source:   "saccade-digits", or "nmnist": the command then takes ``--data``.
     kind:     how a run is made and shown: "training" or "alignment".
@@ -65,7 +65,6 @@ class Study:
     rows: tuple[Row, ...]
     settings: dict[str, Any] = field(default_factory=dict)
     grid: dict[str, tuple] = field(default_factory=dict)
-    search_steps: int = 310
     seeds: int = 3
     source: str = "saccade-digits"
     kind: str = "training"
@@ -155,6 +154,4 @@ def _job(study, row, role, choice, seed) -> Job:
     fields = {field.name for field in dataclasses.fields(RunConfig)}
     for name, value in choice.items():
         (settings if name in fields else options)[name] = value
-    if role == "trial":
-        settings["steps"] = study.search_steps
     return Job(study, row, role, choice, RunConfig(**settings, options=options))

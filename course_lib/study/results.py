@@ -70,7 +70,7 @@ def gather(study: Study, store: Store, splits: Splits) -> dict[str, Any]:
         },
         "search": {
             "trials": len(study.choices(study.rows[0])), "grid": study.grid,
-            "steps": study.search_steps, "seed": SEARCH_SEED, "rule": RULE,
+            "seed": SEARCH_SEED, "rule": RULE,
         },
         "settings": study.settings, "columns": study.columns,
         "machines": machines, "rows": rows,

@@ -109,7 +109,7 @@ def setup(result: dict) -> str:
             for row in result["rows"]
         )
         lines.append(
-            f"- **Search:** {search['trials']} trials a row, of {search['steps']} steps with seed "
+            f"- **Search:** {search['trials']} trials a row, whole runs with seed "
             f"{search['seed']}; {search['rule']}. Grids: {' / '.join(grids)}."
         )
     seeds = ", ".join(map(str, sorted({run["seed"] for run in runs})))

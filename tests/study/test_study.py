@@ -27,7 +27,6 @@ TINY = Study(
     ),
     settings={"hidden": (8,), "batch_size": 8, "steps": 3},
     grid={"lr": (0.001, 0.01)},
-    search_steps=2,
     seeds=2,
     columns=("chosen", "n", "accuracy", "difference", "cpu", "wall", "memory", "forward", "spikes",
              "active"),
@@ -102,7 +101,12 @@ def test_a_study_from_start_to_figures(made, tmp_path, capsys):
     assert (result["rows"][2]["runs"][0]["active"] is None) is False
     assert result["machines"][0]["cores"] > 0
     page = (folder / "tiny.md").read_text()
-    for words in ("| DFA | 2 |", "Does it run?", "2 trials a row, of 2 steps", "(tiny.png)"):
+    for words in (
+        "| DFA | 2 |",
+        "Does it run?",
+        "2 trials a row, whole runs with seed 0",
+        "(tiny.png)",
+    ):
         assert words in page
     assert "<svg" in (folder / "tiny.svg").read_text()
 
