@@ -106,7 +106,7 @@ LOCALZO = Study(
     ),
     settings=SETTINGS,
     grid=RATES,
-    columns=("chosen", "accuracy", "difference", "cpu", "active", "spikes"),
+    columns=("chosen", "accuracy", "difference", "cpu", "active", "speedup", "spikes"),
 )  # fmt: skip
 
 SPARSEGRAD = Study(
@@ -120,7 +120,7 @@ SPARSEGRAD = Study(
     ),
     settings=SETTINGS,
     grid=RATES,
-    columns=("chosen", "accuracy", "difference", "cpu", "active", "spikes"),
+    columns=("chosen", "accuracy", "difference", "cpu", "active", "speedup", "spikes"),
 )
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import torch
 
 from course_lib.estimators.localzo import LocalZO, SparseGrad
+from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.evaluation import evaluate
 from course_lib.events import Splits
 from course_lib.guards import TrainingStopped
 from course_lib.history import History
+from course_lib.localzo_benchmark import autograd, kernel, phases
 from course_lib.machine import machine, revision
 from course_lib.memory import PeakMemory
 from course_lib.study.plan import Job
@@ -28,6 +30,7 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     peak_memory:    bytes, of one step: see ``step_memory``. Final runs only.
     spikes:         per recording of the test set (a trial: of the validation set), by layer.
     active:         share of entries that took part in the last backward pass; None if all do.
+    speedup:        see there; LocalZO and SparseGrad only.
     stopped:        why training ended early, or None. The network is evaluated as it was then.
     """
     config, final = job.config, job.role == "final"
@@ -63,6 +66,7 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
             "spikes": [round(count, 2) for count in test.spikes],
             "peak_memory": step_memory(job, splits),
             "active": getattr(estimator, "active_fraction", None),
+            "speedup": speedup(network, estimator, splits),
             "curve": [[row["step"], row["validation_accuracy"]] for row in history or ()
                       if "validation_accuracy" in row],
         }  # fmt: skip
@@ -88,6 +92,24 @@ def step_memory(job: Job, splits: Splits) -> int:
     with PeakMemory() as memory:
         estimator.fill_grads(network, frames, labels, 0)
     return memory.peak
+
+
+def speedup(network, estimator, splits: Splits, repeats: int = 5) -> dict[str, float] | None:
+    """How much faster a step of the compiled kernel is than the autograd loop with the expected
+    surrogate: times of the backward pass, and of both passes, as ratios.
+
+    Of the trained network on 256 recordings, interleaved, medians; see ``localzo_benchmark``.
+    """
+    if not isinstance(estimator, LocalZO | SparseGrad):
+        return None
+    frames, labels = draw_batch(splits.train, 0, 256, seed=0)
+    contestants = {
+        "loop": autograd(surrogate_spike(estimator.smoothing.surrogate)),
+        "kernel": kernel(estimator.pseudo_derivative(0)),
+    }
+    times = phases(contestants, repeats, network, frames, labels)
+    (_, loop, loop_both, _), (_, own, own_both, _) = times["loop"], times["kernel"]
+    return {"backward": round(loop / own, 2), "overall": round(loop_both / own_both, 2)}
 
 
 def _number(value: float) -> float | None:

@@ -1,5 +1,6 @@
 """Markdown from the results of a study, and nothing else."""
 
+import statistics
 from typing import Any
 
 from course_lib.study.statistics import difference, percent
@@ -14,6 +15,8 @@ NOTES = {
     "SparseGrad: of their readable form; the compiled kernel, which trained them, keeps less.",
     "forward": "Forward: forward passes of a batch.",
     "spikes": "Spikes: per recording of the test set, hidden layers in order.",
+    "speedup": "Faster: how many times faster the compiled kernel is than the autograd loop with "
+    "the expected surrogate, backward pass / both passes, median over n seeds.",
     "active": "Active: share of (time, sample, neuron) entries that took part in the last backward "
     "pass.",
 }
@@ -38,6 +41,16 @@ def _stopped(row: dict) -> str:
     return f" ({count} stopped early)" if count else ""
 
 
+def _speedup(row: dict) -> str:
+    found = [run["speedup"] for run in row["runs"] if run.get("speedup")]
+    if not found:
+        return "–"
+    return " / ".join(
+        f"{statistics.median(ratios[name] for ratios in found):.1f}×"
+        for name in ("backward", "overall")
+    )
+
+
 #: key → (heading, cell of a row in the results)
 COLUMNS = {
     "chosen": ("search's choice", lambda row, result: chosen(row)),
@@ -54,6 +67,7 @@ COLUMNS = {
         "spikes",
         lambda row, result: ", ".join(f"{s:.0f}" for s in row["summary"]["spikes"][:-1]),
     ),
+    "speedup": ("faster", lambda row, result: _speedup(row)),
     "active": ("active", lambda row, result: _mean(row, "active", ".1%")),
 }  # fmt: skip
 
