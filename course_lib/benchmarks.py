@@ -5,7 +5,6 @@ every repeat runs each contestant once, and the table shows medians and their ra
 """
 
 import json
-import platform
 import statistics
 import sys
 import time
@@ -17,6 +16,7 @@ import torch
 
 from course_lib.events.files import write_atomic
 from course_lib.localzo_benchmark import Table, localzo, sparsegrad
+from course_lib.machine import machine, revision
 
 
 def interleaved(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -84,14 +84,8 @@ def main(names: list[str], repeats: int, path: Path | None) -> int:
             f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}" if unknown
             else f"repeats is {repeats}; it must be at least 1"
         )  # fmt: skip
-    machine = {
-        "processor": platform.processor() or platform.machine(),
-        "threads": torch.get_num_threads(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
-    print(", ".join(f"{key} {value}" for key, value in machine.items()))
+    here = {**machine(), "threads": torch.get_num_threads()}
+    print(", ".join(f"{key} {value}" for key, value in here.items()))
     results = {}
     for name in names or BENCHMARKS:
         benchmark = BENCHMARKS[name]
@@ -108,7 +102,8 @@ def main(names: list[str], repeats: int, path: Path | None) -> int:
     if path:
         record = {
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": machine,
+            "machine": here,
+            "revision": revision(),
             "repeats": repeats,
             "median_seconds": results,
         }
