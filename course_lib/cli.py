@@ -17,6 +17,9 @@ examples:
   python -m course_lib train --method opzo --alpha 0.2 --momentum 0.999
   python -m course_lib train --data PATH          real N-MNIST recordings (Train/<label>/<k>.bin)
   python -m course_lib train --resume runs/mine   go on where an interrupted run stopped
+  torchrun --nproc-per-node 2 --max-restarts 3 -m course_lib train --method eggroll --out runs/two
+      the population shared by two processes, to the same bits as one with --threads 1;
+      also es; goes on by itself when a process is lost; see course_lib/scaling.md
   python -m course_lib train --hold-out PATH --out runs/sim && \
   python -m course_lib evaluate runs/sim --data PATH --split all
       from simulated to real recordings, without the digits that are tested

@@ -1,6 +1,7 @@
 """What the commands do. Imported only when a command runs: torch takes seconds to load."""
 
 import dataclasses
+import os
 import sys
 from pathlib import Path
 
@@ -10,47 +11,82 @@ from course_lib.evaluation import evaluate
 from course_lib.events import concatenate, load_all, load_splits
 from course_lib.guards import TrainingStopped
 from course_lib.methods import METHODS
+from course_lib.processes import Processes, start_processes
 from course_lib.report import draw_summary, interval, save_result, summary
 from course_lib.runs import RunConfig, load_network, new_folder
+from course_lib.scaling import Shared, report
 from course_lib.training import fit
 
 
 def train(options) -> int:
-    """Train, evaluate on the test set, print a summary and draw it."""
-    config = _config(options)
-    config.threads = config.threads or torch.get_num_threads()  # sums depend on it, so keep it
-    torch.set_num_threads(config.threads)
-    progress = not options.quiet
-    splits = config.splits(progress=progress)
-    folder = options.resume or _new_folder(options, config)
-    network = config.network().to(config.device)
-    print(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}", flush=True)
+    """Train, evaluate on the test set, print a summary and draw it.
+
+    Under torchrun, every process trains and the lead alone writes and prints.
+    """
     try:
-        history = fit(
-            network, config.estimator(), config.optimizer(network), splits.train,
-            steps=config.steps, seconds=config.seconds, batch_size=config.batch_size,
-            seed=config.seed, decay=config.decay, shift=config.shift,
-            validation=splits.validation if config.validation else None,
-            validate_every=config.validate_every, checkpoint_every=config.checkpoint_every,
-            folder=folder, resume=True, progress=progress,
-        )  # fmt: skip
+        with start_processes() as processes:
+            return _train(options, processes)
+    except (TrainingStopped, FloatingPointError) as error:
+        if int(os.environ.get("RANK", 0)) < 2:  # the lead says it; another one, should it be lost
+            print(f"stopped: {error}", file=sys.stderr)
+        return 1
+
+
+def _train(options, processes: Processes) -> int:
+    config = processes.from_lead(lambda: _config(options, processes))
+    torch.set_num_threads(config.threads)
+    if config.device == "cuda" and processes.size > 1:
+        torch.cuda.set_device(processes.local_rank)
+    progress = processes.lead and not options.quiet
+    splits = processes.in_turn(lambda: config.splits(progress=progress))
+    folder = processes.from_lead(lambda: options.resume or _new_folder(options, config, processes))
+    network, estimator = config.network().to(config.device), config.estimator()
+    together = {}
+    if processes.size > 1:
+        estimator = Shared(estimator, processes)
+        together = {"agree": estimator.agree}
+    if processes.lead:
+        print(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}", flush=True)
+    try:
+        with processes.folder(folder) as own_folder:
+            history = fit(
+                network, estimator, config.optimizer(network), splits.train,
+                steps=config.steps, seconds=config.seconds, batch_size=config.batch_size,
+                seed=config.seed, decay=config.decay, shift=config.shift,
+                validation=splits.validation if config.validation else None,
+                validate_every=config.validate_every,
+                checkpoint_every=config.checkpoint_every if processes.lead else sys.maxsize,
+                folder=own_folder, resume=True, progress=progress, **together,
+            )  # fmt: skip
     except KeyboardInterrupt:
-        print(f"\ninterrupted; go on with: train --resume {folder}", file=sys.stderr)
+        if processes.lead:
+            print(f"\ninterrupted; go on with: train --resume {folder}", file=sys.stderr)
         return 130
     except (TrainingStopped, FloatingPointError) as error:
-        print(f"stopped: {error}\nfolder: {folder}", file=sys.stderr)
-        return 1
+        raise TrainingStopped(f"{error}\nfolder: {folder}") from error
+    if not processes.lead:
+        return 0
     result = evaluate(network, splits.test)
     save_result(folder, config, history, result)
     print(summary(config, history, result))
+    if processes.size > 1:
+        print(report(estimator, network))
     picture = folder / "summary.png"
     draw_summary(picture, config, history, result, network, splits.test)
     print(f"  picture             {picture}")
     return 0
 
 
-def _config(options) -> RunConfig:
+def _config(options, processes: Processes) -> RunConfig:
     """The settings that the command line gives, or those of the run to resume."""
+    config = _chosen(options)
+    config.threads = config.threads or torch.get_num_threads()  # sums depend on it, so keep it
+    if processes.size > 1:
+        Shared(config.estimator(), processes)  # raises for a method that cannot be shared
+    return config
+
+
+def _chosen(options) -> RunConfig:
     given = {name: value for name, value in vars(options).items() if value is not None}
     settings = {field.name for field in dataclasses.fields(RunConfig)}
     estimator_options = {name for method in METHODS.values() for name in method.options}
@@ -65,11 +101,18 @@ def _config(options) -> RunConfig:
     return RunConfig(**given, options=chosen)
 
 
-def _new_folder(options, config: RunConfig) -> Path:
-    folder = options.out or new_folder(config)
+def _new_folder(options, config: RunConfig, processes: Processes) -> Path:
+    """The folder of a new run; after a restart by torchrun, that of the run it restarts."""
+    kept = processes.recall("folder")
+    folder = options.out or (Path(kept) if kept else new_folder(config))
     if (folder / "config.json").exists():
-        raise ValueError(f"{folder} holds a run already: --resume {folder}, or another --out")
+        if not processes.restarts:
+            raise ValueError(f"{folder} holds a run already: --resume {folder}, or another --out")
+        if RunConfig.load(folder) != config:
+            raise ValueError(f"{folder} holds a run with other settings: choose another --out")
+        return folder
     folder.mkdir(parents=True, exist_ok=True)
+    processes.remember("folder", str(folder))
     config.save(folder)
     return folder
 
