@@ -7,6 +7,7 @@ nothing is kept between calls but data that never change.
 
 from course_lib.lab.widgets.events import event_bins
 from course_lib.lab.widgets.feedback import momentum_feedback
+from course_lib.lab.widgets.localzo import localzo_draws
 from course_lib.lab.widgets.neurons import lif_neuron
 from course_lib.lab.widgets.surrogates import surrogate_slope
 from course_lib.lab.widgets.sweep import Sweep
@@ -16,6 +17,7 @@ WIDGETS = {
     "event_bins": event_bins,
     "lif_neuron": lif_neuron,
     "surrogate_slope": surrogate_slope,
+    "localzo_draws": localzo_draws,
     "momentum_feedback": momentum_feedback,
 }
 
