@@ -103,9 +103,9 @@ class PopulationPass:
         lanes = 16 if place[population.WIDTH] == 16 else 64
         groups, inputs = place[population.WIDTH] // lanes, layer.in_features
         begin, bias = place[population.WEIGHTS], place[population.BIAS]
-        table = self.weights[begin : begin + groups * inputs * lanes]
+        table = self.weights[begin : begin + groups * (inputs + 1) * lanes]
         packing.pack_weights(
-            0, groups, layer.weight.detach().numpy(), table.reshape(groups, inputs, lanes)
+            0, groups, layer.weight.detach().numpy(), table.reshape(groups, inputs + 1, lanes)
         )
         self.weights[bias : bias + layer.out_features] = layer.bias.detach().numpy()
 
@@ -174,9 +174,10 @@ def make_plan(sizes: Sequence[int], rank: int) -> tuple[np.ndarray, int, int]:
         place[population.A], place[population.NOISE] = row, row + rank * width
         place[population.B] = row = row + (rank + 1) * width
         if i:
-            row += (inputs * rank + 63) // 64 * 64
-            place[population.WEIGHTS], place[population.BIAS] = weights, weights + width * inputs
-            weights += width * (inputs + 1)
+            row += ((inputs + 1) * rank + 63) // 64 * 64
+            place[population.WEIGHTS] = weights
+            place[population.BIAS] = weights + width * (inputs + 1)
+            weights += width * (inputs + 2)
     return plan, row + 64, weights + 64
 
 

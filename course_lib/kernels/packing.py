@@ -52,8 +52,8 @@ def pack_columns(first, last, noise, start, rank, columns):
 
 @numba.njit(**COMPILED)
 def pack_weights(first, last, weight, table):
-    """table[tile] (inputs, lanes) from a matrix of weights (outputs, inputs)."""
-    inputs, lanes = table.shape[1], table.shape[2]
+    """table[tile] (inputs or more, lanes) from a matrix of weights (outputs, inputs)."""
+    inputs, lanes = weight.shape[1], table.shape[2]
     for tile in range(first, last):
         for lane in range(lanes):
             n = tile * lanes + lane

@@ -22,12 +22,14 @@ import numpy as np
 
 from course_lib.kernels.vectors import (
     INLINE,
+    LISTS_BITS,
     above,
     add,
     choose,
     count,
     fma,
     item,
+    list_bits,
     load,
     lowest,
     spread,
@@ -125,38 +127,59 @@ def _first_layer(
 
 
 @INLINE
-def _list_events(fired, start, words, steps, indices, starts):
-    """Neurons that fired, step by step, from their bits."""
+def _list_events(fired, start, words, steps, indices, starts, nobody):
+    """Neurons that fired, step by step, from their bits.
+
+    Each step's list is filled up to a multiple of four with ``nobody``, whose weights are zero.
+    """
     found = 0
     for t in range(steps):
         for q in range(words):
             word = fired[np.uint64(start + t * words + q)]
             end = found + count(word)
+            if LISTS_BITS:
+                list_bits(indices, found, word, 64 * q)
+                found = end
             while found < end:  # eight at once: the branch is then nearly always foreseen
                 for k in range(SPARE):
                     indices[np.uint64(found + k)] = 64 * q + lowest(word)
                     word &= word - np.uint64(1)
                 found += SPARE
             found = end
+        for k in range(3):
+            indices[np.uint64(found + k)] = nobody
+        found = (found + 3) // 4 * 4
         starts[t + 1] = found
 
 
 @INLINE
-def _sum_rows(total, table, begin, width, indices, first, last):
+def _four_rows(total, table, begin, width, indices, e):
+    """total + four rows: table[begin + width · j : … + lanes] of the events e … e + 3."""
+    p = load(table, begin + width * item(indices, e), total)
+    q = load(table, begin + width * item(indices, e + 1), total)
+    r = load(table, begin + width * item(indices, e + 2), total)
+    s = load(table, begin + width * item(indices, e + 3), total)
+    return add(total, add(add(p, q), add(r, s)))
+
+
+@INLINE
+def _sum_rows(total, table, begin, width, indices, e, last):
     """total + Σ table[begin + width · j : … + lanes] over the events j."""
-    for e in range(first, last):
-        total = add(total, load(table, begin + width * item(indices, e), total))
+    while e < last:
+        total = _four_rows(total, table, begin, width, indices, e)
+        e += 4
     return total
 
 
 @INLINE
-def _project(steps, table, begin, rank, indices, starts, projected, ranks):
-    """projected (T, ranks) = s B, for spikes s given by their events; what lies past rank is void."""
-    for k in range(0, rank, 16):
-        for t in range(steps):
-            total = spread(np.float32(0), 16)
-            total = _sum_rows(total, table, begin + k, rank, indices, starts[t], starts[t + 1])
-            store(projected, t * ranks + k, total)
+def _sum_both(total, table, begin, width, factors, b, rank, indices, e, last):
+    """As ``_sum_rows``; and Σ B[j] over the same events, sixteen columns of which count ``rank``."""
+    projected = spread(np.float32(0), 16)
+    while e < last:
+        total = _four_rows(total, table, begin, width, indices, e)
+        projected = _four_rows(projected, factors, b, rank, indices, e)
+        e += 4
+    return total, projected
 
 
 @INLINE
@@ -171,11 +194,22 @@ def _next_layer(
     for q in range(words):
         noise = load(factors, plan[NOISE] + lanes * q, zero)
         bias = load(weights, plan[BIAS] + lanes * q, zero)
-        table = plan[WEIGHTS] + q * lanes * plan[INPUTS]
+        table = plan[WEIGHTS] + q * lanes * (plan[INPUTS] + 1)
         voltage = total = zero
         spikes = above(zero, zero)
         for t in range(steps):
-            current = _sum_rows(bias, weights, table, lanes, indices, starts[t], starts[t + 1])
+            first, last = item(starts, t), item(starts, t + 1)
+            if q == 0 and rank > 0:
+                current, sums = _sum_both(
+                    bias, weights, table, lanes, factors, plan[B], rank, indices, first, last
+                )
+                store(projected, t * ranks, sums)
+                for k in range(16, rank, 16):
+                    sums = spread(np.float32(0), 16)
+                    sums = _sum_rows(sums, factors, plan[B] + k, rank, indices, first, last)
+                    store(projected, t * ranks + k, sums)
+            else:
+                current = _sum_rows(bias, weights, table, lanes, indices, first, last)
             shift = noise
             for k in range(rank):
                 weight = spread(item(projected, t * ranks + k), zero)
@@ -203,7 +237,8 @@ def roll_out(
 
     base:      (B, T, width of the first layer), x Wᵀ + b;  projected: x B, (B, T, columns), of
                which draw m has those from m · rank on.
-    weights:   of the layers after the first: (groups, inputs, lanes) each, then the bias.
+    weights:   of the layers after the first: (groups, inputs + 1, lanes) each, the last row zero,
+               then the bias.
     factors:   (M, …), a row a draw;  plan: see INPUTS … BIAS.
     kind:      of the last layer, RATE or MEMBRANE.
     outputs:   (signs, draws, B, C), where the draws of this call come after ``done`` others.
@@ -212,7 +247,7 @@ def roll_out(
     classes = outputs.shape[3]
     widest = plan[:, WIDTH].max() // 64 + 1
     both, fired = np.zeros(2 * steps * widest, np.uint64), np.zeros(steps * widest, np.uint64)
-    indices = np.empty(steps * widest * 64 + SPARE, np.int32)
+    indices = np.empty(steps * (widest * 64 + 4) + 64, np.int32)
     starts = np.zeros(steps + 1, np.int64)
     ranks = (rank + 15) // 16 * 16
     local, totals = np.zeros(steps * ranks + 16, np.float32), np.zeros(128 * widest, np.float32)
@@ -231,10 +266,9 @@ def roll_out(
                 for i in range(1, layers):
                     words, here = plan[i - 1, WIDTH] // 64, plan[i]
                     if i == 1:
-                        _list_events(both, s * steps * words, words, steps, indices, starts)
+                        _list_events(both, s * steps * words, words, steps, indices, starts, here[INPUTS])
                     else:
-                        _list_events(fired, 0, words, steps, indices, starts)
-                    _project(steps, row, here[B], rank, indices, starts, local, ranks)
+                        _list_events(fired, 0, words, steps, indices, starts, here[INPUTS])
                     if i < layers - 1:
                         _next_layer(
                             HIDDEN, wide, 64, steps, here, indices, starts, local, ranks, rank,

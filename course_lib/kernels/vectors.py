@@ -13,7 +13,7 @@ Nothing checks that i + 63 lies within the array: callers pad their arrays to wh
 """
 
 import numba
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
@@ -156,6 +156,48 @@ def count(typing, word):
         return builder.ctpop(args[0])
 
     return types.int64(types.uint64), generate
+
+
+@intrinsic
+def list_bits(typing, array, index, word, offset):
+    """array[index …] = offset + the places of the set bits of a 64-bit word; int32.
+
+    64 entries are written, whatever they hold after the last set bit.
+    """
+    size = ir.IntType(32)
+
+    def vector(bits, values):
+        return ir.Constant(ir.VectorType(ir.IntType(bits), len(values)), values)
+
+    def generate(context, builder, signature, args):
+        order = vector(8, list(range(64)))
+        bits = builder.bitcast(args[2], ir.VectorType(ir.IntType(1), 64))
+        kind = ir.FunctionType(order.type, [order.type, bits.type, order.type])
+        function = cgutils.get_or_insert_function(
+            builder.module, kind, "llvm.experimental.vector.compress.v64i8"
+        )
+        places = builder.call(function, [order, bits, ir.Constant(order.type, ir.Undefined)])
+        wide = builder.zext(places, ir.VectorType(size, 64))
+        one = builder.insert_element(
+            ir.Constant(wide.type, ir.Undefined), builder.trunc(args[3], size), vector_index(0)
+        )
+        base = builder.shuffle_vector(one, ir.Constant(wide.type, ir.Undefined),
+                                      vector(32, [0] * 64))  # fmt: skip
+        place = builder.bitcast(
+            _place(context, builder, signature, args), wide.type.as_pointer()
+        )
+        builder.store(builder.add(wide, base), place, align=4)
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, types.uint64, types.int64), generate
+
+
+def vector_index(number):
+    return ir.Constant(ir.IntType(32), number)
+
+
+#: whether ``list_bits`` is a few instructions on this machine; it is hundreds on others
+LISTS_BITS = bool(binding.get_host_cpu_features().get("avx512vbmi2", False))
 
 
 #: for the small functions that kernels are put together from
