@@ -262,6 +262,15 @@ BREAKS = {
         "    voltage = beta * (voltage + current)\n    spikes"),
     "weights start too large": (
         "02_spikes", "network.py", "std=deviation", "std=2 * deviation"),
+    "a quotient not divided by two": (
+        "05_localzo", "estimators/smoothing.py", "self.scale / (2 * self.delta)",
+        "self.scale / self.delta"),
+    "the threshold of one draw for every m": (
+        "05_localzo", "estimators/smoothing.py", "steps ** check_samples(samples)", "steps**1"),
+    "SparseGrad without its cut": (
+        "05_localzo", "estimators/localzo.py",
+        "return self.smoothing.surrogate(distance) * (distance.abs() < self.threshold)",
+        "return self.smoothing.surrogate(distance)"),
     "polarity turned round": (
         "01_events", "events/saccades.py", 'events["p"] = keys % 2', 'events["p"] = 1 - keys % 2'),
 }  # fmt: skip
