@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WIDGETS = {
     "01_events": (1, "ArrowRight", "T = 11 frames", "T = 1 frame of"),
     "02_spikes": (2, "End", "saturation", "I = 1.30"),
+    "03_surrogates": (0, "ArrowRight", "k = 6.31,", "k = 0.0631,"),
     "05_localzo": (0, "End", "m = 20,", "m = 1,"),
 }
 

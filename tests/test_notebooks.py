@@ -262,6 +262,13 @@ BREAKS = {
         "    voltage = beta * (voltage + current)\n    spikes"),
     "weights start too large": (
         "02_spikes", "network.py", "std=deviation", "std=2 * deviation"),
+    "surrogate without its square": (
+        "03_surrogates", "estimators/surrogate.py", "return 1 / (1 + slope * distance.abs()) ** 2",
+        "return 1 / (1 + slope * distance.abs())"),
+    "a slope for the reset too": (
+        "03_surrogates", "lif.py", "fired = spikes.detach()", "fired = spikes"),
+    "logits without their scale": (
+        "03_surrogates", "network.py", "return self.logit_scale * self(", "return self("),
     "a quotient not divided by two": (
         "05_localzo", "estimators/smoothing.py", "self.scale / (2 * self.delta)",
         "self.scale / self.delta"),

@@ -38,7 +38,8 @@ def surrogate(ax: Axes, distances, derivative, voltages=None) -> Axes:
             color=COLOURS["sky"], alpha=0.6, label="how often neurons were there",
         )  # fmt: skip
     ax.plot(distances, derivative, color=COLOURS["vermilion"], label="surrogate slope ψ(u)")
-    ax.axvline(0, color=COLOURS["black"], linestyle="--", linewidth=1.2, label="threshold, u = 0")
+    ax.vlines(0, 0, 1.04, color=COLOURS["black"], linestyle="--", linewidth=1.2,
+              label="threshold, u = 0")  # fmt: skip
     ax.set(xlabel="distance to the threshold u = v − θ", ylabel="slope; share of the largest bar",
            ylim=(0, 1.45))  # fmt: skip
     ax.legend(loc="upper left")
@@ -85,10 +86,15 @@ def memory(ax: Axes, steps, measured: dict) -> Axes:
 
 
 def field(ax: Axes, horizontal, vertical, loss, steps) -> Axes:
-    """Steps (2, rows, columns) as arrows over a loss (rows, columns): the darker, the larger."""
+    """Steps (2, rows, columns) as arrows over a loss (rows, columns): the darker, the larger.
+
+    Arrows are as long as the square root of the steps, so that short ones can be seen too.
+    """
     loss, steps = as_array(loss, 2, "loss"), as_array(steps, 3, "steps")
-    mesh = ax.pcolormesh(horizontal, vertical, loss, cmap="Greys", vmin=0, vmax=1.4 * loss.max())
-    ax.figure.colorbar(mesh, ax=ax, label="true loss", shrink=0.9)
+    length = np.hypot(*steps)
+    steps = steps / np.sqrt(np.where(length > 0, length, 1))
+    mesh = ax.pcolormesh(horizontal, vertical, loss, cmap="Greys", vmin=0, vmax=3 * loss.max())
+    ax.figure.colorbar(mesh, ax=ax, label="true loss", shrink=0.9).ax.set_ylim(0, loss.max())
     every = slice(None, None, max(1, len(horizontal) // 14))
     rows = slice(None, None, max(1, len(vertical) // 14))
     ax.quiver(horizontal[every], vertical[rows], *steps[:, rows, every], color=COLOURS["blue"],

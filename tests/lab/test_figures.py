@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from course_lib.events import load_digits, simulate
-from course_lib.lab import event_figures, figures, neuron_figures
+from course_lib.lab import event_figures, figures, gradient_figures, neuron_figures
 from course_lib.lab.picture import Caption, Picture, new_figure, png, show
 
 RANDOM = np.random.default_rng(0)
@@ -29,6 +29,16 @@ DRAWINGS = {
     "voltage": (neuron_figures.voltage, [SPIKES[:, 0] - 0.2, SPIKES[:, 0], 1.0]),
     "fi_curve": (neuron_figures.fi_curve, [SPIKES[:, 0], SPIKES[:, 1], SPIKES[:, 2]]),
     "scale_sweep": (neuron_figures.scale_sweep, [np.arange(1, 21), {"share": SPIKES[:, 0]}]),
+    "staircase": (gradient_figures.staircase, [np.arange(20), SPIKES[:, 0]]),
+    "curves": (gradient_figures.curves, [np.arange(20), {"a": SPIKES[:, 0], "b": SPIKES[:, 1]}]),
+    "surrogate": (gradient_figures.surrogate, [np.arange(20) - 10, SPIKES[:, 0], SPIKES[:, 1] - 1]),
+    "credit": (gradient_figures.credit, [{"a": SPIKES[:, 0] / 3}, {"a": SPIKES[:, 0]}]),
+    "losses": (gradient_figures.losses, [{"a": RANDOM.random(30), "b": RANDOM.random(30)}]),
+    "memory": (gradient_figures.memory, [np.arange(20), {"kept": RANDOM.random(20) * 1e6}]),
+    "field": (
+        gradient_figures.field,
+        [np.arange(6), np.arange(5), RANDOM.random((5, 6)), RANDOM.random((2, 5, 6)) - 0.5],
+    ),
     "levels": (event_figures.levels, [SPIKES[:, 0], SPIKES[:, 1], [3], [4, 5]]),
     "stream": (event_figures.stream, [EVENTS]),
     "rate": (event_figures.rate, [{"one": SPIKES[0], "other": SPIKES[1]}, 5]),
@@ -107,6 +117,23 @@ def test_learning_curve_takes_records_with_gaps():
     mean = ax.get_lines()[1]
     assert mean.get_ydata()[-1] == pytest.approx((2 / 58 + 2 / 59) / 2)
     figures.learning_curve(new_figure()[1], [])
+
+
+def test_losses_are_means_of_the_last_steps():
+    ax = gradient_figures.losses(new_figure()[1], {"a": [4.0, 2.0, 0.0, 0.0]}, window=2)
+    assert ax.get_lines()[0].get_ydata().tolist() == [4, 3, 1, 0]
+    assert ax.get_lines()[0].get_xdata().tolist() == [1, 2, 3, 4]
+
+
+def test_field_points_where_the_steps_go_and_shows_short_ones():
+    steps = np.zeros((2, 3, 4))
+    steps[:, 1, 2] = 3e-4, 4e-4
+    ax = gradient_figures.field(new_figure()[1], np.arange(4), np.arange(3), np.eye(3, 4), steps)
+    arrows = next(part for part in ax.collections if hasattr(part, "U"))
+    lengths = np.hypot(arrows.U, arrows.V).reshape(3, 4)
+    assert lengths[1, 2] == pytest.approx(np.sqrt(5e-4))
+    assert arrows.V.reshape(3, 4)[1, 2] / arrows.U.reshape(3, 4)[1, 2] == pytest.approx(4 / 3)
+    assert np.count_nonzero(lengths) == 1
 
 
 def test_confusion_shows_counts_and_refuses_what_is_not_square():

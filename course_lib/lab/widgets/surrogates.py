@@ -17,7 +17,7 @@ from course_lib.lab.widgets.sweep import Sweep, choice, log_slider, one_thread, 
 from course_lib.network import SpikingNetwork
 from course_lib.training import draw_batch
 
-STEPS, BATCH, TESTED = 60, 64, 300
+STEPS, BATCH, TESTED = 60, 32, 300
 RANGE = 3.0  # distances to the threshold that are drawn
 
 
@@ -101,7 +101,7 @@ def render_slope(values: dict) -> tuple[bytes, str, str]:
         right.set_title(f"{STEPS} training steps at k = {slope:g}")
     numbers = (
         f"k = {slope:g}, {plural(layers, 'hidden layer')}: mean ψ(u) = {psi:.2g}; first gradient "
-        f"of the first layer has length {run.gradient:.1g}; loss {np.mean(run.losses[:5]):.1f} "
+        f"of the first layer has length {run.gradient:.2g}; loss {np.mean(run.losses[:5]):.1f} "
         f"before, {np.mean(run.losses[-5:]):.1f} after {STEPS} steps; "
         f"{100 * run.accuracy:.0f} % of {TESTED} unseen recordings right"
     )
