@@ -1,0 +1,80 @@
+"""The results in the repository: whole, of the declared settings, and shown as they are."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from course_lib.study import load, pages, plan, results, tables
+from course_lib.study.declared import STUDIES
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "data" / "results"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.json") if path.stem in STUDIES)
+
+
+@pytest.fixture(params=NAMES)
+def result(request):
+    return load(request.param)
+
+
+def test_there_are_results():
+    assert "methods" in NAMES
+
+
+def test_they_say_where_they_come_from(result):
+    assert result["data"]["recordings"].count("/") == 2 and result["machines"]
+    for row in result["rows"]:
+        assert len(row["trials"]) in (0, result["search"]["trials"])
+        assert [run["seed"] for run in row["runs"]] == list(range(1, row["summary"]["n"] + 1))
+        for run in row["trials"] + row["runs"]:
+            assert re.fullmatch(r"[0-9a-f]{12}\+?", run["revision"]) and run["threads"] >= 1
+            assert set(result["machines"][run["machine"]]) >= {"processor", "cores", "torch"}
+
+
+def test_they_are_of_the_declared_settings(result):
+    """Each run has the key that its row has today; if not, the study must be run again."""
+    study = STUDIES[result["study"]]
+    declared = {(row.group, row.label): row for row in study.rows}
+    assert (result["title"], result["question"]) == (study.title, study.question)
+    for row in result["rows"]:
+        today = declared[row["group"], row["label"]]
+        jobs = [plan.final(study, today, row["chosen"], run["seed"]) for run in row["runs"]]
+        jobs += plan.trials(study, today)
+        assert [run["key"] for run in row["runs"] + row["trials"]] == [job.key for job in jobs]
+
+
+def test_summaries_are_those_of_the_runs(result):
+    for row in result["rows"]:
+        assert row["summary"] == results.summarise(row["runs"])
+
+
+def test_tables_and_figures_show_them(result):
+    name = result["study"]
+    assert (FOLDER / f"{name}.md").read_text() == tables.page(result)
+    assert (FOLDER / f"{name}.json").read_text() == results.dump(result) + "\n"
+    for form in ("png", "svg"):
+        assert (FOLDER / f"{name}.{form}").stat().st_size > 5000
+
+
+@pytest.mark.parametrize("page", ["README.md", "data/results/README.md"])
+def test_pages_hold_the_tables_as_generated(page):
+    text = (ROOT / page).read_text()
+    found = [match[2] for match in pages.BLOCK.finditer(text)]
+    assert found, "no table between <!-- study NAME --> and <!-- end of study -->"
+    for name in found:
+        assert pages.fill(text, load(name)) == text, f"study {name} --tables-only renews {page}"
+
+
+def test_nothing_in_them_is_of_one_place_only():
+    for path in FOLDER.iterdir():
+        if path.suffix in (".json", ".md", ".svg"):
+            assert not re.search(r"(/home/|/tmp/|/work/|/Users/)", path.read_text()), path.name
+
+
+def test_they_are_shipped():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    assert "results/*.json" in settings["package-data"]["course_lib._data"]
+    assert all(json.loads((FOLDER / f"{name}.json").read_text())["study"] == name for name in NAMES)
