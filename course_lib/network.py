@@ -114,11 +114,7 @@ class SpikingNetwork(nn.Module):
 
     def _run(self, frames, spike, currents=None, keep=True) -> Iterator[LayerActivity]:
         """The layers' activity, one after another; hidden voltages only if ``keep``."""
-        if frames.dim() < 3 or frames.shape[-1] != self.sizes[0] or 0 in frames.shape:
-            raise ValueError(
-                f"frames has shape {tuple(frames.shape)}; expected (T, B, {self.sizes[0]}): time, "
-                "batch, inputs, none of them empty"
-            )
+        self.check_frames(frames)
         currents = currents or (lambda index, inputs: self.layers[index](inputs))
         inputs = frames
         for index in range(len(self.layers)):
@@ -129,6 +125,14 @@ class SpikingNetwork(nn.Module):
             else:
                 inputs, voltages = lif_run(drive, self.neuron, spike, keep_voltages=keep)
             yield LayerActivity(drive, voltages, inputs)
+
+    def check_frames(self, frames: Tensor) -> None:
+        """Raise ValueError, saying what is wrong, unless frames are (T, B, D), none of them 0."""
+        if frames.dim() < 3 or frames.shape[-1] != self.sizes[0] or 0 in frames.shape:
+            raise ValueError(
+                f"frames has shape {tuple(frames.shape)}; expected (T, B, {self.sizes[0]}): time, "
+                "batch, inputs, none of them empty"
+            )
 
     def read(self, output: LayerActivity) -> Tensor:
         """Outputs (B, C) of the recorded activity of the last layer."""

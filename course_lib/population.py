@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from course_lib.kernels import packing, population
-from course_lib.kernels.layers import find_events
 from course_lib.kernels.threads import in_threads
 from course_lib.network import SpikingNetwork, per_layer
 
@@ -38,9 +37,9 @@ class FrameEvents(NamedTuple):
     values: np.ndarray
 
 
-def why_not(network: SpikingNetwork, frames: Tensor) -> str:
-    """What keeps the kernel from this network and these frames; empty if nothing does."""
-    for name, tensor in [("frames", frames), *network.named_parameters()]:
+def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
+    """What keeps the kernel from this network and frames; empty if nothing does."""
+    for name, tensor in [*network.named_parameters(), *(("frames", f) for f in frames)]:
         if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
             return f"it needs float32 on the CPU, and {name} is {tensor.dtype} on {tensor.device}"
     return ""
@@ -51,12 +50,12 @@ def frame_events(frames: Tensor) -> FrameEvents:
     steps, batch, inputs = frames.shape
     values = frames.detach().contiguous().numpy()
     # Pages of an empty array that nobody touches cost nothing, so there is room for the worst case.
-    indices = np.empty((batch, steps * inputs), np.int32)
+    indices = np.empty((batch, steps * inputs + population.SPARE), np.int32)
     starts = np.zeros((batch, steps + 1), np.int32)
     jobs = ranges(batch, SAMPLES)
-    if all(in_threads(find_events, jobs, values.view(np.uint32), indices, starts)):
+    if all(in_threads(population.list_events, jobs, values, indices, starts)):
         return FrameEvents(indices, starts, np.empty((0, 0), np.float32))
-    counts = np.empty((batch, steps * inputs), np.float32)
+    counts = np.empty(indices.shape, np.float32)
     in_threads(packing.list_values, jobs, values, indices, starts, counts)
     return FrameEvents(indices, starts, counts)
 
@@ -77,6 +76,7 @@ class PopulationPass:
         signs: int = 1,
         events: FrameEvents | None = None,
     ):
+        network.check_frames(frames)
         steps, self.batch, _ = frames.shape
         self.network, self.rank, self.signs = network, rank, signs
         self.events = frame_events(frames) if events is None else events
@@ -157,6 +157,38 @@ class PopulationPass:
             population.RATE if self.network.readout == "rate" else population.MEMBRANE,
             done, outputs.numpy(),
         )  # fmt: skip
+
+
+def fitness(network: SpikingNetwork, outputs: Tensor, labels: Tensor) -> Tensor:
+    """Minus the mean cross-entropy in nats of outputs (signs, M, B, C): (M, signs)."""
+    signs, draws, batch, classes = outputs.shape
+    losses, members = torch.empty(signs * draws), outputs.view(-1, batch, classes).numpy()
+    in_threads(
+        population.mean_losses, ranges(len(members), 16), members,
+        np.float32(network.logit_scale), labels.numpy(), losses.numpy(),
+    )  # fmt: skip
+    return -losses.view(signs, draws).T
+
+
+def add_products(
+    network: SpikingNetwork, noise: Tensor, weights: Tensor, rank: int, sigmas: Sequence[float]
+) -> None:
+    """Add −Σ weight · E/σ of some draws to every ``.grad``: one matrix product a layer.
+
+    noise: (M, P) as in ``PopulationPass.outputs``;  weights: (M,).
+    """
+    start, draws = 0, len(noise)
+    for layer, sigma in zip(network.layers, sigmas, strict=True):
+        outputs, inputs = layer.weight.shape
+        left, right = torch.empty(draws * rank, outputs), torch.empty(draws * rank, inputs)
+        in_threads(
+            packing.pack_products, ranges(draws, 8), noise.numpy(), rank, outputs, inputs, start,
+            weights.numpy(), left.numpy(), right.numpy(),
+        )  # fmt: skip
+        layer.weight.grad.addmm_(left.T, right, alpha=-1 / (sigma * math.sqrt(rank)))
+        start += (outputs + inputs) * rank
+        layer.bias.grad.addmv_(noise[:, start : start + outputs].T, weights, alpha=-1 / sigma)
+        start += outputs
 
 
 def make_plan(sizes: Sequence[int], rank: int) -> tuple[np.ndarray, int, int]:

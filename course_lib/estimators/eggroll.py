@@ -28,14 +28,17 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from course_lib import population
 from course_lib.estimators.es import EvolutionStrategy
 from course_lib.fitness import cross_entropy
+from course_lib.kernels import noise as compiled
 from course_lib.network import SpikingNetwork, per_layer
 from course_lib.noise import gaussians
-from course_lib.population import PopulationPass, why_not
 
 #: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
 KEPT_BYTES = 2**28
+#: rows of the gradient's matrix products: draws times rank
+PRODUCT_ROWS = 1024
 KERNELS = ("auto", "fused", "readable")
 
 
@@ -86,6 +89,8 @@ class EGGROLL(EvolutionStrategy):
             inside = 0 <= rows.start <= rows.stop <= len(values)
             if name == (self.seed, step, length) and inside:
                 return values[rows.start : rows.stop]
+        if self.fused(network):
+            return compiled.gaussians(length, seed=self.seed, generation=step, members=draws)
         return gaussians(length, seed=self.seed, generation=step, members=draws)
 
     def _lengths(self, network: SpikingNetwork) -> list[int]:
@@ -104,18 +109,19 @@ class EGGROLL(EvolutionStrategy):
             for a, b, bias in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
         ]
 
-    def uses_fused(self, network: SpikingNetwork, frames: Tensor) -> bool:
-        """Whether the compiled kernel evaluates these frames.
-
-        Raises ValueError if it was asked for and cannot.
-        """
-        obstacle = why_not(network, frames) if self.kernel != "readable" else "readable"
+    def fused(self, network: SpikingNetwork, *frames: Tensor) -> bool:
+        """Whether to use the compiled kernel. Raises ValueError if it was asked for and cannot."""
+        if self.kernel == "readable":
+            return False
+        obstacle = population.why_not(network, *frames)
         if obstacle and self.kernel == "fused":
             raise ValueError(f'kernel="fused" does not work here: {obstacle}; use kernel="auto"')
         return not obstacle
 
     def evaluate(self, network, frames, labels, step, draws):
-        if self.uses_fused(network, frames):
+        if not len(draws):
+            return frames.new_empty(0, len(self.signs))
+        if self.fused(network, frames):
             return self.evaluate_fused(network, frames, labels, step, draws)
         base = network.layers[0](frames)
         return torch.cat([
@@ -129,14 +135,13 @@ class EGGROLL(EvolutionStrategy):
         """Fitness of these draws, (M, signs), by the compiled kernel."""
         length = sum(self._lengths(network))
         if 4 * length * len(draws) <= KEPT_BYTES:
-            values = gaussians(length, seed=self.seed, generation=step, members=draws)
-            self._kept = (self.seed, step, length), draws.start, values
-        run = PopulationPass(network, frames, self.rank, self.sigma, len(self.signs))
-        fitness = []
+            self._kept = (self.seed, step, length), draws.start, self.noise(network, step, draws)
+        run = population.PopulationPass(network, frames, self.rank, self.sigma, len(self.signs))
+        parts = []
         for some in self.chunks(draws, run.draws_at_once):
             outputs = run.outputs(self.noise(network, step, some).numpy())
-            fitness.append(-cross_entropy(network.logit_scale * outputs, labels).T)
-        return torch.cat(fitness)
+            parts.append(population.fitness(network, outputs, labels))
+        return torch.cat(parts)
 
     def evaluate_chunk(
         self,
@@ -178,11 +183,16 @@ class EGGROLL(EvolutionStrategy):
         sigmas = per_layer("sigma", self.sigma, len(network.layers))
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        for draws in self.chunks(range(self.draws), self.chunk if self._kept is None else 1024):
+        if self.fused(network):
+            for draws in self.chunks(range(self.draws), max(1, PRODUCT_ROWS // self.rank)):
+                noise, w = self.noise(network, step, draws), weights[draws.start : draws.stop]
+                population.add_products(network, noise, w, self.rank, sigmas)
+            self._kept = None
+            return
+        for draws in self.chunks(range(self.draws)):
             w = weights[draws.start : draws.stop]
             layers = zip(network.layers, sigmas, self.factors(network, step, draws), strict=True)
             for layer, sigma, (a, b, bias) in layers:
                 scale = sigma * math.sqrt(self.rank)
                 layer.weight.grad -= torch.einsum("m,mor,mir->oi", w, a, b) / scale
                 layer.bias.grad -= w @ bias / sigma
-        self._kept = None

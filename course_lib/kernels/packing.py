@@ -66,8 +66,25 @@ def pack_weights(first, last, weight, table):
 
 @numba.njit(**COMPILED)
 def list_values(first, last, frames, indices, starts, values):
-    """values[b] of the events of frames (T, B, D) that ``find_events`` has listed."""
+    """values[b] of the events of frames (T, B, D) that ``list_events`` has listed."""
     for b in range(first, last):
         for t in range(frames.shape[0]):
             for e in range(starts[b, t], starts[b, t + 1]):
                 values[b, e] = frames[t, b, indices[b, e]]
+
+
+@numba.njit(**COMPILED)
+def pack_products(first, last, noise, rank, outputs, inputs, start, factors, left, right):
+    """Rows m · rank + k of left (M · r, out) = weight_m A and right (M · r, in) = B of one layer.
+
+    factors: a weight for each draw; start: where the layer's noise begins in noise (M, P).
+    """
+    for m in range(first, last):
+        a = noise[m, start : start + outputs * rank]
+        b = noise[m, start + outputs * rank : start + (outputs + inputs) * rank]
+        for k in range(rank):
+            row, other = left[m * rank + k], right[m * rank + k]
+            for n in range(outputs):
+                row[n] = factors[m] * a[n * rank + k]
+            for j in range(inputs):
+                other[j] = b[j * rank + k]

@@ -17,6 +17,8 @@ range of draws.
 Numba renews a stored compilation when its file changes, not when ``vectors.py`` does.
 """
 
+import math
+
 import numba
 import numpy as np
 
@@ -35,16 +37,59 @@ from course_lib.kernels.vectors import (
     spread,
     store,
     sub,
+    unequal,
 )
 
 COMPILED = {"cache": True, "nogil": True}
 #: places that a list of events needs beyond its end
-SPARE = 8
+SPARE = 64
 #: columns of ``plan``, one row a layer: neurons of the layer before, padded neurons, where A, the
 #: bias noise and B begin in a draw's row of factors, and where W and b do in ``weights``
 INPUTS, WIDTH, A, NOISE, B, WEIGHTS, BIAS = range(7)
 #: what a layer is for: spikes for the next one, outputs as rates, or as mean voltages
 HIDDEN, RATE, MEMBRANE = range(3)
+
+
+@INLINE
+def _list_word(indices, found, word, offset):
+    """List the places of a word's bits from ``found`` on; returns where the list then ends."""
+    end = found + count(word)
+    if LISTS_BITS:
+        list_bits(indices, found, word, offset)
+        return end
+    while found < end:  # eight at once: the branch is then nearly always foreseen
+        for k in range(8):
+            indices[np.uint64(found + k)] = offset + lowest(word)
+            word &= word - np.uint64(1)
+        found += 8
+    return end
+
+
+@numba.njit(**COMPILED)
+def list_events(first, last, frames, indices, starts):
+    """Entries of frames (T, B, D) that are not zero; whether all of them are one.
+
+    Those of step t of sample b go to indices[b, starts[b, t] : starts[b, t + 1]].
+    """
+    steps, batch, inputs = frames.shape
+    zero, one, flat = spread(np.float32(0), 64), spread(np.float32(1), 64), frames.reshape(-1)
+    whole, strange = inputs // 64 * 64, np.uint64(0)
+    for t in range(steps):  # outermost, to read memory in its order
+        for b in range(first, last):
+            events, found, place = indices[b], starts[b, t], (t * batch + b) * inputs
+            for j in range(0, whole, 64):
+                values = load(flat, place + j, zero)
+                word = unequal(values, zero)
+                strange |= word & unequal(values, one)
+                found = _list_word(events, found, word, j)
+            for j in range(whole, inputs):
+                value = flat[place + j]
+                if value != 0:
+                    events[found] = j
+                    found += 1
+                    strange |= np.uint64(value != 1)
+            starts[b, t + 1] = found
+    return strange == 0
 
 
 @numba.njit(**COMPILED)
@@ -136,16 +181,7 @@ def _list_events(fired, start, words, steps, indices, starts, nobody):
     for t in range(steps):
         for q in range(words):
             word = fired[np.uint64(start + t * words + q)]
-            end = found + count(word)
-            if LISTS_BITS:
-                list_bits(indices, found, word, 64 * q)
-                found = end
-            while found < end:  # eight at once: the branch is then nearly always foreseen
-                for k in range(SPARE):
-                    indices[np.uint64(found + k)] = 64 * q + lowest(word)
-                    word &= word - np.uint64(1)
-                found += SPARE
-            found = end
+            found = _list_word(indices, found, word, 64 * q)
         for k in range(3):
             indices[np.uint64(found + k)] = nobody
         found = (found + 3) // 4 * 4
@@ -173,7 +209,7 @@ def _sum_rows(total, table, begin, width, indices, e, last):
 
 @INLINE
 def _sum_both(total, table, begin, width, factors, b, rank, indices, e, last):
-    """As ``_sum_rows``; and Σ B[j] over the same events, sixteen columns of which count ``rank``."""
+    """As ``_sum_rows``; and Σ B[j] over the same events: sixteen columns, the first of them B's."""
     projected = spread(np.float32(0), 16)
     while e < last:
         total = _four_rows(total, table, begin, width, indices, e)
@@ -247,7 +283,7 @@ def roll_out(
     classes = outputs.shape[3]
     widest = plan[:, WIDTH].max() // 64 + 1
     both, fired = np.zeros(2 * steps * widest, np.uint64), np.zeros(steps * widest, np.uint64)
-    indices = np.empty(steps * (widest * 64 + 4) + 64, np.int32)
+    indices = np.empty(steps * (widest * 64 + 4) + SPARE, np.int32)
     starts = np.zeros(steps + 1, np.int64)
     ranks = (rank + 15) // 16 * 16
     local, totals = np.zeros(steps * ranks + 16, np.float32), np.zeros(128 * widest, np.float32)
@@ -265,10 +301,10 @@ def roll_out(
                 sign = np.float32(1 - 2 * s)
                 for i in range(1, layers):
                     words, here = plan[i - 1, WIDTH] // 64, plan[i]
-                    if i == 1:
-                        _list_events(both, s * steps * words, words, steps, indices, starts, here[INPUTS])
-                    else:
-                        _list_events(fired, 0, words, steps, indices, starts, here[INPUTS])
+                    spikes, place = (both, s * steps * words) if i == 1 else (fired, 0)
+                    _list_events(
+                        spikes, place, words, steps, indices, starts, here[INPUTS]
+                    )  # fmt: skip
                     if i < layers - 1:
                         _next_layer(
                             HIDDEN, wide, 64, steps, here, indices, starts, local, ranks, rank,
@@ -287,3 +323,20 @@ def roll_out(
                 for c in range(classes):
                     total = totals[c if layers > 1 else s * width + c]
                     outputs[s, done + m, b, c] = total / np.float32(steps)
+
+
+@numba.njit(**COMPILED)
+def mean_losses(first, last, outputs, scale, labels, losses):
+    """losses[m] = mean over samples of the cross-entropy of logits = scale · outputs (M, B, C)."""
+    batch, classes = outputs.shape[1], outputs.shape[2]
+    for m in range(first, last):
+        total = 0.0
+        for b in range(batch):
+            logits = outputs[m, b]
+            largest = logits.max()
+            exponentials = np.float32(0)
+            for c in range(classes):
+                exponentials += math.exp(scale * (logits[c] - largest))
+            truth = scale * (logits[labels[b]] - largest)
+            total += math.log(exponentials) - truth
+        losses[m] = total / batch

@@ -129,6 +129,16 @@ def above(typing, x, y):
 
 
 @intrinsic
+def unequal(typing, x, y):
+    """In which lanes x ≠ y (or one is not a number): a word of that many bits."""
+
+    def generate(context, builder, signature, args):
+        return builder.bitcast(builder.fcmp_unordered("!=", *args), ir.IntType(x.lanes))
+
+    return x.word(x, y), generate
+
+
+@intrinsic
 def choose(typing, word, x, y):
     """x in the lanes whose bit is set, y in the others."""
 
@@ -183,9 +193,7 @@ def list_bits(typing, array, index, word, offset):
         )
         base = builder.shuffle_vector(one, ir.Constant(wide.type, ir.Undefined),
                                       vector(32, [0] * 64))  # fmt: skip
-        place = builder.bitcast(
-            _place(context, builder, signature, args), wide.type.as_pointer()
-        )
+        place = builder.bitcast(_place(context, builder, signature, args), wide.type.as_pointer())
         builder.store(builder.add(wide, base), place, align=4)
         return context.get_dummy_value()
 
