@@ -89,7 +89,7 @@ class EGGROLL(EvolutionStrategy):
             inside = 0 <= rows.start <= rows.stop <= len(values)
             if name == (self.seed, step, length) and inside:
                 return values[rows.start : rows.stop]
-        if self.fused(network):
+        if self.uses_fused(network):
             return compiled.gaussians(length, seed=self.seed, generation=step, members=draws)
         return gaussians(length, seed=self.seed, generation=step, members=draws)
 
@@ -109,7 +109,7 @@ class EGGROLL(EvolutionStrategy):
             for a, b, bias in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
         ]
 
-    def fused(self, network: SpikingNetwork, *frames: Tensor) -> bool:
+    def uses_fused(self, network: SpikingNetwork, *frames: Tensor) -> bool:
         """Whether to use the compiled kernel. Raises ValueError if it was asked for and cannot."""
         if self.kernel == "readable":
             return False
@@ -121,7 +121,7 @@ class EGGROLL(EvolutionStrategy):
     def evaluate(self, network, frames, labels, step, draws):
         if not len(draws):
             return frames.new_empty(0, len(self.signs))
-        if self.fused(network, frames):
+        if self.uses_fused(network, frames):
             return self.evaluate_fused(network, frames, labels, step, draws)
         base = network.layers[0](frames)
         return torch.cat([
@@ -183,7 +183,7 @@ class EGGROLL(EvolutionStrategy):
         sigmas = per_layer("sigma", self.sigma, len(network.layers))
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        if self.fused(network):
+        if self.uses_fused(network):
             for draws in self.chunks(range(self.draws), max(1, PRODUCT_ROWS // self.rank)):
                 noise, w = self.noise(network, step, draws), weights[draws.start : draws.stop]
                 population.add_products(network, noise, w, self.rank, sigmas)
