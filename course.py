@@ -560,7 +560,8 @@ def test(arguments):
     steps.append(("tests", ["pytest", "--durations=15"] + selected))
     if lessons:
         steps.append(("lessons", ["pytest", "--nbval", "--nbval-current-env",
-                                  "--nbval-cell-timeout=600"] + lessons))
+                                  "--nbval-cell-timeout=600", "-n", "2", "--dist", "loadscope"]
+                      + lessons))
     results = []
     for name, command in steps:
         print("\n===== {}: {}".format(name, " ".join(command)), flush=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
-SETUP_END = "import matplotlib.pyplot as plt"  # what follows is the lesson's own
 SETUP = '''\
 # Set-up: use the course this notebook lies in, or else install it (in Colab, for example).
 import importlib.util
@@ -33,8 +32,8 @@ elif importlib.util.find_spec("course_lib") is None:
     if missing:
         subprocess.run([*pip, *missing], check=True)
     importlib.invalidate_caches()
-
 '''
+SETUP_END = SETUP.splitlines()[-1] + "\n"  # what follows is the notebook's own
 
 
 def repository() -> str:
@@ -55,7 +54,7 @@ def badge(path: Path) -> str:
 def stamp(notebook, path: Path) -> None:
     """Give a notebook the badge and the set-up that all share; the rest of both cells stays.
 
-    A notebook without a heading, or whose first code cell imports no matplotlib, is left alone.
+    A notebook without a heading, or whose first code cell has no set-up, is left alone.
     """
     title = notebook.cells[0]
     head, _, rest = title.source.partition("\n")
@@ -66,5 +65,6 @@ def stamp(notebook, path: Path) -> None:
         if cell.cell_type == "code":
             _, end, rest = cell.source.partition(SETUP_END)
             if end:
-                cell.source = SETUP.format(repository=repository()) + end + rest
+                setup = SETUP.format(repository=repository())
+                cell.source = setup + "\n" + rest.lstrip("\n")
             return
