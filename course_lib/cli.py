@@ -109,8 +109,8 @@ def add_train(commands) -> None:
     add("--mirrored", action=argparse.BooleanOptionalAction, default=None,
         help="also of opzo and zo, over pairs of time steps")  # fmt: skip
     add("--chunk", type=int, help="draws evaluated together (memory); default: 8")
-    add("--kernel", choices=("auto", "fused", "readable"),
-        help="compiled loops or plain torch; default: auto, the faster that works")  # fmt: skip
+    add("--kernel", choices=("auto", "fused", "readable", "batched"),
+        help="compiled loops or plain torch; default: auto (es: readable; or batched)")  # fmt: skip
 
     group = train.add_argument_group("options of bptt, ottt, opzo, dfa and zo")
     group.add_argument("--surrogate", choices=("fast_sigmoid", "sigmoid", "arctan"))

@@ -9,7 +9,7 @@ threshold, and nowhere else.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from course_lib.kernels import packing, population
-from course_lib.kernels.threads import in_threads
+from course_lib.kernels.threads import in_threads, in_turn
 from course_lib.network import SpikingNetwork, per_layer
 
 #: bytes that the columns of a group of draws and their products with the frames may take
@@ -64,7 +64,9 @@ class PopulationPass:
     """What the members of a population share, and their outputs.
 
     frames: (T, B, D); events: of the frames, if they are known already.
-    rank: 0 for a population without perturbations; sigma: as in ``EvolutionStrategy``.
+    rank:   0 for a population without perturbations; sigma: as in ``EvolutionStrategy``.
+    layers: weights and bias of each layer, in place of the network's own.
+    run:    ``in_threads``, or ``in_turn`` within a thread.
     """
 
     def __init__(
@@ -75,10 +77,13 @@ class PopulationPass:
         sigma: float | Sequence[float] = 1.0,
         signs: int = 1,
         events: FrameEvents | None = None,
+        layers: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
+        run: Callable = in_threads,
     ):
         network.check_frames(frames)
         steps, self.batch, _ = frames.shape
-        self.network, self.rank, self.signs = network, rank, signs
+        self.network, self.rank, self.signs, self.run = network, rank, signs, run
+        layers = weights_of(network) if layers is None else layers
         self.events = frame_events(frames) if events is None else events
         sigmas = np.array(per_layer("sigma", sigma, len(network.layers)))
         self.deviations = sigmas.astype(np.float32)
@@ -86,33 +91,29 @@ class PopulationPass:
         self.sizes = np.array(network.sizes)
         self.plan, self.row_length, length = make_plan(network.sizes, rank)
         self.weights = np.zeros(length, np.float32)
-        for layer, place in zip(network.layers[1:], self.plan[1:], strict=True):
-            self._pack_layer(layer, place)
-        first = network.layers[0]
+        for (weight, bias), place in zip(layers[1:], self.plan[1:], strict=True):
+            self._pack_layer(weight, bias, place)
+        weight, bias = layers[0]
         width = self.plan[0, population.WIDTH]
-        columns = np.empty((width // 64, first.in_features, 64), np.float32)
-        in_threads(
-            packing.pack_weights, ranges(len(columns), 1), first.weight.detach().numpy(), columns
-        )
-        bias = np.zeros(width, np.float32)
-        bias[: first.out_features] = first.bias.detach().numpy()
+        columns = np.empty((width // 64, self.sizes[0], 64), np.float32)
+        run(packing.pack_weights, ranges(len(columns), 1), weight, columns)
+        begin = np.zeros(width, np.float32)
+        begin[: len(bias)] = bias
         self.base = np.empty((self.batch, steps, width), np.float32)
-        self._multiply(columns, bias, self.base)
+        self._multiply(columns, begin, self.base)
 
-    def _pack_layer(self, layer, place):
+    def _pack_layer(self, weight, bias, place):
         lanes = 16 if place[population.WIDTH] == 16 else 64
-        groups, inputs = place[population.WIDTH] // lanes, layer.in_features
-        begin, bias = place[population.WEIGHTS], place[population.BIAS]
-        table = self.weights[begin : begin + groups * (inputs + 1) * lanes]
-        packing.pack_weights(
-            0, groups, layer.weight.detach().numpy(), table.reshape(groups, inputs + 1, lanes)
-        )
-        self.weights[bias : bias + layer.out_features] = layer.bias.detach().numpy()
+        groups, rows = place[population.WIDTH] // lanes, weight.shape[1] + 1
+        begin, end = place[population.WEIGHTS], place[population.BIAS]
+        table = self.weights[begin:end].reshape(groups, rows, lanes)
+        packing.pack_weights(0, groups, weight, table)
+        self.weights[end : end + len(bias)] = bias
 
     def _multiply(self, columns, begin, out):
         samples = ranges(self.batch, 2 * SAMPLES)
         jobs = [(tile, *some) for tile in range(len(columns)) for some in samples]
-        in_threads(population.multiply_events, jobs, *self.events, columns, begin, out)
+        self.run(population.multiply_events, jobs, *self.events, columns, begin, out)
 
     def outputs(self, noise: np.ndarray) -> Tensor:
         """(signs, M, B, C) of the members of M draws.
@@ -135,14 +136,14 @@ class PopulationPass:
     def _outputs(self, noise, done, outputs):
         draws, rank, neuron = len(noise), self.rank, self.network.neuron
         rows = np.empty((draws, self.row_length), np.float32)
-        in_threads(
+        self.run(
             packing.pack_rows, ranges(draws, 16), noise, rank, self.sizes, self.scales,
             self.deviations, self.plan, rows,
         )  # fmt: skip
         tiles = (draws * rank + 63) // 64
         columns = np.empty((tiles, self.sizes[0], 64), np.float32)
         start = int(self.sizes[1]) * rank
-        in_threads(packing.pack_columns, ranges(tiles, 1), noise, start, rank, columns)
+        self.run(packing.pack_columns, ranges(tiles, 1), noise, start, rank, columns)
         projected = np.empty((*self.base.shape[:2], tiles * 64), np.float32)
         self._multiply(columns, np.zeros(tiles * 64, np.float32), projected)
         few = max(1, ROWS_BYTES // (4 * self.row_length))
@@ -150,13 +151,53 @@ class PopulationPass:
             (*samples, *some) for samples in ranges(self.batch, SAMPLES)
             for some in ranges(draws, few)
         ]  # fmt: skip
-        in_threads(
+        self.run(
             population.roll_out, jobs, self.base, projected, self.weights, rows, self.plan,
             rank, self.signs, np.float32(neuron.beta), np.float32(neuron.threshold),
             0 if neuron.reset == "zero" else 2 if neuron.reset_delay else 1,
             population.RATE if self.network.readout == "rate" else population.MEMBRANE,
             done, outputs.numpy(),
         )  # fmt: skip
+
+
+def weights_of(network: SpikingNetwork) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Weights and bias of each layer."""
+    return [
+        (layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in network.layers
+    ]
+
+
+def full_rank_outputs(
+    network: SpikingNetwork,
+    frames: Tensor,
+    noise: np.ndarray,
+    sigmas: Sequence[float],
+    signs: Sequence[int],
+    events: FrameEvents,
+) -> Tensor:
+    """Outputs (signs, M, B, C) of members that have weights of their own, W ± σE.
+
+    noise: (M, P) float32; a row holds, layer after layer, E (out, in) and e (out,). One thread
+    builds and runs one member at a time.
+    """
+    layers = weights_of(network)
+    outputs = torch.empty(len(signs), len(noise), frames.shape[1], network.sizes[-1])
+    still = np.zeros((1, sum(network.sizes[1:])), np.float32)
+
+    def one(draw: int, column: int) -> None:
+        member, start = [], 0
+        for (weight, bias), sigma in zip(layers, sigmas, strict=True):
+            scale, middle = np.float32(signs[column] * sigma), start + weight.size
+            end = middle + bias.size
+            own = noise[draw, start:middle].reshape(weight.shape) * scale
+            own += weight
+            member.append((own, bias + scale * noise[draw, middle:end]))
+            start = end
+        run = PopulationPass(network, frames, events=events, layers=member, run=in_turn)
+        outputs[column, draw] = run.outputs(still)[0, 0]
+
+    in_threads(one, [(draw, column) for draw in range(len(noise)) for column in range(len(signs))])
+    return outputs
 
 
 def fitness(network: SpikingNetwork, outputs: Tensor, labels: Tensor) -> Tensor:

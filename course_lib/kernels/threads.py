@@ -15,6 +15,11 @@ def in_threads(function: Callable, jobs: Iterable[tuple], *arguments) -> list:
     jobs = list(jobs)
     threads = min(torch.get_num_threads(), len(jobs))
     if threads <= 1:
-        return [function(*job, *arguments) for job in jobs]
+        return in_turn(function, jobs, *arguments)
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(lambda job: function(*job, *arguments), jobs))
+
+
+def in_turn(function: Callable, jobs: Iterable[tuple], *arguments) -> list:
+    """The same in the calling thread."""
+    return [function(*job, *arguments) for job in jobs]
