@@ -25,7 +25,6 @@ import torch
 from torch import Tensor
 
 from course_lib.estimators.base import Estimator, check_batch
-from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.es import EvolutionStrategy
 from course_lib.guards import TrainingStopped
 from course_lib.network import SpikingNetwork
@@ -51,13 +50,6 @@ def shares(draws: int, chunk: int, processes: int) -> list[range]:
     return [range(start, stop) for start, stop in zip(cuts[:-1], cuts[1:], strict=True)]
 
 
-def chunk_size(estimator: EvolutionStrategy, network: SpikingNetwork, frames: Tensor) -> int:
-    """How many draws the estimator evaluates together, so that a share must not cut them apart."""
-    if isinstance(estimator, EGGROLL) and not estimator.uses_fused(network, frames):
-        return estimator.chunk
-    return 1
-
-
 class Shared(Estimator):
     """An evolution strategy whose population is shared among processes.
 
@@ -75,7 +67,7 @@ class Shared(Estimator):
                 "one of these, or train in one process, without torchrun"
             )
         self.estimator, self.processes, self.verify_every = estimator, processes, verify_every
-        self.shares = shares(estimator.draws, 1, processes.size)
+        self.shares = shares(estimator.draws, getattr(estimator, "chunk", 1), processes.size)
         self.generations, self.seconds, self.interrupted = 0, 0.0, False
         self.agreed: tuple[float, bool] | None = None
 
@@ -91,9 +83,6 @@ class Shared(Estimator):
         check_batch(network, frames, labels)
         if self.generations < 2 or step % self.verify_every == 0:
             self.verify(network, frames, labels, step)
-        self.shares = shares(
-            self.estimator.draws, chunk_size(self.estimator, network, frames), self.processes.size
-        )
         with torch.no_grad():
             own = self.shares[self.processes.rank]
             fitness = self.estimator.evaluate(network, frames, labels, step, own)

@@ -32,8 +32,10 @@ from course_lib.training import fit
 
 SIZES = (2312, 12, 7, 10)
 ESTIMATORS = {
-    "11 draws": lambda: EGGROLL(22, 0.05, rank=2),
-    "13 draws, not mirrored": lambda: EGGROLL(13, 0.05, mirrored=False, shaping="z_score"),
+    "11 draws": lambda: EGGROLL(22, 0.05, rank=2, chunk=1),
+    "chunks of 3, not mirrored": lambda: EGGROLL(
+        13, 0.05, mirrored=False, chunk=3, shaping="z_score"
+    ),
     "readable, chunks of 3, 3, 3 and 2": lambda: EGGROLL(22, 0.05, chunk=3, kernel="readable"),
     "full rank, 5 draws": lambda: ES(10, 0.05),
 }
@@ -121,9 +123,9 @@ def test_one_to_four_processes_end_with_the_same_bits(tmp_path):
 
 
 def clocks_and_interrupts(rank, size, folder):
-    shared = Shared(EGGROLL(8, 0.05), Processes(rank, size))
+    shared = Shared(EGGROLL(8, 0.05, chunk=1), Processes(rank, size))
     timed = train(shared, shared.agree, steps=None, seconds=1.0, decay="linear")
-    shared = Interrupted(EGGROLL(8, 0.05), Processes(rank, size))
+    shared = Interrupted(EGGROLL(8, 0.05, chunk=1), Processes(rank, size))
     own = Path(folder) / f"run-{rank}"
     try:
         train(shared, shared.agree, folder=own)
@@ -154,7 +156,7 @@ def differences(rank, size, folder):
     frames, labels = data().frames(range(8)), data().labels[:8]
 
     def message(change, estimator=None, verify_every=100, **batch):
-        estimator = estimator or EGGROLL(8, 0.05)
+        estimator = estimator or EGGROLL(8, 0.05, chunk=1)
         shared = Shared(estimator, Processes(rank, size), verify_every)
         given = {"network": copy.deepcopy(network), "frames": frames, "labels": labels} | batch
         with torch.no_grad():
@@ -175,7 +177,7 @@ def differences(rank, size, folder):
 
     changed = frames.flip(0) if rank == 1 else frames
     return [message(same), message(other), message(same, frames=changed),
-            message(same, EGGROLL(8, 0.05, seed=1 if rank == 1 else 0))]  # fmt: skip
+            message(same, EGGROLL(8, 0.05, chunk=1, seed=1 if rank == 1 else 0))]  # fmt: skip
 
 
 def test_processes_that_hold_other_numbers_say_so(tmp_path):
@@ -238,9 +240,7 @@ def test_the_lead_speaks_for_all_and_others_get_copies_of_its_checkpoint(tmp_pat
 @given(st.integers(0, 300), st.integers(1, 40), st.integers(1, 50))
 def test_shares_are_whole_chunks_in_order_and_as_even_as_can_be(draws, chunk, processes):
     if -(-draws // chunk) < processes:
-        with pytest.raises(
-            ValueError, match=f"{draws} draws in chunks of {chunk} cannot"
-        ):
+        with pytest.raises(ValueError, match=f"{draws} draws in chunks of {chunk} cannot"):
             shares(draws, chunk, processes)
         return
     cut = shares(draws, chunk, processes)
@@ -263,12 +263,14 @@ def test_one_process_alone_is_served_too(tmp_path):
 def test_methods_without_a_population_and_small_ones_are_refused():
     with pytest.raises(ValueError, match="SurrogateBPTT cannot be shared among 3 processes.*egg"):
         Shared(SurrogateBPTT(), Processes(0, 3))
+    with pytest.raises(ValueError, match="128 draws in chunks of 8 .* among 17 .*lower --chunk"):
+        Shared(EGGROLL(256), Processes(0, 17))
     with pytest.raises(ValueError, match="of 2 draws .* among 3 processes: raise --population"):
         Shared(ES(4), Processes(0, 3))
 
 
 def test_the_report_says_what_travelled():
-    shared = Shared(EGGROLL(16), Processes(0, 3))
+    shared = Shared(EGGROLL(64), Processes(0, 3))
     shared.generations, shared.processes.received = 10, 3440
     text = report(shared, SpikingNetwork((2312, 256, 10)))
     assert "3; each received 344 bytes a generation (a gradient: 2,378,792)" in text
