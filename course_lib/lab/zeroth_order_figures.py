@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from course_lib.lab.figures import COLOURS, as_array, series
 
@@ -52,13 +53,13 @@ def smoothed(ax: Axes, axis, stairs, curves: dict) -> Axes:
 def secant(ax: Axes, positions, losses, sigma: float) -> Axes:
     """Losses (n,) along a line, and the chord that a two-point estimate draws from −σ to σ."""
     losses = as_array(losses, 1, "losses")
-    ax.plot(positions, losses, color=COLOURS["blue"], drawstyle="steps-mid", linewidth=1.4,
-            label="loss")  # fmt: skip
+    ax.plot(positions, losses, color=COLOURS["blue"], linewidth=1.4, label="loss")
     ends = np.interp([-sigma, sigma], positions, losses)
     ax.plot([-sigma, sigma], ends, color=COLOURS["vermilion"], marker="o", linestyle="--",
             label="two-point estimate")  # fmt: skip
     ax.plot([0], np.interp([0], positions, losses), "X", color=COLOURS["black"], markersize=9,
             label="where we are")  # fmt: skip
     ax.set(xlabel="distance along one random direction", ylabel="loss (nats)")
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.legend()
     return ax

@@ -12,14 +12,14 @@ from course_lib.lab.widgets.localzo import localzo_draws
 from course_lib.lab.widgets.neurons import lif_neuron
 from course_lib.lab.widgets.surrogates import surrogate_slope
 from course_lib.lab.widgets.sweep import Sweep
-from course_lib.lab.widgets.zeroth_order import zeroth_order
+from course_lib.lab.widgets.zeroth_order import zeroth_order_training
 
 #: every widget of a lesson; the tests try each at the extremes of its controls
 WIDGETS = {
     "event_bins": event_bins,
     "lif_neuron": lif_neuron,
     "surrogate_slope": surrogate_slope,
-    "zeroth_order": zeroth_order,
+    "zeroth_order_training": zeroth_order_training,
     "localzo_draws": localzo_draws,
     "population_search": population_search,
     "momentum_feedback": momentum_feedback,

@@ -19,7 +19,7 @@ from course_lib.network import SpikingNetwork
 
 CLASSES, HIDDEN = 4, 8  # digits 0 to 3
 STEPS, BATCH, TRAINED, TESTED = 60, 64, 1024, 200
-LINE = 201  # places at which the loss along a direction is drawn
+LINE = 601  # places at which the loss along a direction is drawn
 
 
 class Digits(NamedTuple):
@@ -166,7 +166,7 @@ def render_zeroth_order(values: dict) -> tuple[bytes, str, str]:
     return png(figure), numbers, alt + numbers
 
 
-def zeroth_order() -> Sweep:
+def zeroth_order_training() -> Sweep:
     """Lesson 04: scale σ, directions n, weights d."""
     return Sweep(
         render_zeroth_order,
