@@ -17,6 +17,7 @@ import torch
 from course_lib.events.files import write_atomic
 from course_lib.localzo_benchmark import Table, localzo, sparsegrad
 from course_lib.machine import machine, revision
+from course_lib.scaling_benchmark import scaling
 
 
 def interleaved(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
@@ -74,6 +75,7 @@ def generation(repeats: int) -> dict[str, float]:
 
 BENCHMARKS = {"frames": frames, "generation": generation}
 BENCHMARKS |= {"localzo": localzo, "sparsegrad": sparsegrad}
+BENCHMARKS |= {"scaling": scaling}
 
 
 def main(names: list[str], repeats: int, path: Path | None) -> int:

@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_study(commands)
     add_data(commands)
     add_bench(commands)
+    add_scaling(commands)
     add_lessons(commands)
     return parser
 
@@ -240,6 +241,21 @@ def run_bench(options) -> int:
     from course_lib.benchmarks import main
 
     return main(options.names, options.repeats, options.json)
+
+
+def add_scaling(commands) -> None:
+    scaling = commands.add_parser(
+        "scaling", help="time a generation shared among processes, and predict it for 1,000"
+    )
+    scaling.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    scaling.add_argument("--repeats", type=int, default=7, help="medians of so many; default: 7")
+    scaling.set_defaults(run=run_scaling)
+
+
+def run_scaling(options) -> int:
+    from course_lib.scaling_benchmark import main
+
+    return main(options.repeats, options.json)
 
 
 def add_lessons(commands) -> None:
