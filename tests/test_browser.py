@@ -33,6 +33,7 @@ WIDGETS = {
     "02_spikes": (2, "End", "saturation", "I = 1.30"),
     "03_surrogates": (0, "ArrowRight", "k = 6.31,", "k = 0.0631,"),
     "05_localzo": (0, "End", "m = 20,", "m = 1,"),
+    "08_opzo": (0, "ArrowRight", "α = 0.316,", "α = 0.00316,"),
 }
 
 

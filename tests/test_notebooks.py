@@ -278,6 +278,15 @@ BREAKS = {
         "05_localzo", "estimators/localzo.py",
         "return self.smoothing.surrogate(distance) * (distance.abs() < self.threshold)",
         "return self.smoothing.surrogate(distance)"),
+    "noise not divided by its scale": (
+        "08_opzo", "estimators/opzo.py", "alpha=self._share / self.alpha", "alpha=self._share"),
+    "feedback that forgets what it should keep": (
+        "08_opzo", "estimators/opzo.py",
+        "feedback.mul_(self.momentum).add_(estimate, alpha=1 - self.momentum)",
+        "feedback.mul_(1 - self.momentum).add_(estimate, alpha=self.momentum)"),
+    "an error of the wrong sign": (
+        "08_opzo", "estimators/online.py", "(torch.softmax(logits, dim=1) - target)",
+        "(target - torch.softmax(logits, dim=1))"),
     "polarity turned round": (
         "01_events", "events/saccades.py", 'events["p"] = keys % 2', 'events["p"] = 1 - keys % 2'),
 }  # fmt: skip

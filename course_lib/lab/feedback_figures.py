@@ -1,4 +1,4 @@
-"""Pictures of learned feedback: how well it points, what it costs, what it teaches."""
+"""Pictures of learned feedback: how well it points, and what it teaches."""
 
 from collections.abc import Mapping, Sequence
 
@@ -38,15 +38,6 @@ def accuracies(ax: Axes, steps, curves: Mapping) -> Axes:
     _lines(ax, steps, curves, 100)
     ax.axhline(10, color=COLOURS["black"], linewidth=1, linestyle=":")
     ax.set(xlabel="training step", ylabel="accuracy (%)", ylim=(0, 100))
-    return ax
-
-
-def memory(ax: Axes, steps, curves: Mapping) -> Axes:
-    """Peak memory in megabytes against the number of time steps: ``{"label": bytes, …}``."""
-    _lines(ax, steps, curves, 1e-6)
-    ax.set(xlabel="time steps T", ylabel="peak memory (MB)")
-    ax.set_ylim(bottom=0)
-    ax.legend()
     return ax
 
 

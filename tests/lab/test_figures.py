@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from course_lib.events import load_digits, simulate
-from course_lib.lab import event_figures, figures, gradient_figures, neuron_figures
+from course_lib.lab import (
+    event_figures,
+    feedback_figures,
+    figures,
+    gradient_figures,
+    neuron_figures,
+)
 from course_lib.lab.picture import Caption, Picture, new_figure, png, show
 
 RANDOM = np.random.default_rng(0)
@@ -39,6 +45,9 @@ DRAWINGS = {
         gradient_figures.field,
         [np.arange(6), np.arange(5), RANDOM.random((5, 6)), RANDOM.random((2, 5, 6)) - 0.5],
     ),
+    "cosines": (feedback_figures.cosines, [np.arange(20), {"a": SPIKES[:, 0], "b": SPIKES[:, 1]}]),
+    "accuracies": (feedback_figures.accuracies, [np.arange(20), {"a": SPIKES[:, 0]}]),
+    "grouped_bars": (feedback_figures.grouped_bars, [{"a": SPIKES[:2, 0]}, ["x", "y"]]),
     "levels": (event_figures.levels, [SPIKES[:, 0], SPIKES[:, 1], [3], [4, 5]]),
     "stream": (event_figures.stream, [EVENTS]),
     "rate": (event_figures.rate, [{"one": SPIKES[0], "other": SPIKES[1]}, 5]),
@@ -171,3 +180,24 @@ def test_a_picture_carries_its_words(capsys):
     assert "a &lt; b" in page and "words &amp; more" in page and "<details>" in page
     with pytest.raises(ValueError, match="description in words"):
         show(new_figure()[0], "Figure 1.", " ")
+
+
+def test_a_curve_looks_the_same_in_neighbouring_pictures():
+    _, (left, right) = new_figure(1, 2)
+    both = {"a": [0.0, 1.0], "b": [1.0, 0.0]}
+    feedback_figures.cosines(left, [1, 2], both)
+    feedback_figures.cosines(right, [1, 2], {"b": both["b"]}, names=both)
+    one, other = left.get_lines()[-1], right.get_lines()[-1]
+    assert one.get_label() == other.get_label() == "b"
+    assert (one.get_color(), one.get_marker()) == (other.get_color(), other.get_marker())
+
+
+def test_grouped_bars_stand_where_their_group_is():
+    ax = new_figure()[1]
+    feedback_figures.grouped_bars(ax, {"BPTT": [1.0, 2.0], "OPZO": [3.0, 4.0]}, ["x", "y"])
+    heights = [bar.get_height() for container in ax.containers for bar in container]
+    assert heights == [1.0, 3.0, 2.0, 4.0]
+    places = [bar.get_x() + bar.get_width() / 2 for bar in ax.containers[0]]
+    np.testing.assert_allclose(np.diff(places), 1)
+    with pytest.raises(ValueError, match="1 values for the 2 names"):
+        feedback_figures.grouped_bars(ax, {"BPTT": [1.0]}, ["x", "y"])
