@@ -78,7 +78,7 @@ def render_feedback(values: dict) -> tuple[bytes, str, str]:
             right, steps, {"OPZO": accuracies, "OTTT, exact feedback": reference()}
         )
         right.set_title(f"test accuracy, {len(recordings()[2])} recordings")
-        right.legend(loc="lower right")
+        right.legend(loc="lower right", bbox_to_anchor=(1, 0.1))
     numbers = (
         f"α = {alpha:.3g}, λ = {momentum:g} (memory of {1 / (1 - momentum):.0f} "
         f"{'batch' if momentum == 0 else 'batches'}), M from {START[start]}: after {STEPS} steps "
