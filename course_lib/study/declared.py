@@ -12,25 +12,27 @@ ONE, TWO = "2312-256-10", "2312-200-200-10"
 HIDDEN = {ONE: (256,), TWO: (200, 200)}
 #: ten passes over the 4,000 training recordings; everything else is methods.GRADIENT
 SETTINGS = {"steps": 620, "readout": "membrane"}
-#: the search, the same for all rows
-RATES = {"lr": (0.001, 0.003, 0.006)}
-#: of ψ, for all methods that have one: on the validation set BPTT, OTTT and OPZO do better with it
-#: than with the steeper default of 10, which lets fewer neurons learn
+#: the search where a row says all else
+RATES = tuple({"lr": lr} for lr in (0.001, 0.003, 0.006))
+#: slope of ψ for all methods that have one, unless the search finds a steeper one better
 SLOPE = 2.5
 WITH_SLOPE = ("bptt", "ottt", "opzo", "dfa", "zo")
+#: the same number of trials for all: the rate, then a method's own shape, the slope of ψ or λ
+SLOPES = (*RATES, {"lr": 0.003, "slope": 5.0}, {"lr": 0.003, "slope": 10.0})
+SHAPES = (*RATES, *({"lr": 0.003, "distribution": name} for name in ("uniform", "laplace")))
 
 
-def row(label, method, network, *, group=None, options=None, **settings) -> Row:
+def row(label, method, network, *, group=None, options=None, search=None, **settings) -> Row:
     options = ({"slope": SLOPE} if method in WITH_SLOPE else {}) | (options or {})
     settings = {"method": method, "options": options, "hidden": HIDDEN[network], **settings}
-    return Row(label, settings, network if group is None else group)
+    return Row(label, settings, network if group is None else group, search)
 
 
-def smoothed(method, network, *, group=None, label=None, steps=None, **options) -> Row:
+def smoothed(method, network, *, group=None, label=None, steps=None, search=None, **options) -> Row:
     name = {"localzo": "LocalZO", "sparsegrad": "SparseGrad"}[method]
     label = label or f"{name}, δ {options['delta']:g}, m {options['samples']}"
     extra = {} if steps is None else {"steps": steps}
-    return row(label, method, network, group=group, options=options, **extra)
+    return row(label, method, network, group=group, options=options, search=search, **extra)
 
 
 def _methods(network: str) -> tuple[Row, ...]:
@@ -39,10 +41,10 @@ def _methods(network: str) -> tuple[Row, ...]:
         row("BPTT", "bptt", network),
         row("OTTT", "ottt", network),
         *(
-            smoothed("localzo", network, delta=delta, samples=samples)
+            smoothed("localzo", network, search=SHAPES, delta=delta, samples=samples)
             for delta in (0.5, 0.05) for samples in (1, 5, 20)
         ),
-        smoothed("sparsegrad", network, delta=0.5, samples=5),
+        smoothed("sparsegrad", network, search=SHAPES, delta=0.5, samples=5),
         row("OPZO", "opzo", network),
         row("OPZO, mirrored noise", "opzo", network, options={"mirrored": True}),
         *(local if network == TWO else ()),
@@ -57,7 +59,7 @@ METHODS = Study(
     question="How close to BPTT does each come on the same network, data, steps and search?",
     rows=_methods(ONE) + _methods(TWO),
     settings=SETTINGS,
-    grid=RATES,
+    search=SLOPES,
 )
 
 REAL = Study(
@@ -66,7 +68,7 @@ REAL = Study(
     question="Does the order of the methods hold on 1,000 real N-MNIST recordings?",
     rows=_methods(ONE) + _methods(TWO),
     settings=SETTINGS | {"steps": 330},
-    grid=RATES,
+    search=SLOPES,
     source="nmnist",
 )
 
@@ -85,7 +87,7 @@ START = Study(
     question="What does a large random start of the readout's weights cost, and whom?",
     rows=(*_starts("BPTT", "bptt"), *_starts("OPZO", "opzo")),
     settings=SETTINGS,
-    grid=RATES,
+    search=SLOPES,
 )
 
 LOCALZO = Study(
@@ -105,7 +107,7 @@ LOCALZO = Study(
         ),
     ),
     settings=SETTINGS,
-    grid=RATES,
+    search=RATES,
     columns=("chosen", "accuracy", "difference", "cpu", "active", "speedup", "spikes"),
 )  # fmt: skip
 
@@ -119,7 +121,7 @@ SPARSEGRAD = Study(
         for method in ("localzo", "sparsegrad")
     ),
     settings=SETTINGS,
-    grid=RATES,
+    search=RATES,
     columns=("chosen", "accuracy", "difference", "cpu", "active", "speedup", "spikes"),
 )
 
@@ -143,7 +145,7 @@ OPZO = Study(
           for value in (0.2, 0.05, 1.0)),
     ),
     settings=SETTINGS,
-    grid=RATES,
+    search=RATES,
     columns=("chosen", "accuracy", "difference", "cpu", "spikes"),
 )  # fmt: skip
 

@@ -1,15 +1,14 @@
 """What a study is, and the runs that it takes.
 
-Every row gets the same search: each combination of its grid is one trial, a whole run with the seed
-SEARCH_SEED. (Half as long, trials favoured learning rates that were too high for whole runs.) The
-choice is the trial with the highest validation accuracy, the lower validation loss where two are
-equal. Then come the final runs, one a seed, 1 … n: seeds that the search has not seen. Only these
-read the test set, once each.
+Every row gets a search of the same number of trials, whole runs with the seed SEARCH_SEED. (Half as
+long, trials favoured learning rates that were too high for whole runs.) The choice is the trial
+with the highest validation accuracy, the lower validation loss where two are equal. Then come the
+final runs, one a seed, 1 … n: seeds that the search has not seen. Only these read the test set,
+once each.
 """
 
 import dataclasses
 import hashlib
-import itertools
 import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -30,13 +29,13 @@ SHAPING = (
 @dataclass(frozen=True)
 class Row:
     """label: unique within its group; settings: fields of RunConfig, on top of the study's;
-    grid: of the search, in place of the study's: setting or option → values;
+    search: in place of the study's;
     path: who trains, where the kind is "alignment": see ``alignment.along``."""
 
     label: str
     settings: dict[str, Any]
     group: str = ""
-    grid: dict[str, tuple] | None = None
+    search: tuple[dict[str, Any], ...] | None = None
     path: str | None = None
 
     @property
@@ -49,7 +48,7 @@ class Study:
     """Everything that defines a study.
 
     title, question: for people.    rows: see ``Row``.    settings: shared by all rows.
-    grid:     of the search.
+    search:   what is tried, a dict of settings and options for each trial.
     seeds:    how many final runs a row has unless the command says otherwise.
     source:   "saccade-digits", or "nmnist": the command then takes ``--data``.
     kind:     how a run is made and shown: "training" or "alignment".
@@ -64,7 +63,7 @@ class Study:
     question: str
     rows: tuple[Row, ...]
     settings: dict[str, Any] = field(default_factory=dict)
-    grid: dict[str, tuple] = field(default_factory=dict)
+    search: tuple[dict[str, Any], ...] = ()
     seeds: int = 3
     source: str = "saccade-digits"
     kind: str = "training"
@@ -80,11 +79,8 @@ class Study:
             raise ValueError(f"study {self.name}: the search is not equal for all rows: {trials}")
 
     def choices(self, row: Row) -> list[dict[str, Any]]:
-        """Every combination of the row's grid; one empty choice if there is nothing to search."""
-        grid = self.grid if row.grid is None else row.grid
-        return [
-            dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())
-        ]
+        """What is tried for the row; one empty choice if there is nothing to search."""
+        return list(self.search if row.search is None else row.search) or [{}]
 
     def pick(self, wanted: list[str] | None) -> list[Row]:
         """The rows of these names or labels (all if None). Raises ValueError for unknown ones."""

@@ -69,8 +69,7 @@ def gather(study: Study, store: Store, splits: Splits) -> dict[str, Any]:
             "recordings": " / ".join(f"{len(part):,}" for part in splits[:3]),
         },
         "search": {
-            "trials": len(study.choices(study.rows[0])), "grid": study.grid,
-            "seed": SEARCH_SEED, "rule": RULE,
+            "trials": len(study.choices(study.rows[0])), "seed": SEARCH_SEED, "rule": RULE,
         },
         "settings": study.settings, "columns": study.columns,
         "machines": machines, "rows": rows,
@@ -97,7 +96,7 @@ def _gather_row(study: Study, row: Row, store: Store) -> dict[str, Any] | None:
         "label": row.label, "group": row.group, "method": config.method,
         "sizes": [2312, *config.hidden, 10], "readout": config.readout,
         "options": config.options, "lr": config.lr, "steps": config.steps,
-        "grid": study.grid if row.grid is None else row.grid, "chosen": choice,
+        "tried": study.choices(row), "chosen": choice,
         "trials": tried, "runs": runs, "summary": summarise(runs),
     }  # fmt: skip
 

@@ -31,9 +31,8 @@ def _mean(row: dict, name: str, form: str, scale: float = 1.0) -> str:
     return "–" if found is None else format(scale * found["mean"], form)
 
 
-def chosen(row: dict) -> str:
-    return ", ".join(f"{k} {v:g}" if isinstance(v, float | int) else f"{k} {v}"
-                     for k, v in row["chosen"].items()) or "–"  # fmt: skip
+def named(choice: dict) -> str:
+    return ", ".join(f"{name} {value}" for name, value in choice.items()) or "–"
 
 
 def _stopped(row: dict) -> str:
@@ -53,7 +52,7 @@ def _speedup(row: dict) -> str:
 
 #: key → (heading, cell of a row in the results)
 COLUMNS = {
-    "chosen": ("search's choice", lambda row, result: chosen(row)),
+    "chosen": ("search's choice", lambda row, result: named(row["chosen"])),
     "n": ("n", lambda row, result: str(row["summary"]["n"])),
     "accuracy": (
         "accuracy", lambda row, result: percent(row["summary"]["test_accuracy"]) + _stopped(row)
@@ -118,13 +117,12 @@ def setup(result: dict) -> str:
     shared = ", ".join(f"{key} {value}" for key, value in result["settings"].items())
     lines.append(f"- **Settings of all rows:** {shared}; the rest as `methods.py` has it.")
     if search["trials"] > 1:
-        grids = dict.fromkeys(
-            "; ".join(f"{k} {', '.join(map(str, v))}" for k, v in row["grid"].items())
-            for row in result["rows"]
+        tried = dict.fromkeys(
+            "; ".join(named(choice) for choice in row["tried"]) for row in result["rows"]
         )
         lines.append(
             f"- **Search:** {search['trials']} trials a row, whole runs with seed "
-            f"{search['seed']}; {search['rule']}. Grids: {' / '.join(grids)}."
+            f"{search['seed']}; {search['rule']}. Tried: {' / '.join(tried)}."
         )
     seeds = ", ".join(map(str, sorted({run["seed"] for run in runs})))
     lines.append(f"- **Seeds of the final runs:** {seeds}.")

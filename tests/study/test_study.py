@@ -16,6 +16,7 @@ from course_lib.study.declared import STUDIES
 from course_lib.study.plan import Row, Study
 from course_lib.study.store import Store
 
+DELTAS = ({"lr": 0.001, "delta": 0.5}, {"lr": 0.01, "delta": 0.5})
 TINY = Study(
     name="tiny",
     title="A tiny study",
@@ -23,10 +24,10 @@ TINY = Study(
     rows=(
         Row("BPTT", {"method": "bptt"}, "net"),
         Row("DFA", {"method": "dfa"}, "net"),
-        Row("LocalZO", {"method": "localzo"}, "net", grid={"lr": (0.001, 0.01), "delta": (0.5,)}),
+        Row("LocalZO", {"method": "localzo"}, "net", search=DELTAS),
     ),
     settings={"hidden": (8,), "batch_size": 8, "steps": 3},
-    grid={"lr": (0.001, 0.01)},
+    search=({"lr": 0.001}, {"lr": 0.01}),
     seeds=2,
     columns=("chosen", "n", "accuracy", "difference", "cpu", "wall", "memory", "forward", "spikes",
              "active", "speedup"),
@@ -190,7 +191,7 @@ def test_the_budget_ends_a_study_between_runs(made, capsys):
 
 def test_a_run_that_cannot_go_on_is_told_of(monkeypatch):
     silent = {**TINY.settings, "weight_sd": (1e-9, 1e-9)}
-    dead = replace(TINY, settings=silent, grid={"lr": (1e-9, 1e-8)})
+    dead = replace(TINY, settings=silent, search=({"lr": 1e-9}, {"lr": 1e-8}))
     monkeypatch.setitem(STUDIES, "tiny", dead)
     assert study("tiny", "--rows", "DFA", "--seeds", 1) == 0
     (run,) = stored()["rows"][0]["runs"]
@@ -238,14 +239,15 @@ def test_the_search_is_equal_for_all():
     for declared in STUDIES.values():
         assert len({len(declared.choices(row)) for row in declared.rows}) == 1
     with pytest.raises(ValueError, match="the search is not equal"):
-        replace(TINY, rows=(TINY.rows[0], Row("x", {"method": "dfa"}, grid={"lr": (0.1,)})))
+        replace(TINY, rows=(TINY.rows[0], Row("x", {"method": "dfa"}, search=({"lr": 0.1},))))
     with pytest.raises(ValueError, match="two rows have the same name"):
         replace(TINY, rows=(TINY.rows[0], TINY.rows[0]))
 
 
 def test_the_choice_is_the_best_accuracy_then_the_lowest_loss(tmp_path):
     jobs = plan.trials(
-        replace(TINY, grid={"lr": (1.0, 2.0, 3.0)}, rows=TINY.rows[:1]), TINY.rows[0]
+        replace(TINY, search=({"lr": 1.0}, {"lr": 2.0}, {"lr": 3.0}), rows=TINY.rows[:1]),
+        TINY.rows[0],
     )
     store = Store(tmp_path)
     for job, accuracy, loss in zip(jobs, (0.8, 0.9, 0.9), (0.1, None, 0.4), strict=True):
