@@ -2,7 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
 from course_lib.lab.figures import COLOURS, as_array, series
 
@@ -17,7 +17,7 @@ def cloud(ax: Axes, estimates, truth, reach: float) -> Axes:
     ):
         ax.plot(*values, marker, color=colour, markersize=9, fillstyle="none" if marker == "o"
                 else "full", markeredgewidth=2 if marker == "o" else 0, label=label)  # fmt: skip
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="first entry", aspect="equal")
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="first entry")
     return ax
 
 
@@ -35,6 +35,10 @@ def measured(ax: Axes, axis, values: dict, predicted: dict, log: bool = True) ->
                     label=label, **look)  # fmt: skip
     if log:
         ax.set(xscale="log", yscale="log")
+        ax.set_xticks(axis, [f"{value:,g}" for value in axis])
+        ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+        ax.minorticks_off()
     ax.legend()
     return ax
 

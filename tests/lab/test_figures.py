@@ -11,6 +11,7 @@ from course_lib.lab import (
     figures,
     gradient_figures,
     neuron_figures,
+    zeroth_order_figures,
 )
 from course_lib.lab.picture import Caption, Picture, new_figure, png, show
 
@@ -35,6 +36,20 @@ DRAWINGS = {
     "voltage": (neuron_figures.voltage, [SPIKES[:, 0] - 0.2, SPIKES[:, 0], 1.0]),
     "fi_curve": (neuron_figures.fi_curve, [SPIKES[:, 0], SPIKES[:, 1], SPIKES[:, 2]]),
     "scale_sweep": (neuron_figures.scale_sweep, [np.arange(1, 21), {"share": SPIKES[:, 0]}]),
+    "cloud": (zeroth_order_figures.cloud, [RANDOM.random((30, 2)), np.ones(2), 3.0]),
+    "measured": (
+        zeroth_order_figures.measured,
+        [
+            np.arange(1, 9),
+            {"a": (1 + RANDOM.random(8), RANDOM.random(8) / 9)},
+            {"b": 1 + RANDOM.random(8)},
+        ],
+    ),
+    "smoothed": (
+        zeroth_order_figures.smoothed,
+        [np.arange(20), SPIKES[:, 0], {"a": SPIKES[:, 1], "b": SPIKES[:, 2]}],
+    ),
+    "secant": (zeroth_order_figures.secant, [np.arange(20) - 10, RANDOM.random(20), 4.0]),
     "staircase": (gradient_figures.staircase, [np.arange(20), SPIKES[:, 0]]),
     "curves": (gradient_figures.curves, [np.arange(20), {"a": SPIKES[:, 0], "b": SPIKES[:, 1]}]),
     "surrogate": (gradient_figures.surrogate, [np.arange(20) - 10, SPIKES[:, 0], SPIKES[:, 1] - 1]),
@@ -143,6 +158,22 @@ def test_field_points_where_the_steps_go_and_shows_short_ones():
     assert lengths[1, 2] == pytest.approx(np.sqrt(5e-4))
     assert arrows.V.reshape(3, 4)[1, 2] / arrows.U.reshape(3, 4)[1, 2] == pytest.approx(4 / 3)
     assert np.count_nonzero(lengths) == 1
+
+
+def test_error_bars_are_two_standard_errors():
+    ax = zeroth_order_figures.measured(
+        new_figure()[1], [1, 10], {"a": (np.array([2.0, 4.0]), np.array([0.1, 0.2]))}, {}
+    )
+    segments = ax.containers[0].lines[2][0].get_segments()
+    assert [np.ptp(segment[:, 1]) for segment in segments] == pytest.approx([0.4, 0.8])
+
+
+def test_the_chord_joins_the_losses_at_minus_and_plus_sigma():
+    positions = np.linspace(-3, 3, 61)
+    ax = zeroth_order_figures.secant(new_figure()[1], positions, positions**2 + positions, 1.0)
+    chord = ax.get_lines()[1]
+    assert chord.get_xdata().tolist() == [-1, 1]
+    assert chord.get_ydata() == pytest.approx([0, 2])
 
 
 def test_confusion_shows_counts_and_refuses_what_is_not_square():

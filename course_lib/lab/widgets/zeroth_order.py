@@ -173,6 +173,6 @@ def zeroth_order_training() -> Sweep:
         {
             "sigma": log_slider("scale σ (of the weights' noise)", 0.1, -4, 1, 0.1),
             "directions": slider(ipw.IntSlider, "directions n a step", 8, 1, 32, 1),
-            "side": choice("weights d", [("76", 2), ("172", 4), ("556", 8), ("2,092", 16)]),
+            "side": choice("weights d", [("172", 4), ("556", 8), ("2,092", 16)]),
         },
     )
