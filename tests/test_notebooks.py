@@ -287,6 +287,17 @@ BREAKS = {
     "an error of the wrong sign": (
         "08_opzo", "estimators/online.py", "(torch.softmax(logits, dim=1) - target)",
         "(target - torch.softmax(logits, dim=1))"),
+    "readout that adds up its voltages": (
+        "04_zeroth_order", "network.py", "output.voltages).mean(dim=0)",
+        "output.voltages).sum(dim=0)"),
+    "readout without a leak": (
+        "04_zeroth_order", "lif.py",
+        "        voltage = beta * voltage + current\n        voltages.append(voltage)",
+        "        voltage = voltage + current\n        voltages.append(voltage)"),
+    "divided by σ twice": (
+        "04_zeroth_order", "estimators/es.py",
+        "layer.weight.grad.sub_(weight, alpha=draw_weight / sigma)",
+        "layer.weight.grad.sub_(weight, alpha=draw_weight / sigma**2)"),
     "polarity turned round": (
         "01_events", "events/saccades.py", 'events["p"] = keys % 2', 'events["p"] = 1 - keys % 2'),
 }  # fmt: skip
