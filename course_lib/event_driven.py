@@ -190,7 +190,7 @@ def _in_groups(function, batch: int, *arguments, numbered: bool = False) -> list
 
 @cache
 def _announce() -> None:
-    """Say so, once, if the kernels must be compiled first."""
+    """Say so on a terminal, once, if the kernels must be compiled first."""
     folder = Path(kernels.backpropagate.stats.cache_path)
-    if not any(folder.glob("layers.backpropagate-*.nbi")):
+    if sys.stderr.isatty() and not any(folder.glob("layers.backpropagate-*.nbi")):
         print("compiling the event-driven kernel, once (half a minute) …", file=sys.stderr)

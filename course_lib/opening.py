@@ -1,4 +1,4 @@
-"""How every notebook opens: a badge that opens it in Colab, and one set-up cell for all.
+"""How every notebook opens: a line that opens it in Colab, and one set-up cell for all.
 
 The address of the course stands in pyproject.toml alone; running a notebook with
 ``python -m course_lib lessons`` (or ``build``) writes both anew.
@@ -43,12 +43,14 @@ def repository() -> str:
 
 
 def badge(path: Path) -> str:
-    """The line that opens a notebook in Colab; of a solution, its exercises."""
+    """The line that opens a notebook in Colab; of a solution, its exercises.
+
+    A link without a picture: offline, a picture from elsewhere would be a broken one.
+    """
     here = path.parent.name
     folder = here if here == "notebooks" else f"exercises/{here}"
     address = repository().replace("https://github.com", "https://colab.research.google.com/github")
-    picture = "https://colab.research.google.com/assets/colab-badge.svg"
-    return f"[![Open in Colab]({picture})]({address}/blob/main/{folder}/{path.name})"
+    return f"[Open in Colab]({address}/blob/main/{folder}/{path.name})"
 
 
 def stamp(notebook, path: Path) -> None:
@@ -59,7 +61,7 @@ def stamp(notebook, path: Path) -> None:
     title = notebook.cells[0]
     head, _, rest = title.source.partition("\n")
     if head.startswith("# "):
-        rest = re.sub(r"^\n*\[!\[Open in Colab\].*\n*", "", rest).lstrip("\n")
+        rest = re.sub(r"^\n*\[!?\[?Open in Colab\].*\n*", "", rest).lstrip("\n")
         title.source = f"{head}\n\n{badge(path)}\n\n{rest}"
     for cell in notebook.cells:
         if cell.cell_type == "code":
