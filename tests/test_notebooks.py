@@ -278,6 +278,28 @@ BREAKS = {
         "05_localzo", "estimators/localzo.py",
         "return self.smoothing.surrogate(distance) * (distance.abs() < self.threshold)",
         "return self.smoothing.surrogate(distance)"),
+    "ties ranked by their place in the list": (
+        "06_evolution_strategies", "fitness.py",
+        "average_rank = last_rank - (count - 1).to(fitness.dtype) / 2",
+        "average_rank = last_rank.to(fitness.dtype)"),
+    "both members of a pair with one sign": (
+        "06_evolution_strategies", "estimators/es.py", "scale = sign * sigmas[index]",
+        "scale = sigmas[index]"),
+    "a population's mean taken twice": (
+        "06_evolution_strategies", "estimators/es.py",
+        "(shaped * shaped.new_tensor(self.signs)).sum(dim=1) / self.population",
+        "(shaped * shaped.new_tensor(self.signs)).mean(dim=1) / self.population"),
+    "noise of rank r without its 1/√r": (
+        "07_eggroll", "estimators/eggroll.py",
+        "scaled = a * (sigmas[index] / math.sqrt(self.rank))",
+        "scaled = a * sigmas[index]"),
+    "σ on both factors": (
+        "07_eggroll", "estimators/eggroll.py",
+        "scaled = a * (sigmas[index] / math.sqrt(self.rank))",
+        "scaled = a * (sigmas[index] ** 2 / math.sqrt(self.rank))"),
+    "one draw for every generation": (
+        "07_eggroll", "noise.py", "key=np.array([seed, generation], dtype=np.uint64)",
+        "key=np.array([seed, 0], dtype=np.uint64)"),
     "noise not divided by its scale": (
         "08_opzo", "estimators/opzo.py", "alpha=self._share / self.alpha", "alpha=self._share"),
     "feedback that forgets what it should keep": (

@@ -39,3 +39,24 @@ def runs(ax: Axes, losses: dict, passes: dict, window: int = 1) -> Axes:
     ax.set(ylabel="loss (nats)")
     ax.legend()
     return ax
+
+
+def densities(ax: Axes, samples: dict, reach: float = 5.0) -> Axes:
+    """Densities of samples with variance 1, against the standard Gaussian: ``{"r = 1": (n,), …}``.
+
+    The vertical axis is logarithmic, which turns the Gaussian into a parabola.
+    """
+    edges = np.linspace(-reach, reach, 61)
+    middle = (edges[1:] + edges[:-1]) / 2
+    ax.plot(
+        middle, np.exp(-(middle**2) / 2) / np.sqrt(2 * np.pi), color=COLOURS["black"],
+        linewidth=1.5, label="Gaussian",
+    )  # fmt: skip
+    for index, (label, values) in enumerate(samples.items()):
+        values = as_array(values, 1, label)
+        counts, _ = np.histogram(values, bins=edges)
+        density = np.where(counts > 0, counts, np.nan) / (len(values) * np.diff(edges))
+        ax.plot(middle, density, label=label, markevery=(2 * index, 8), **series(index))
+    ax.set(yscale="log", xlabel="entry of the noise E", ylabel="density", ylim=(3e-6, 3))
+    ax.legend()
+    return ax

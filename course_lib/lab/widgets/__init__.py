@@ -5,6 +5,7 @@ and the function that joins it to labelled controls. A render's answer depends o
 nothing is kept between calls but data that never change.
 """
 
+from course_lib.lab.widgets.eggroll import low_rank_search
 from course_lib.lab.widgets.events import event_bins
 from course_lib.lab.widgets.evolution import population_search
 from course_lib.lab.widgets.feedback import momentum_feedback
@@ -22,6 +23,7 @@ WIDGETS = {
     "zeroth_order_training": zeroth_order_training,
     "localzo_draws": localzo_draws,
     "population_search": population_search,
+    "low_rank_search": low_rank_search,
     "momentum_feedback": momentum_feedback,
 }
 

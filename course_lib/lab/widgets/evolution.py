@@ -18,7 +18,7 @@ PASSES = 960  # forward passes of a run, shared out over its generations
 
 @functools.cache
 def line() -> tuple[Tensor, Tensor]:
-    """Distances along the first draw's direction, and the fitness of the untrained network there."""
+    """Distances along the first draw's direction; fitness of the untrained network there."""
     network = small_network()
     distances = torch.linspace(-4, 4, 801, dtype=torch.float64)  # 4 σ at the largest σ
     noise = ES().noise(network, step=0, draw=0)
