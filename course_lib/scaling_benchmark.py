@@ -6,6 +6,7 @@ generations among two, interleaved with the same generation in one. Their proces
 beside the time that passes: it tells what two free cores would reach if these are busy.
 """
 
+import copy
 import json
 import os
 import statistics
@@ -18,6 +19,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from course_lib import scaling_page
 from course_lib.estimators import EGGROLL
 from course_lib.events import load_splits
 from course_lib.events.files import write_atomic
@@ -39,14 +41,23 @@ from course_lib.training import draw_batch
 SIZES, BATCH, POPULATIONS = (2312, 256, 10), 256, (64, 256, 1024)
 SETTING = "one generation of EGGROLL, rank 1, 2312-256-10, T = 10, batch 256, one thread a process"
 #: processes that share a population, and of which one's part is timed alone
+RESULTS = Path(__file__).resolve().parents[1] / "data" / "results" / "scaling.json"
 PARTS, MESSAGES = (1, 2, 4), (8, 1024, 65536, 1048576)
 
 
-def scaling(repeats: int) -> Table:
-    """One generation of EGGROLL, rank 1, 2312-256-10, population 1024: one process against two."""
-    pair = in_processes(2, _pair, repeats, (1024,))[1024]
-    result = Table({"one process": pair["alone"], "two processes": pair["shared"]})
-    result.text = pair_text(1024, pair)
+def scaling(repeats: int, quick: bool = False) -> Table:
+    """One generation of EGGROLL, T = 10, batch 256, population 1024 (quick: 64), in one process of
+    one thread and in two."""
+    population = 64 if quick else 1024
+    result, lines = Table(), []
+    for hidden, rank in ((256, 1), (256, 8), (1024, 1)):
+        pair = in_processes(2, _pair, repeats, (population,), hidden, rank)[population]
+        name = f"hidden {hidden}, rank {rank}"
+        for key, who in {"alone": "one process", "shared": "two"}.items():
+            result[f"{name}, {who}"] = pair[key]
+            result[f"{name}, {who}, processor time"] = pair[f"{key}_cpu"]
+        lines.append(f"{name}\n{pair_text(population, pair)}")
+    result.text = "\n".join(lines)
     return result
 
 
@@ -60,12 +71,16 @@ def pair_text(population: int, pair: dict) -> str:
 
 
 def main(repeats: int, path: Path | None) -> int:
-    """Measure, fit, print the model and write it as JSON if a path is given."""
+    """Measure, fit, print the model and write it as JSON if a path is given.
+
+    With data/results/scaling.json, the tables of scaling.md are renewed as well.
+    """
     if repeats < 1:
         raise ValueError(f"repeats is {repeats}; it must be at least 1")
     record = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(), "revision": revision(), "setting": SETTING, "repeats": repeats,
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         **measure(repeats),
     }  # fmt: skip
     record |= fitted(record)
@@ -73,6 +88,8 @@ def main(repeats: int, path: Path | None) -> int:
     if path:
         text = json.dumps(record, indent=1).encode()
         write_atomic(path, lambda stream: stream.write(text))
+        if path.resolve() == RESULTS.resolve():
+            scaling_page.update(record)
     return 0
 
 
@@ -138,9 +155,10 @@ def _start(rank: int, number: int, folder: str, work: Callable, arguments: tuple
 class Generations:
     """A network and its data, and generations of it."""
 
-    def __init__(self):
+    def __init__(self, hidden: int = SIZES[1]):
         self.train = load_splits(progress=False).train
-        self.network = SpikingNetwork(SIZES, weight_sd=(0.04, 0.2))
+        sizes = (SIZES[0], hidden, SIZES[-1])
+        self.network = SpikingNetwork(sizes, weight_sd=(0.04, 0.2))
         self.optimizer = torch.optim.Adam(self.network.parameters())
 
     def run(self, estimator, share: range | None = None) -> tuple[float, float]:
@@ -177,15 +195,23 @@ def _parts(rank: int, number: int, repeats: int) -> list[dict]:
             for (population, share), values in seconds.items()]  # fmt: skip
 
 
-def _pair(rank: int, number: int, repeats: int, populations: tuple[int, ...]) -> dict:
-    generations, found = Generations(), {}
+def _pair(
+    process: int,
+    number: int,
+    repeats: int,
+    populations: tuple[int, ...],
+    hidden: int = SIZES[1],
+    rank: int = 1,
+) -> dict:
+    generations, found = Generations(hidden), {}
     for population in populations:
-        alone, processes = EGGROLL(population, (0.014, 0.05)), Processes(rank, number)
-        shared = Shared(EGGROLL(population, (0.014, 0.05)), processes, verify_every=10**9)
+        alone = EGGROLL(population, (0.014, 0.05), rank=rank)
+        processes = Processes(process, number)
+        shared = Shared(copy.copy(alone), processes, verify_every=10**9)
         seconds: dict[str, list[float]] = {}
         for turn in range(repeats + 3):  # the first two generations are verified: warm up with them
             dist.barrier()
-            took = generations.run(alone) if rank == 0 else (0.0, 0.0)
+            took = generations.run(alone) if process == 0 else (0.0, 0.0)
             for tensor in generations.network.parameters():
                 dist.broadcast(tensor.data, src=0)  # the other sat that generation out
             before = processes.received
@@ -223,9 +249,9 @@ def describe(record: dict) -> str:
     compute, network = record["model"]["compute"], record["model"]["network"]
     lines = [
         ", ".join(f"{key} {value}" for key, value in record["machine"].items()),
-        record["setting"],
+        f"{record['setting']}; load of the machine before: {record['load']}",
         "",
-        "t = fixed + N · rebuild + ⌈N/K⌉ · member + (K − 1) · (latency + message / bandwidth)",
+        "t = fixed + N · rebuild + share · member + (K − 1) · (latency + message / bandwidth)",
         f"  fixed {1000 * compute['fixed']:.1f} ms, rebuild {1e6 * compute['rebuild']:.1f} µs, "
         f"member {1e6 * compute['member']:.0f} µs; latency {1e6 * network['latency']:.0f} µs, "
         f"bandwidth {network['bandwidth'] / 1e6:.0f} MB/s",

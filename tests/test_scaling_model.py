@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from course_lib import cli, scaling_benchmark
+from course_lib import cli, scaling_benchmark, scaling_page
 from course_lib.scaling_model import (
     NETWORKS,
     Compute,
@@ -72,6 +72,19 @@ def test_predictions_reach_a_thousand_processes():
         assert row["speed_up"] <= row["processes"] + 1e-9
         if row["processes"] > 1 and row["population"] == 1024:
             assert 100 * row["received_bytes"] < row["gradient_bytes"]
+
+
+def test_the_page_and_the_stored_results_agree(tmp_path):
+    record = json.loads(scaling_benchmark.RESULTS.read_text())
+    assert scaling_page.tables(record) in scaling_page.PAGE.read_text()
+    again = scaling_benchmark.fitted(record)
+    for part, constants in again["model"].items():
+        assert record["model"][part] == pytest.approx(constants), "fitted to what is stored"
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- scaling -->\nold\n<!-- end of scaling -->\nafter\n")
+    scaling_page.update(record, page)
+    assert page.read_text().startswith("before\n") and page.read_text().endswith("after\n")
+    assert "old" not in page.read_text() and scaling_page.tables(record) in page.read_text()
 
 
 @pytest.mark.slow
