@@ -5,41 +5,31 @@ every repeat runs each contestant once, and the table shows medians and their ra
 """
 
 import json
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
+from course_lib.bench.generation import generation, noise
+from course_lib.bench.live import live
+from course_lib.bench.neurons import lif
+from course_lib.bench.peers import jax, torcheggroll
+from course_lib.bench.room import memory
+from course_lib.bench.timing import Table, interleaved
 from course_lib.events.files import write_atomic
-from course_lib.localzo_benchmark import Table, localzo, sparsegrad
+from course_lib.localzo_benchmark import localzo, sparsegrad
 from course_lib.machine import machine, revision
 from course_lib.scaling_benchmark import scaling
 
 
-def interleaved(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each contestant; every one is run once before the clock starts."""
-    for run in contestants.values():
-        run()
-    seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(repeats):
-        for name, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in seconds.items()}
-
-
-def frames(repeats: int) -> dict[str, float]:
-    """Events to T = 10 clamped frames, 50 recordings: ours against tonic's ToFrame."""
+def frames(repeats: int, quick: bool = False) -> dict[str, float]:
+    """Events to T = 10 clamped frames, 50 recordings (quick: 5): ours against tonic's ToFrame."""
     import tonic
 
     from course_lib.events import SENSOR_SIZE, load_digits, pack, simulate
 
-    images = load_digits().images[::100]
+    images = load_digits().images[:: 1000 if quick else 100]
     recordings = [simulate(image, seed) for seed, image in enumerate(images)]
     to_frame = tonic.transforms.ToFrame(sensor_size=SENSOR_SIZE, n_time_bins=10)
     return interleaved(
@@ -51,35 +41,16 @@ def frames(repeats: int) -> dict[str, float]:
     )
 
 
-def generation(repeats: int) -> dict[str, float]:
-    """One generation, 2312-256-10, T = 10, batch 64, population 64, both readable plain torch."""
-    from course_lib.estimators import EGGROLL, ES
-    from course_lib.events import load_splits
-    from course_lib.network import SpikingNetwork
-
-    train = load_splits(progress=False).train
-    batch, labels = train.frames(range(64)), train.labels[:64]
-    network = SpikingNetwork((2312, 256, 10))
-    optimizer = torch.optim.Adam(network.parameters())
-
-    def step(estimator):
-        estimator.fill_grads(network, batch, labels)
-        optimizer.step()
-
-    methods = {f"EGGROLL, rank {r}": EGGROLL(population=64, rank=r) for r in (1, 4, 8)}
-    methods["full-rank ES, one member at a time"] = ES(population=64)
-    return interleaved(
-        {name: lambda estimator=e: step(estimator) for name, e in methods.items()}, repeats
-    )
+BENCHMARKS = {"frames": frames, "generation": generation, "noise": noise, "memory": memory}
+BENCHMARKS |= {"live": live, "lif": lif, "jax": jax, "torcheggroll": torcheggroll}
+BENCHMARKS |= {"localzo": localzo, "sparsegrad": sparsegrad, "scaling": scaling}
 
 
-BENCHMARKS = {"frames": frames, "generation": generation}
-BENCHMARKS |= {"localzo": localzo, "sparsegrad": sparsegrad}
-BENCHMARKS |= {"scaling": scaling}
+def main(names: list[str], repeats: int, path: Path | None, quick: bool = False) -> int:
+    """Run benchmarks, print a table each, and write them as JSON if a path is given.
 
-
-def main(names: list[str], repeats: int, path: Path | None) -> int:
-    """Run benchmarks, print a table each, and write them as JSON if a path is given."""
+    quick: small sizes, to see that everything works; the bars hold at full size.
+    """
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown or repeats < 1:
         raise ValueError(
@@ -92,11 +63,11 @@ def main(names: list[str], repeats: int, path: Path | None) -> int:
     for name in names or BENCHMARKS:
         benchmark = BENCHMARKS[name]
         print(f"\n{name}: {benchmark.__doc__.strip()}", flush=True)
-        medians = benchmark(repeats)
-        slowest = max(medians.values())
+        medians = benchmark(repeats, quick)
         if isinstance(medians, Table):
             print(medians.text)
         else:
+            slowest = max(medians.values())
             for contestant, seconds in medians.items():
                 print(f"  {contestant:38s} {1000 * seconds:10.2f} ms   {slowest / seconds:6.1f} ×")
         results[name] = medians
@@ -107,6 +78,7 @@ def main(names: list[str], repeats: int, path: Path | None) -> int:
             "machine": here,
             "revision": revision(),
             "repeats": repeats,
+            "quick": quick,
             "median_seconds": results,
         }
         text = json.dumps(record, indent=2).encode()

@@ -234,13 +234,14 @@ def add_bench(commands) -> None:
     bench.add_argument("names", nargs="*", metavar="NAME", help="default: every benchmark")
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     bench.add_argument("--repeats", type=int, default=7, help="medians of so many; default: 7")
+    bench.add_argument("--quick", action="store_true", help="small sizes, in seconds")
     bench.set_defaults(run=run_bench)
 
 
 def run_bench(options) -> int:
     from course_lib.benchmarks import main
 
-    return main(options.names, options.repeats, options.json)
+    return main(options.names, options.repeats, options.json, options.quick)
 
 
 def add_scaling(commands) -> None:

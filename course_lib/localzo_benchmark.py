@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.bench.timing import Table
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.smoothing import DISTRIBUTIONS, named_smoothing
 from course_lib.estimators.surrogate import surrogate_spike
@@ -31,16 +32,10 @@ BATCH, DELTA = 256, 0.05
 WEIGHT_SD = {10: (0.03, 0.2, 0.1), 100: (0.05, 0.2, 0.1), 300: (0.06, 0.2, 0.1)}
 
 
-class Table(dict):
-    """Median seconds by contestant, and the text to print in place of the general table."""
-
-    text = ""
-
-
-def localzo(repeats: int) -> Table:
+def localzo(repeats: int, quick: bool = False) -> Table:
     """LocalZO's sparse backward pass at T = 10, 100, 300, 1156-200-200-10, batch 256."""
     result, lines = Table(), []
-    for steps in WEIGHT_SD:
+    for steps in (10,) if quick else WEIGHT_SD:
         network, frames, labels = setting(steps)
         method = LocalZO(delta=DELTA, samples=1)
         dense = Cutoff(math.inf, method.smoothing.surrogate)
@@ -65,9 +60,9 @@ def localzo(repeats: int) -> Table:
     return result
 
 
-def sparsegrad(repeats: int) -> Table:
+def sparsegrad(repeats: int, quick: bool = False) -> Table:
     """SparseGrad and LocalZO by distribution and m at T = 300, against the dense autograd loop."""
-    network, frames, labels = setting(300)
+    network, frames, labels = setting(10 if quick else 300)
     normal = named_smoothing("normal", DELTA).surrogate
     contestants = {"autograd loop, dense surrogate": autograd(surrogate_spike(normal))}
     for name in DISTRIBUTIONS:

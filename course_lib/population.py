@@ -10,6 +10,7 @@ threshold, and nowhere else.
 
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ GROUP_BYTES = 2**26
 #: bytes of factor rows that one job reads for every sample: they should stay in the second cache
 ROWS_BYTES = 2**18
 #: samples of one job
-SAMPLES = 32
+SAMPLES = 8
 
 
 class FrameEvents(NamedTuple):
@@ -52,12 +53,21 @@ def frame_events(frames: Tensor) -> FrameEvents:
     # Pages of an empty array that nobody touches cost nothing, so there is room for the worst case.
     indices = np.empty((batch, steps * inputs + population.SPARE), np.int32)
     starts = np.zeros((batch, steps + 1), np.int32)
-    jobs = ranges(batch, SAMPLES)
+    jobs = ranges(batch, 2 * SAMPLES)
     if all(in_threads(population.list_events, jobs, values, indices, starts)):
         return FrameEvents(indices, starts, np.empty((0, 0), np.float32))
     counts = np.empty(indices.shape, np.float32)
     in_threads(packing.list_values, jobs, values, indices, starts, counts)
     return FrameEvents(indices, starts, counts)
+
+
+def multiply(
+    events: FrameEvents, columns: np.ndarray, begin: np.ndarray, out: np.ndarray, run=in_threads
+) -> None:
+    """Frames, given by their events, times columns (tiles, D, 64): see ``multiply_events``."""
+    samples = ranges(len(out), 8 * SAMPLES)
+    jobs = [(tile, *some) for tile in range(len(columns)) for some in samples]
+    run(population.multiply_events, jobs, *events, columns, begin, out)
 
 
 class PopulationPass:
@@ -107,13 +117,11 @@ class PopulationPass:
         groups, rows = place[population.WIDTH] // lanes, weight.shape[1] + 1
         begin, end = place[population.WEIGHTS], place[population.BIAS]
         table = self.weights[begin:end].reshape(groups, rows, lanes)
-        packing.pack_weights(0, groups, weight, table)
+        self.run(packing.pack_weights, ranges(groups, 1), weight, table)
         self.weights[end : end + len(bias)] = bias
 
     def _multiply(self, columns, begin, out):
-        samples = ranges(self.batch, 2 * SAMPLES)
-        jobs = [(tile, *some) for tile in range(len(columns)) for some in samples]
-        self.run(population.multiply_events, jobs, *self.events, columns, begin, out)
+        multiply(self.events, columns, begin, out, self.run)
 
     def outputs(self, noise: np.ndarray) -> Tensor:
         """(signs, M, B, C) of the members of M draws.
@@ -148,8 +156,8 @@ class PopulationPass:
         self._multiply(columns, np.zeros(tiles * 64, np.float32), projected)
         few = max(1, ROWS_BYTES // (4 * self.row_length))
         jobs = [
-            (*samples, *some) for samples in ranges(self.batch, SAMPLES)
-            for some in ranges(draws, few)
+            (*samples, *some) for some in ranges(draws, few)
+            for samples in ranges(self.batch, SAMPLES)
         ]  # fmt: skip
         self.run(
             population.roll_out, jobs, self.base, projected, self.weights, rows, self.plan,
@@ -196,7 +204,9 @@ def full_rank_outputs(
         run = PopulationPass(network, frames, events=events, layers=member, run=in_turn)
         outputs[column, draw] = run.outputs(still)[0, 0]
 
-    in_threads(one, [(draw, column) for draw in range(len(noise)) for column in range(len(signs))])
+    members = [(draw, column) for draw in range(len(noise)) for column in range(len(signs))]
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(lambda member: one(*member), members))
     return outputs
 
 

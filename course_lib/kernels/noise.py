@@ -24,7 +24,7 @@ from numba.np.random._constants import (
 from numba.np.random.distributions import np_log1pf
 from torch import Tensor
 
-from course_lib.kernels.threads import in_threads
+from course_lib.kernels.threads import in_threads, take
 
 COMPILED = {"cache": True, "nogil": True}
 M0, M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
@@ -110,26 +110,29 @@ def _edge(x, layer, size, halves, words, place, state):
 
 
 @numba.njit(**COMPILED)
-def _fill(first, last, rows, seed, generation, start, step):
-    """Rows first … last − 1; row i is that of member start + i · step."""
+def _fill(counter, jobs, rows, seed, generation, start, step):
+    """Row i is that of member start + i · step. A job: rows from, to."""
     words, state = np.empty(WORDS, np.uint64), np.empty(4, np.uint64)
     halves = words.view(np.uint32)
-    for i in range(first, last):
-        row, place, n = rows[i], len(halves), 0
-        state[0], state[1] = np.uint64(0), start + np.uint64(i) * step
-        state[2], state[3] = seed, generation
-        while n < len(row):
-            if place == len(halves):
-                _refill(words, state)
-                place = 0
-            half = halves[np.uint64(place)]
-            place += 1
-            layer = np.uint64(half & np.uint32(0xFF))
-            size = (half >> np.uint32(9)) & np.uint32(0x7FFFFF)
-            sign = (half & np.uint32(0x100)) << np.uint32(23)
-            x = _signed(np.float32(np.int32(size)) * wi_float[layer], sign)
-            accepted = size < ki_float[layer]
-            if not accepted:
-                accepted, x, place = _edge(x, layer, size, halves, words, place, state)
-            row[np.uint64(n)] = x
-            n += accepted
+    j = take(counter)
+    while j < len(jobs):
+        for i in range(jobs[j, 0], jobs[j, 1]):
+            row, place, n = rows[i], len(halves), 0
+            state[0], state[1] = np.uint64(0), start + np.uint64(i) * step
+            state[2], state[3] = seed, generation
+            while n < len(row):
+                if place == len(halves):
+                    _refill(words, state)
+                    place = 0
+                half = halves[np.uint64(place)]
+                place += 1
+                layer = np.uint64(half & np.uint32(0xFF))
+                size = (half >> np.uint32(9)) & np.uint32(0x7FFFFF)
+                sign = (half & np.uint32(0x100)) << np.uint32(23)
+                x = _signed(np.float32(np.int32(size)) * wi_float[layer], sign)
+                accepted = size < ki_float[layer]
+                if not accepted:
+                    accepted, x, place = _edge(x, layer, size, halves, words, place, state)
+                row[np.uint64(n)] = x
+                n += accepted
+        j = take(counter)

@@ -22,6 +22,7 @@ import math
 import numba
 import numpy as np
 
+from course_lib.kernels.threads import take
 from course_lib.kernels.vectors import (
     INLINE,
     LISTS_BITS,
@@ -66,58 +67,68 @@ def _list_word(indices, found, word, offset):
 
 
 @numba.njit(**COMPILED)
-def list_events(first, last, frames, indices, starts):
+def list_events(counter, jobs, frames, indices, starts):
     """Entries of frames (T, B, D) that are not zero; whether all of them are one.
 
-    Those of step t of sample b go to indices[b, starts[b, t] : starts[b, t + 1]].
+    Those of step t of sample b go to indices[b, starts[b, t] : starts[b, t + 1]]. A job: samples
+    from, to.
     """
     steps, batch, inputs = frames.shape
     zero, one, flat = spread(np.float32(0), 64), spread(np.float32(1), 64), frames.reshape(-1)
     whole, strange = inputs // 64 * 64, np.uint64(0)
-    for t in range(steps):  # outermost, to read memory in its order
-        for b in range(first, last):
-            events, found, place = indices[b], starts[b, t], (t * batch + b) * inputs
-            for j in range(0, whole, 64):
-                values = load(flat, place + j, zero)
-                word = unequal(values, zero)
-                strange |= word & unequal(values, one)
-                found = _list_word(events, found, word, j)
-            for j in range(whole, inputs):
-                value = flat[place + j]
-                if value != 0:
-                    events[found] = j
-                    found += 1
-                    strange |= np.uint64(value != 1)
-            starts[b, t + 1] = found
+    j = take(counter)
+    while j < len(jobs):
+        for t in range(steps):  # outermost, to read memory in its order
+            for b in range(jobs[j, 0], jobs[j, 1]):
+                events, found, place = indices[b], starts[b, t], (t * batch + b) * inputs
+                for d in range(0, whole, 64):
+                    values = load(flat, place + d, zero)
+                    word = unequal(values, zero)
+                    strange |= word & unequal(values, one)
+                    found = _list_word(events, found, word, d)
+                for d in range(whole, inputs):
+                    value = flat[place + d]
+                    if value != 0:
+                        events[found] = d
+                        found += 1
+                        strange |= np.uint64(value != 1)
+                starts[b, t + 1] = found
+        j = take(counter)
     return strange == 0
 
 
 @numba.njit(**COMPILED)
-def multiply_events(tile, first, last, indices, starts, values, columns, begin, out):
+def multiply_events(counter, jobs, indices, starts, values, columns, begin, out):
     """out[b, t, columns of the tile] = begin + Σ values · columns[j] over the events j.
 
-    columns: (tiles, D, 64); begin: (tiles · 64,); out: (B, T, tiles · 64), samples first … last−1.
-    values:  one for each event, or empty where every event counts one.
+    columns: (tiles, D, 64); begin: (tiles · 64,); out: (B, T, tiles · 64).
+    values:  one for each event, or empty where every event counts one. A job: tile, samples from,
+    to.
     """
     steps, width = out.shape[1], out.shape[2]
-    table, flat = columns[tile].reshape(-1), out.reshape(-1)
-    for b in range(first, last):
-        events = indices[b]
-        for t in range(steps):
-            total = load(begin, tile * 64, 64)
-            if values.size:
-                counts = values[b]
-                for e in range(starts[b, t], starts[b, t + 1]):
-                    row = load(table, item(events, e) * 64, 64)
-                    total = fma(spread(item(counts, e), 64), row, total)
-            else:
-                for e in range(starts[b, t], starts[b, t + 1]):
-                    total = add(total, load(table, item(events, e) * 64, 64))
-            store(flat, (b * steps + t) * width + tile * 64, total)
+    flat = out.reshape(-1)
+    j = take(counter)
+    while j < len(jobs):
+        tile, first, last = jobs[j]
+        table = columns[tile].reshape(-1)
+        for b in range(first, last):
+            events = indices[b]
+            for t in range(steps):
+                total = load(begin, tile * 64, 64)
+                if values.size:
+                    counts = values[b]
+                    for e in range(starts[b, t], starts[b, t + 1]):
+                        row = load(table, item(events, e) * 64, 64)
+                        total = fma(spread(item(counts, e), 64), row, total)
+                else:
+                    for e in range(starts[b, t], starts[b, t + 1]):
+                        total = add(total, load(table, item(events, e) * 64, 64))
+                store(flat, (b * steps + t) * width + tile * 64, total)
+        j = take(counter)
 
 
 @INLINE
-def _step(voltage, before, current, beta, theta, zero, mode):
+def step_neurons(voltage, before, current, beta, theta, zero, mode):
     """One step of a vector of LIF neurons: (voltage, fired). before: who fired one step earlier.
 
     mode: 0, reset to zero; 1, by subtraction; 2, by subtraction one step late. (A delayed reset
@@ -157,8 +168,10 @@ def _first_layer(
                 up, down = fma(beta, up, add(current, shift)), fma(beta, down, sub(current, shift))
                 up_total, down_total = add(up_total, up), add(down_total, down)
                 continue
-            up, up_fired = _step(up, up_fired, add(current, shift), beta, theta, zero, mode)
-            down, down_fired = _step(down, down_fired, sub(current, shift), beta, theta, zero, mode)
+            up, up_fired = step_neurons(up, up_fired, add(current, shift), beta, theta, zero, mode)
+            down, down_fired = step_neurons(
+                down, down_fired, sub(current, shift), beta, theta, zero, mode
+            )
             if kind == RATE:
                 up_total = add(up_total, choose(up_fired, one, zero))
                 down_total = add(down_total, choose(down_fired, one, zero))
@@ -255,7 +268,7 @@ def _next_layer(
                 voltage = fma(beta, voltage, current)
                 total = add(total, voltage)
                 continue
-            voltage, spikes = _step(voltage, spikes, current, beta, theta, zero, mode)
+            voltage, spikes = step_neurons(voltage, spikes, current, beta, theta, zero, mode)
             if kind == RATE:
                 total = add(total, choose(spikes, one, zero))
             else:
@@ -266,10 +279,10 @@ def _next_layer(
 
 @numba.njit(**COMPILED)
 def roll_out(
-    first, last, begin, end, base, projected, weights, factors, plan, rank, signs, beta, theta,
+    counter, jobs, base, projected, weights, factors, plan, rank, signs, beta, theta,
     mode, kind, done, outputs,
 ):  # fmt: skip
-    """Outputs of samples first … last − 1 for the members of draws begin … end − 1.
+    """Outputs of the members of some draws. A job: samples from, to, draws from, to.
 
     base:      (B, T, width of the first layer), x Wᵀ + b;  projected: x B, (B, T, columns), of
                which draw m has those from m · rank on.
@@ -289,54 +302,64 @@ def roll_out(
     local, totals = np.zeros(steps * ranks + 16, np.float32), np.zeros(128 * widest, np.float32)
     base, projected = base.reshape(-1), projected.reshape(-1)
     narrow, wide = spread(np.float32(0), 16), spread(np.float32(0), 64)
-    for b in range(first, last):
-        for m in range(begin, end):
-            row = factors[m]
-            _first_layer(
-                HIDDEN if layers > 1 else kind, steps, width, base, b * steps * width, projected,
-                b * steps * stride + m * rank, stride, rank, row, plan[0, A],
-                plan[0, NOISE], signs, beta, theta, mode, both, totals,
-            )  # fmt: skip
-            for s in range(signs):
-                sign = np.float32(1 - 2 * s)
-                for i in range(1, layers):
-                    words, here = plan[i - 1, WIDTH] // 64, plan[i]
-                    spikes, place = (both, s * steps * words) if i == 1 else (fired, 0)
-                    _list_events(
-                        spikes, place, words, steps, indices, starts, here[INPUTS]
-                    )  # fmt: skip
-                    if i < layers - 1:
-                        _next_layer(
-                            HIDDEN, wide, 64, steps, here, indices, starts, local, ranks, rank,
-                            weights, row, sign, beta, theta, mode, fired, totals,
+    j = take(counter)
+    while j < len(jobs):
+        first, last, begin, end = jobs[j]
+        for b in range(first, last):
+            for m in range(begin, end):
+                row = factors[m]
+                _first_layer(
+                    HIDDEN if layers > 1 else kind, steps, width, base, b * steps * width,
+                    projected, b * steps * stride + m * rank, stride, rank, row, plan[0, A],
+                    plan[0, NOISE], signs, beta, theta, mode, both, totals,
+                )  # fmt: skip
+                for s in range(signs):
+                    sign = np.float32(1 - 2 * s)
+                    for i in range(1, layers):
+                        words, here = plan[i - 1, WIDTH] // 64, plan[i]
+                        spikes, place = (both, s * steps * words) if i == 1 else (fired, 0)
+                        _list_events(
+                            spikes, place, words, steps, indices, starts, here[INPUTS]
                         )  # fmt: skip
-                    elif here[WIDTH] == 16:
-                        _next_layer(
-                            kind, narrow, 16, steps, here, indices, starts, local, ranks, rank,
-                            weights, row, sign, beta, theta, mode, fired, totals,
-                        )  # fmt: skip
-                    else:
-                        _next_layer(
-                            kind, wide, 64, steps, here, indices, starts, local, ranks, rank,
-                            weights, row, sign, beta, theta, mode, fired, totals,
-                        )  # fmt: skip
-                for c in range(classes):
-                    total = totals[c if layers > 1 else s * width + c]
-                    outputs[s, done + m, b, c] = total / np.float32(steps)
+                        if i < layers - 1:
+                            _next_layer(
+                                HIDDEN, wide, 64, steps, here, indices, starts, local, ranks, rank,
+                                weights, row, sign, beta, theta, mode, fired, totals,
+                            )  # fmt: skip
+                        elif here[WIDTH] == 16:
+                            _next_layer(
+                                kind, narrow, 16, steps, here, indices, starts, local, ranks, rank,
+                                weights, row, sign, beta, theta, mode, fired, totals,
+                            )  # fmt: skip
+                        else:
+                            _next_layer(
+                                kind, wide, 64, steps, here, indices, starts, local, ranks, rank,
+                                weights, row, sign, beta, theta, mode, fired, totals,
+                            )  # fmt: skip
+                    for c in range(classes):
+                        total = totals[c if layers > 1 else s * width + c]
+                        outputs[s, done + m, b, c] = total / np.float32(steps)
+        j = take(counter)
 
 
 @numba.njit(**COMPILED)
-def mean_losses(first, last, outputs, scale, labels, losses):
-    """losses[m] = mean over samples of the cross-entropy of logits = scale · outputs (M, B, C)."""
+def mean_losses(counter, jobs, outputs, scale, labels, losses):
+    """losses[m] = mean over samples of the cross-entropy of logits = scale · outputs (M, B, C).
+
+    A job: members from, to.
+    """
     batch, classes = outputs.shape[1], outputs.shape[2]
-    for m in range(first, last):
-        total = 0.0
-        for b in range(batch):
-            logits = outputs[m, b]
-            largest = logits.max()
-            exponentials = np.float32(0)
-            for c in range(classes):
-                exponentials += math.exp(scale * (logits[c] - largest))
-            truth = scale * (logits[labels[b]] - largest)
-            total += math.log(exponentials) - truth
-        losses[m] = total / batch
+    j = take(counter)
+    while j < len(jobs):
+        for m in range(jobs[j, 0], jobs[j, 1]):
+            total = 0.0
+            for b in range(batch):
+                logits = outputs[m, b]
+                largest = logits.max()
+                exponentials = np.float32(0)
+                for c in range(classes):
+                    exponentials += math.exp(scale * (logits[c] - largest))
+                truth = scale * (logits[labels[b]] - largest)
+                total += math.log(exponentials) - truth
+            losses[m] = total / batch
+        j = take(counter)

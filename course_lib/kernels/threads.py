@@ -1,25 +1,74 @@
-"""Compiled functions from several ordinary threads, as many as torch uses."""
+"""Compiled functions from several ordinary threads, as many as torch uses.
 
-from collections.abc import Callable, Iterable
+Such a function begins with ``counter, jobs`` and takes jobs until none is left:
+
+    j = take(counter)
+    while j < len(jobs):
+        …  # jobs[j], a row of whole numbers
+        j = take(counter)
+
+The calling thread works, too, and what a helper has not begun by the end is called off: on a busy
+machine nobody waits for a thread that only waits for a processor. Between jobs there is no Python,
+whose lock a sleeping thread could hold.
+"""
+
+import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 
 
-def in_threads(function: Callable, jobs: Iterable[tuple], *arguments) -> list:
-    """function(*job, *arguments) for every job; the results in their order.
+class _Helpers:
+    """Threads that wait for work; made when first needed, and anew after a fork."""
 
-    A pool lives as long as the call: nothing is left that a fork could copy half-way, and a
-    generation needs so few calls that starting threads costs it nothing.
-    """
-    jobs = list(jobs)
-    threads = min(torch.get_num_threads(), len(jobs))
-    if threads <= 1:
+    def __init__(self):
+        self.pool, self.size = None, 0
+
+    def get(self, size: int) -> ThreadPoolExecutor:
+        if self.pool is None or self.size != size:
+            self.pool, self.size = ThreadPoolExecutor(size, "course_lib kernels"), size
+        return self.pool
+
+
+_helpers = _Helpers()
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork
+    os.register_at_fork(after_in_child=_helpers.__init__)
+
+
+@intrinsic
+def take(typing, counter):
+    """counter[0], which is raised by one: no two threads get the same number."""
+
+    def generate(context, builder, signature, args):
+        array = context.make_array(signature.args[0])(context, builder, args[0])
+        return builder.atomic_rmw("add", array.data, ir.Constant(ir.IntType(64), 1), "monotonic")
+
+    return types.int64(counter), generate
+
+
+def in_threads(function: Callable, jobs: Sequence[tuple[int, ...]], *arguments) -> list:
+    """function(counter, jobs, *arguments) in several threads; what each of them returned."""
+    helpers = min(torch.get_num_threads(), len(jobs) // 2) - 1  # few jobs: not worth waking anyone
+    if helpers < 1:
         return in_turn(function, jobs, *arguments)
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(lambda job: function(*job, *arguments), jobs))
+    numbers, counter = np.array(jobs, np.int64), np.zeros(1, np.int64)
+    pool = _helpers.get(torch.get_num_threads() - 1)
+    waiting = [pool.submit(function, counter, numbers, *arguments) for _ in range(helpers)]
+    try:
+        results = [function(counter, numbers, *arguments)]
+    finally:
+        counter[0] = max(counter[0], len(numbers))
+        waiting = [helper for helper in waiting if not helper.cancel()]
+    return results + [helper.result() for helper in waiting]
 
 
-def in_turn(function: Callable, jobs: Iterable[tuple], *arguments) -> list:
-    """The same in the calling thread."""
-    return [function(*job, *arguments) for job in jobs]
+def in_turn(function: Callable, jobs: Sequence[tuple[int, ...]], *arguments) -> list:
+    """The same in the calling thread alone."""
+    if not jobs:
+        return []
+    return [function(np.zeros(1, np.int64), np.array(jobs, np.int64), *arguments)]

@@ -1,0 +1,1 @@
+"""What ``python -m course_lib bench`` measures: each file some benchmarks, ``timing.py`` how."""

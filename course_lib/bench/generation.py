@@ -1,0 +1,190 @@
+"""One generation of EGGROLL against full-rank ES, whole: sampling, evaluation, gradient, Adam.
+
+Three comparisons that must never be mixed, since each answers another question:
+
+    (a)  compiled EGGROLL against plain full-rank ES, one member after another: what a user gains
+    (b)  compiled EGGROLL against full-rank ES in the same compiled loops: what low rank gives
+    (c)  readable EGGROLL against plain full-rank ES, both in plain torch: what the algorithm gives
+"""
+
+import dataclasses
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from course_lib import population
+from course_lib.bench.timing import Table, Times, row
+from course_lib.estimators import EGGROLL, ES
+from course_lib.estimators.base import Estimator
+from course_lib.events import load_splits
+from course_lib.network import SpikingNetwork
+from course_lib.training import draw_batch
+
+RANKS = (1, 4, 8)
+
+
+class Setting(NamedTuple):
+    """2312-hidden-10, T = 10; bars by rank for comparisons (a) and (b), and one for (c)."""
+
+    hidden: int
+    population: int
+    batch: int
+    plain: dict[int, float] = {}
+    same: dict[int, float] = {}
+    readable: float | None = None
+
+    def __str__(self):
+        return f"2312-{self.hidden}-10, T = 10, batch {self.batch}, population {self.population}"
+
+
+MAIN = Setting(256, 256, 256, {1: 90, 4: 40, 8: 30}, {1: 30, 8: 10}, 5)
+SETTINGS = [MAIN, Setting(256, 64, 256), Setting(1024, 64, 256)]
+SMALL = Setting(64, 32, 64)
+
+
+@cache
+def training_set():
+    return load_splits(progress=False).train
+
+
+def generation_of(estimator: Estimator, setting: Setting) -> Callable[[], None]:
+    """A contestant: the next generation of a run of its own."""
+    network = SpikingNetwork((2312, setting.hidden, 10))
+    optimizer = torch.optim.Adam(network.parameters())
+    counter = iter(range(10**9))
+
+    def run():
+        step = next(counter)
+        frames, labels = draw_batch(training_set(), step, setting.batch, seed=0)
+        estimator.fill_grads(network, frames, labels, step)
+        optimizer.step()
+
+    return run
+
+
+def generation(repeats: int, quick: bool = False) -> Table:
+    """One generation, EGGROLL against full-rank ES: sampling, evaluation, gradient and Adam."""
+    result, lines = Table(), []
+    for setting in [SMALL] if quick else SETTINGS:
+        lines += [f"{setting}", *measure(setting, repeats, result), ""]
+    result.text = "\n".join(lines[:-1])
+    return result
+
+
+def measure(setting: Setting, repeats: int, result: Table) -> list[str]:
+    """Lines of the table for one setting; medians go into ``result``."""
+    size = {"population": setting.population}
+    methods = {f"EGGROLL, rank {r}": EGGROLL(rank=r, **size) for r in RANKS}
+    methods["readable EGGROLL, rank 1"] = EGGROLL(kernel="readable", **size)
+    methods["full-rank ES, one member after another"] = ES(**size)
+    methods["full-rank ES, batched"] = ES(kernel="batched", **size)
+    methods["full-rank ES, compiled"] = ES(kernel="fused", **size)
+    contestants = {name: generation_of(method, setting) for name, method in methods.items()}
+    for rank in RANKS:
+        contestants |= products(setting, rank)
+    times = Times(contestants, repeats)
+    result |= {f"{setting}: {name}": value for name, value in times.medians().items()}
+    lines = [row(name, 1000 * times.median(name), "ms") for name in methods]
+
+    plain, same = "full-rank ES, one member after another", "full-rank ES, compiled"
+    for rank in RANKS:
+        ratio = times.ratio(plain, f"EGGROLL, rank {rank}")
+        lines.append(row(f"(a) rank {rank} against plain ES", ratio, "×", setting.plain.get(rank)))
+    for rank in RANKS:
+        ratio = times.ratio(same, f"EGGROLL, rank {rank}")
+        lines.append(
+            row(f"(b) rank {rank} against compiled ES", ratio, "×", setting.same.get(rank))
+        )
+    ratio = times.ratio(plain, "readable EGGROLL, rank 1")
+    lines.append(row("(c) readable rank 1 against plain ES", ratio, "×", setting.readable))
+    ratio = times.ratio("full-rank ES, batched", "EGGROLL, rank 1")
+    lines.append(row("    rank 1 against batched ES", ratio, "×"))
+    return lines + unavoidable(setting, times)
+
+
+# ---------------------------------------------------------------------- products nobody can avoid
+
+FORMS = ("sparse", "dense")
+
+
+def products(setting: Setting, rank: int) -> dict[str, Callable[[], None]]:
+    """Contestants: the matrix products of a generation alone, arguments and results at hand.
+
+    "input": x Wᵀ and x B of all draws. "members": (x B) Aᵀ of all draws, and the products of every
+    member's hidden spikes with the last layer's weights and B, and the gradient's A Bᵀ.
+    """
+    draws, network = setting.population // 2, SpikingNetwork((2312, setting.hidden, 10))
+    frames, _ = draw_batch(training_set(), 0, setting.batch, seed=0)
+    columns = torch.randn(2312, setting.hidden + draws * rank)
+    flat, product = frames.flatten(0, 1), torch.empty(frames[..., 0].numel(), columns.shape[1])
+    events = population.frame_events(frames)
+    tiles = -(-columns.shape[1] // 64)
+    packed = np.zeros((tiles, 2312, 64), np.float32)
+    begin = np.zeros(tiles * 64, np.float32)
+    sums = np.empty((setting.batch, len(frames), tiles * 64), np.float32)
+
+    spikes = network.record(frames)[0].spikes.flatten(0, 1)
+    weight = torch.randn(setting.hidden, 10 + rank)
+    outputs = torch.empty(len(spikes), weight.shape[1])
+    a, projected = torch.randn(rank, setting.hidden), torch.randn(len(spikes), rank)
+    currents = torch.empty(len(spikes), setting.hidden)
+    left, right = torch.randn(setting.hidden, draws * rank), torch.randn(draws * rank, 2312)
+    gradient = torch.empty(setting.hidden, 2312)
+
+    @torch.no_grad()
+    def members():
+        torch.mm(left, right, out=gradient)
+        for _ in range(draws):
+            torch.mm(projected, a, out=currents)
+            for _ in range(2):
+                torch.mm(spikes, weight, out=outputs)
+
+    return {
+        f"products of the input, sparse, rank {rank}": lambda: population.multiply(
+            events, packed, begin, sums
+        ),
+        f"products of the input, dense, rank {rank}": lambda: torch.mm(flat, columns, out=product),
+        f"products of the members, rank {rank}": members,
+    }
+
+
+def unavoidable(setting: Setting, times: Times) -> list[str]:
+    """How far a generation is from the products in it, each in its faster form."""
+    lines = []
+    for rank in RANKS:
+        form = min(
+            FORMS, key=lambda f, r=rank: times.median(f"products of the input, {f}, rank {r}")
+        )
+        first = times.median(f"products of the input, {form}, rank {rank}")
+        rest = times.median(f"products of the members, rank {rank}")
+        whole = times.median(f"EGGROLL, rank {rank}")
+        lines.append(row(f"rank {rank}: products with the input ({form})", 1000 * first, "ms"))
+        lines.append(row(f"rank {rank}: products of the members", 1000 * rest, "ms"))
+        bar = 2.5 if setting is MAIN else None
+        lines.append(row(f"rank {rank}: generation / all products", whole / (first + rest), "×",
+                         bar, True))  # fmt: skip
+        lines.append(row(f"rank {rank}: generation / products with the input", whole / first, "×"))
+    return lines
+
+
+def noise(repeats: int, quick: bool = False) -> Table:
+    """The share of a generation that goes into drawing its noise; bar for rank 1: 5 %."""
+    setting, result, lines = SMALL if quick else MAIN, Table(), []
+    for rank in RANKS:
+        estimator = EGGROLL(rank=rank, population=setting.population)
+        network = SpikingNetwork((2312, setting.hidden, 10))
+        times = Times(
+            {
+                "noise": lambda e=estimator, n=network: e.noise(n, 0, range(e.draws)),
+                "generation": generation_of(dataclasses.replace(estimator), setting),
+            },
+            repeats,
+        )
+        result |= {f"rank {rank}: {name}": value for name, value in times.medians().items()}
+        share = 100 * times.ratio("noise", "generation")
+        lines.append(row(f"rank {rank}: noise / generation", share, "%", 5, True))
+    result.text = "\n".join([f"{setting}", *lines])
+    return result
