@@ -1,0 +1,406 @@
+"""Exercises of lesson 08: feedback learnt from noise, and the online rule of three factors."""
+
+import numpy as np
+import torch
+
+from course_lib.estimators.online import OnlineEstimator
+from course_lib.estimators.surrogate import SURROGATES
+from course_lib.lab.checks.engine import Exercise, Mistake
+from course_lib.lif import LIFParameters, lif_step
+
+TOPIC = "08_opzo"
+
+
+def _normal(rng, *shape, size=1.0):
+    """Normal numbers of one decimal."""
+    return np.round(rng.normal(0, size, shape), 1) + 0.0  # no −0
+
+
+# ------------------------------------------------------------------------------- error of the loss
+
+
+def softmax_error(outputs, labels, scale):
+    judge = OnlineEstimator().judge
+    return judge(torch.as_tensor(outputs), torch.as_tensor(labels), scale)[1].numpy()
+
+
+def _error(o, y, c, *, outer=True, inner=True, sign=1, target=True, axis=1, over=1, only=False):
+    p = np.exp(c * o if inner else o)
+    p = p / p.sum(axis, keepdims=True)
+    hot = np.eye(o.shape[1])[y]
+    e = sign * (p - hot if target else p)
+    return (c if outer else 1) * (e * hot if only else e) / over
+
+
+SOFTMAX_ERROR = Exercise(
+    "softmax_error", TOPIC, points=1,
+    goal="write the gradient of the loss in closed form",
+    reference=softmax_error,
+    cases=lambda rng: [
+        (_normal(rng, b, c, size=0.6), rng.integers(c, size=b), scale)
+        for b, c, scale in ((2, 3, 2.5), (3, 2, 0.5), (1, 4, 10.0))
+    ],
+    mistakes=(
+        Mistake("the factor c in front is missing. The logits are c · o, so by the chain rule "
+                "∂L/∂o is c times softmax − one-hot.", lambda *a: _error(*a, outer=False)),
+        Mistake("c is missing inside the softmax: the probabilities are those of the logits c · o.",
+                lambda *a: _error(*a, inner=False)),
+        Mistake("c is missing, inside the softmax and in front of it.",
+                lambda *a: _error(*a, inner=False, outer=False)),
+        Mistake("the sign is turned round: the slope of the loss is p − one-hot, negative at the "
+                "label.", lambda *a: _error(*a, sign=-1)),
+        Mistake("the labels are missing: take 1 off the probability of each label.",
+                lambda *a: _error(*a, target=False)),
+        Mistake("you normalise over the batch. Each recording (row) has probabilities of its own: "
+                "sum over axis 1.", lambda *a: _error(*a, axis=0)),
+        Mistake("you divide by the batch. Asked is the error of each recording.",
+                lambda o, y, c: _error(o, y, c, over=len(o))),
+        Mistake("you keep the label's entry only. The other classes have an error too: p_k.",
+                lambda *a: _error(*a, only=True)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- one batch's X
+
+
+def jacobian_estimate(z, noisy, alpha):
+    steps, batch, _ = z.shape
+    return np.einsum("tbn,tbc->nc", z, noisy) / (alpha * steps * batch)
+
+
+def _outer(z, noisy, alpha, power=-1, over="TB"):
+    count = {"TB": z.shape[0] * z.shape[1], "T": z.shape[0], "B": z.shape[1], "": 1}[over]
+    return np.einsum("tbn,tbc->nc", z, noisy) * alpha**power / count
+
+
+def _moments(rng, steps, batch, neurons, classes, alpha):
+    return _normal(rng, steps, batch, neurons), _normal(rng, steps, batch, classes), alpha
+
+
+JACOBIAN_ESTIMATE = Exercise(
+    "jacobian_estimate", TOPIC, points=2,
+    goal="correlate noise with what it did, averaged over batch and time",
+    reference=jacobian_estimate,
+    cases=lambda rng: [
+        _moments(rng, *shape)
+        for shape in ((2, 2, 2, 1, 0.2), (2, 1, 3, 2, 0.5), (3, 2, 1, 2, 2.0))
+    ],
+    mistakes=(
+        Mistake("you take the sum. X is a mean over recordings and time steps: divide by T · B.",
+                lambda *a: _outer(*a, over="")),
+        Mistake("you divide by the batch only. The mean is over time steps as well: by T · B.",
+                lambda *a: _outer(*a, over="B")),
+        Mistake("you divide by the time steps only. The mean is over recordings as well: by T · B.",
+                lambda *a: _outer(*a, over="T")),
+        Mistake("α is missing: the noise was α z, so divide by α.", lambda *a: _outer(*a, power=0)),
+        Mistake("you multiply by α. The noise in the outputs is α J z: divide by α.",
+                lambda *a: _outer(*a, power=1)),
+        Mistake("you divide by α twice.", lambda *a: _outer(*a, power=-2)),
+        Mistake("X is transposed: neurons come first, classes second, shape (N, C).",
+                lambda *a: _outer(*a).T),
+        Mistake("you add the outputs up over time before you multiply, and there mirrored noise "
+                "cancels. Each z[t] belongs to what step t alone put out.",
+                lambda z, o, alpha: _outer(z, np.broadcast_to(o.sum(0), o.shape), alpha)),
+        Mistake("you add the outputs up over time before you multiply, and there mirrored noise "
+                "cancels. Each z[t] belongs to what step t alone put out.",
+                lambda z, o, alpha: _outer(z, np.broadcast_to(o.mean(0), o.shape), alpha)),
+        Mistake("a product of means is not the mean of the products. Multiply z and õ of the same "
+                "step and recording first.",
+                lambda z, o, alpha: np.outer(z.mean((0, 1)), o.mean((0, 1))) / alpha),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- choice of λ
+
+
+def momentum_for(batches):
+    return (batches - 1) / (batches + 1)
+
+
+MOMENTUM_FOR = Exercise(
+    "momentum_for", TOPIC, points=1,
+    goal="solve a variance for the parameter that sets it",
+    reference=momentum_for,
+    cases=lambda rng: [(199,), (1,), (9,), *[(int(rng.integers(2, 500)),) for _ in range(3)]],
+    mistakes=(
+        Mistake("that is a memory of n batches, 1/(1 − λ) = n. Asked is the noise of n batches: "
+                "(1 − λ)/(1 + λ) = 1/n.", lambda n: 1 - 1 / n),
+        Mistake("that is a memory of n batches and one more. Solve (1 − λ)/(1 + λ) = 1/n for λ.",
+                lambda n: n / (n + 1)),
+        Mistake("the sign is turned round: λ lies between 0 and 1.", lambda n: (1 - n) / (1 + n)),
+        Mistake("that is upside down: λ stays below 1.", lambda n: (n + 1) / max(n - 1, 1e-300)),
+        Mistake("the factor (1 − λ)/(1 + λ) is one of variances, and a mean of n batches has 1/n "
+                "of the variance. You squared n.", lambda n: (n * n - 1) / (n * n + 1)),
+        Mistake("the factor (1 − λ)/(1 + λ) is one of variances already: there is no root of n.",
+                lambda n: (n**0.5 - 1) / (n**0.5 + 1)),
+        Mistake("you return the variance that is left, 1/n. Asked is the λ that leaves it.",
+                lambda n: 1 / n),
+        Mistake("that is 1 − λ: what a new batch adds, not what is kept.", lambda n: 2 / (n + 1)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- momentum feedback
+
+
+def momentum_feedback(X, start, momentum):
+    M = np.array(start, dtype=float)
+    for batch in X:
+        M = momentum * M + (1 - momentum) * batch
+    left = momentum ** len(X)
+    return M, (M - left * start) / (1 - left)
+
+
+def _feedback(X, start, k, *, swap=False, gain=True, begin=True, subtract=True, over="1-left",
+              shift=0):  # fmt: skip
+    M = np.array(start if begin else 0 * start, dtype=float)
+    for batch in X:
+        M = (1 - k) * M + k * batch if swap else k * M + (1 - k if gain else 1) * batch
+    left = k ** (len(X) + shift)
+    divisor = {"1-left": 1 - left, "1-k": 1 - k, "left": left, "1": 1}[over]
+    return M, (M - left * start if subtract else M) / divisor
+
+
+MOMENTUM_FEEDBACK = Exercise(
+    "momentum_feedback", TOPIC, points=2,
+    goal="keep a running mean, and remove the trace of its start",
+    reference=momentum_feedback,
+    cases=lambda rng: [
+        (_normal(rng, t, n, c), _normal(rng, n, c, size=2.0), momentum)
+        for t, n, c, momentum in ((2, 2, 2, 0.9), (3, 1, 2, 0.5), (5, 1, 1, 0.8))
+    ],
+    mistakes=(
+        Mistake("λ is the share that is kept: M ← λ M + (1 − λ) X. You have them swapped.",
+                lambda *a: _feedback(*a, swap=True)),
+        Mistake("X comes in with the weight 1. It needs 1 − λ, or M grows and grows.",
+                lambda *a: _feedback(*a, gain=False)),
+        Mistake("you begin with zeros. Begin with the start that is given.",
+                lambda *a: _feedback(*a, begin=False)),
+        Mistake("the start is still in your corrected M: take λᵗ M₀ off before you divide.",
+                lambda *a: _feedback(*a, subtract=False)),
+        Mistake("you divide by 1 − λ. After t batches the weights of the X add up to 1 − λᵗ.",
+                lambda *a: _feedback(*a, over="1-k")),
+        Mistake("you divide by λᵗ, the weight of the start. That of the X is 1 − λᵗ.",
+                lambda *a: _feedback(*a, over="left")),
+        Mistake("you took the start out but did not divide by 1 − λᵗ, so M is still too small.",
+                lambda *a: _feedback(*a, over="1")),
+        Mistake("after t batches the start has the weight λᵗ, with t = len(X): yours is one power "
+                "too high.", lambda *a: _feedback(*a, shift=1)),
+        Mistake("after t batches the start has the weight λᵗ, with t = len(X): yours is one power "
+                "too low.", lambda *a: _feedback(*a, shift=-1)),
+        Mistake("the two are the wrong way round: return (M, corrected M).",
+                lambda *a: momentum_feedback(*a)[::-1]),
+        Mistake("you go through the batches backwards: the last one comes last, and weighs most.",
+                lambda X, *a: momentum_feedback(X[::-1], *a)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- mirrored noise
+
+
+def mirrored_in_time(z, steps):
+    pairs, batch, neurons = z.shape
+    return np.stack([z, -z], axis=1).reshape(2 * pairs, batch, neurons)[:steps]
+
+
+def _signs(z, steps, index, sign):
+    t = np.arange(steps)
+    return z[index(t, len(z))] * sign(t, len(z))[:, None, None]
+
+
+def _pair(t, pairs):
+    return t // 2
+
+
+def _odd(t, pairs):
+    return 1.0 - 2.0 * (t % 2)
+
+
+MIRRORED_IN_TIME = Exercise(
+    "mirrored_in_time", TOPIC, points=2,
+    goal="put random numbers into an order that makes what they share cancel",
+    reference=mirrored_in_time,
+    cases=lambda rng: [
+        (_normal(rng, *shape), steps)
+        for shape, steps in (((2, 1, 2), 4), ((2, 2, 2), 3), ((3, 2, 1), 6), ((3, 1, 1), 5))
+    ],
+    mistakes=(
+        Mistake("all z come first, then all −z. A pair must be neighbours in time: z, −z, z′, −z′.",
+                lambda z, n: np.concatenate([z, -z])[:n]),
+        Mistake("both steps of a pair have the same sign: the second gets −z.",
+                lambda z, n: _signs(z, n, _pair, lambda t, p: np.ones(len(t)))),
+        Mistake("you turn the sign of every second pair. Turn it within each pair.",
+                lambda z, n: _signs(z, n, _pair, lambda t, p: _odd(t // 2, p))),
+        Mistake("you begin with −z: each pair is z first, then −z.",
+                lambda z, n: _signs(z, n, _pair, lambda t, p: -_odd(t, p))),
+        Mistake("a step and its mirror image have different z: steps 2k and 2k + 1 share z[k].",
+                lambda z, n: _signs(z, n, lambda t, p: t % p, _odd)),
+        Mistake("an odd number of steps has a last z without its mirror image: keep the first "
+                "`steps` only.", lambda z, n: mirrored_in_time(z, 2 * len(z))),
+        Mistake("recordings or neurons got mixed. Put the pair into an axis next to time, "
+                "np.stack([z, -z], axis=1), before you reshape.",
+                lambda z, n: np.stack([z, -z], axis=2).reshape(-1, *z.shape[1:])[:n]),
+        Mistake("recordings or neurons got mixed. Put the pair into an axis next to time, "
+                "np.stack([z, -z], axis=1), before you reshape.",
+                lambda z, n: np.stack([z, -z], axis=3).reshape(-1, *z.shape[1:])[:n]),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- where g comes from
+
+
+def hidden_error(method, e, losses, z, alpha, matrix):
+    if method == "single-point":
+        return losses[:, None] * z / alpha
+    return e @ matrix if method == "OTTT" else e @ matrix.T
+
+
+def _routed(single=None, matrix=None):
+    """The reference, with another rule for single-point or for the methods with a matrix."""
+
+    def error(method, e, losses, z, alpha, M):
+        if method == "single-point":
+            return (single or (lambda L, z, a: L[:, None] * z / a))(losses, z, alpha)
+        right = hidden_error(method, e, losses, z, alpha, M)
+        return matrix(right, method, e, losses, z, alpha, M) if matrix else right
+
+    return error
+
+
+def _error_case(rng, method, batch, neurons, classes, alpha):
+    e, z = _normal(rng, batch, classes), _normal(rng, batch, neurons)
+    losses = np.round(rng.uniform(0.5, 3, batch), 1)
+    shape = (classes, neurons) if method == "OTTT" else (neurons, classes)
+    matrix = None if method == "single-point" else _normal(rng, *shape)
+    return method, e, losses, z, alpha, matrix
+
+
+HIDDEN_ERROR = Exercise(
+    "hidden_error", TOPIC, points=2,
+    goal="tell four learning rules apart by the one line in which they differ",
+    reference=hidden_error,
+    cases=lambda rng: [
+        _error_case(rng, *case)
+        for case in (("OPZO", 2, 3, 2, 0.2), ("OTTT", 2, 3, 2, 0.2), ("DFA", 1, 2, 4, 0.5),
+                     ("single-point", 2, 3, 2, 0.2), ("single-point", 3, 2, 4, 0.5))
+    ],
+    mistakes=(
+        Mistake("reshape does not transpose, it puts the numbers into other places. M e for each "
+                "recording is e @ M.T.",
+                _routed(matrix=lambda g, m, e, L, z, a, M: (
+                    g if m == "OTTT" else e @ M.reshape(e.shape[1], -1)))),
+        Mistake("your result is transposed: recordings come first, shape (B, N).",
+                lambda *a: hidden_error(*a).T),
+        Mistake("single-point divides by α: the noise was α z, the estimate is L z/α.",
+                _routed(single=lambda L, z, a: L[:, None] * z)),
+        Mistake("single-point divides by α; you multiply.",
+                _routed(single=lambda L, z, a: L[:, None] * z * a)),
+        Mistake("each recording has its own loss: row b of z times losses[b], not times the mean.",
+                _routed(single=lambda L, z, a: L.mean() * z / a)),
+        Mistake("each recording has its own loss: row b of z times losses[b], not times the sum.",
+                _routed(single=lambda L, z, a: L.sum() * z / a)),
+        Mistake("the feedback matrix is all that OPZO needs here; α is in M already.",
+                _routed(matrix=lambda g, m, e, L, z, a, M: g / a if m == "OPZO" else g)),
+        Mistake("you multiply by the loss as well. With a matrix the error e says it all.",
+                _routed(matrix=lambda g, m, e, L, z, a, M: L[:, None] * g)),
+        Mistake("that is the direction of the change. Asked is g itself, without the minus.",
+                lambda *a: -hidden_error(*a)),
+        Mistake("the noise is in M already: g = M e, not M e times z.",
+                _routed(matrix=lambda g, m, e, L, z, a, M: g * z if m == "OPZO" else g)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- three factors
+
+
+def three_factor_gradient(frames, weight, errors, beta, threshold):
+    neuron, total = LIFParameters(beta, threshold), np.zeros_like(weight)
+    trace, voltage = np.zeros_like(frames[0]), torch.zeros(errors[0].shape, dtype=torch.float64)
+    for x, g in zip(frames, errors, strict=True):
+        trace = beta * trace + x
+        current = torch.as_tensor(np.asarray(x @ weight.T, dtype=float))
+        distance = beta * voltage + current - threshold
+        _, voltage = lif_step(current, voltage, neuron)
+        total = total + (g * SURROGATES["fast_sigmoid"](distance, 10.0).numpy()).T @ trace
+    return total
+
+
+def _factors(x, W, g, beta, theta, *, trace="leaky", reset="zero", leak=True, power=2, minus=True,
+             after=False, psi=True, sign=1, over="", last=False, apart=False):  # fmt: skip
+    a, v = np.zeros_like(x[0]), np.zeros_like(g[0])
+    parts, left, right = [], 0, 0
+    for t in range(len(x)):
+        old, a = a, beta * (a + x[t]) if trace == "all leaks" else beta * a + x[t]
+        used = {"late": old, "input": x[t], "sum": x[: t + 1].sum(0)}.get(trace, a)
+        v = (beta * v if leak else v) + x[t] @ W.T
+        u, s = v - (theta if minus else 0), v > theta
+        v = {"zero": v * ~s, "subtract": v - theta * s, "none": v}[reset]
+        u = v - theta if after else u
+        local = g[t] * (1 / (1 + 10 * np.abs(u)) ** power if psi else 1)
+        parts.append(local.T @ used)
+        left, right = left + local, right + used
+    total = left.T @ right if apart else parts[-1] if last else np.sum(parts, axis=0)
+    return sign * total / {"B": len(x[0]), "T": len(x), "": 1}[over]
+
+
+def _sequence(rng, steps, batch, beta, threshold):
+    """0/1 inputs and weights with which neuron 0 fires at the first step."""
+    frames = (rng.random((steps, batch, 2)) < 0.6).astype(float)
+    frames[0] = 1.0
+    weight = np.round(rng.uniform(0.2, 0.5, (3, 2)), 1)
+    weight[0] = np.round(0.6 * threshold + 0.2, 1), np.round(0.5 * threshold + 0.1, 1)
+    return frames, weight, _normal(rng, steps, batch, 3), beta, threshold
+
+
+THREE_FACTOR_GRADIENT = Exercise(
+    "three_factor_gradient", TOPIC, points=3,
+    goal="run a learning rule online, with nothing kept over time",
+    reference=three_factor_gradient,
+    cases=lambda rng: [
+        _sequence(rng, *case)
+        for case in ((4, 1, 0.9, 1.0), (3, 2, 0.5, 0.7), (4, 1, 0.8, 1.3))
+    ],
+    mistakes=(
+        Mistake("the trace is one step late: add x[t] to it before you use it.",
+                lambda *a: _factors(*a, trace="late")),
+        Mistake("you multiply by the input of this step alone. Earlier inputs still count: keep "
+                "the trace β · trace + x[t].", lambda *a: _factors(*a, trace="input")),
+        Mistake("β multiplies the new input too. Only the old trace leaks: β · trace + x[t].",
+                lambda *a: _factors(*a, trace="all leaks")),
+        Mistake("your trace never leaks: β · trace + x[t].", lambda *a: _factors(*a, trace="sum")),
+        Mistake("you take ψ of the voltage after the reset. u is the distance before it.",
+                lambda *a: _factors(*a, after=True)),
+        Mistake("neurons are never set back: v ← v (1 − s) after ψ was taken.",
+                lambda *a: _factors(*a, reset="none")),
+        Mistake("you subtract θ at a spike. This neuron is reset to zero: v ← v (1 − s).",
+                lambda *a: _factors(*a, reset="subtract")),
+        Mistake("the voltage does not leak: v ← β v + x[t] Wᵀ.",
+                lambda *a: _factors(*a, leak=False)),
+        Mistake("ψ wants the distance to the threshold, u = v − θ, not v.",
+                lambda *a: _factors(*a, minus=False)),
+        Mistake("ψ is 1/(1 + 10|u|)²: the square is missing.", lambda *a: _factors(*a, power=1)),
+        Mistake("the second factor is missing: how ready the neuron was, ψ(u[t]).",
+                lambda *a: _factors(*a, psi=False)),
+        Mistake("that is the direction of the change. Asked is the gradient, without the minus.",
+                lambda *a: _factors(*a, sign=-1)),
+        Mistake("you divide by the batch. The errors hold that factor already: add recordings up.",
+                lambda *a: _factors(*a, over="B")),
+        Mistake("you take the mean over time. Asked is the sum over t.",
+                lambda *a: _factors(*a, over="T")),
+        Mistake("only the last step is left: add the product of every step to a total.",
+                lambda *a: _factors(*a, last=True)),
+        Mistake("you add up over time first and multiply then. The three factors must be of the "
+                "same moment: multiply inside the loop.", lambda *a: _factors(*a, apart=True)),
+        Mistake("your result is transposed: like the weights, it has the shape (N, D).",
+                lambda *a: _factors(*a).T),
+    ),
+)  # fmt: skip
+
+EXERCISES = (
+    SOFTMAX_ERROR,
+    JACOBIAN_ESTIMATE,
+    MOMENTUM_FOR,
+    MOMENTUM_FEEDBACK,
+    MIRRORED_IN_TIME,
+    HIDDEN_ERROR,
+    THREE_FACTOR_GRADIENT,
+)
