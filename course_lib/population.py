@@ -231,14 +231,20 @@ def add_products(
     start, draws = 0, len(noise)
     for layer, sigma in zip(network.layers, sigmas, strict=True):
         outputs, inputs = layer.weight.shape
-        left, right = torch.empty(draws * rank, outputs), torch.empty(draws * rank, inputs)
+        fours, tiles, rows = -(-outputs // 4), -(-inputs // 64), draws * rank
+        left = np.empty((fours, rows, 4), np.float32)
+        right = np.empty((tiles, rows, 64), np.float32)
         in_threads(
             packing.pack_products, ranges(draws, 8), noise.numpy(), rank, outputs, inputs, start,
-            weights.numpy(), left.numpy(), right.numpy(),
+            weights.numpy(), left, right,
         )  # fmt: skip
-        layer.weight.grad.addmm_(left.T, right, alpha=-1 / (sigma * math.sqrt(rank)))
+        jobs = [(tile, *some) for tile in range(tiles) for some in ranges(fours, 16)]
+        scale = np.float32(-1 / (sigma * math.sqrt(rank)))
+        in_threads(packing.add_products, jobs, left, right, scale, layer.weight.grad.numpy())
         start += (outputs + inputs) * rank
-        layer.bias.grad.addmv_(noise[:, start : start + outputs].T, weights, alpha=-1 / sigma)
+        packing.add_rows(
+            noise.numpy(), start, weights.numpy(), np.float32(-1 / sigma), layer.bias.grad.numpy()
+        )
         start += outputs
 
 

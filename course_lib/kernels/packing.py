@@ -10,6 +10,7 @@ import numpy as np
 
 from course_lib.kernels.population import NOISE, WIDTH, A, B
 from course_lib.kernels.threads import take
+from course_lib.kernels.vectors import fma, item, load, spread, store
 
 COMPILED = {"cache": True, "nogil": True}
 
@@ -90,9 +91,11 @@ def list_values(counter, jobs, frames, indices, starts, values):
 
 @numba.njit(**COMPILED)
 def pack_products(counter, jobs, noise, rank, outputs, inputs, start, factors, left, right):
-    """Rows m · rank + k of left (M · r, out) = weight_m A and right (M · r, in) = B of one layer.
+    """One layer's weight_m A and B, as rows m · rank + k, for ``add_products``.
 
-    factors: a weight for each draw; start: where the layer's noise begins in noise (M, P).
+    left: (fours of outputs, rows, 4); right: (tiles of 64 inputs, rows, 64); both zero where there
+    is no neuron. factors: a weight for each draw; start: of the layer's noise in noise (M, P).
+    A job: draws from, to.
     """
     job = take(counter)
     while job < len(jobs):
@@ -100,9 +103,54 @@ def pack_products(counter, jobs, noise, rank, outputs, inputs, start, factors, l
             a = noise[m, start : start + outputs * rank]
             b = noise[m, start + outputs * rank : start + (outputs + inputs) * rank]
             for k in range(rank):
-                row, other = left[m * rank + k], right[m * rank + k]
-                for n in range(outputs):
-                    row[n] = factors[m] * a[n * rank + k]
-                for j in range(inputs):
-                    other[j] = b[j * rank + k]
+                row = m * rank + k
+                for n in range(4 * len(left)):
+                    value = factors[m] * a[n * rank + k] if n < outputs else np.float32(0)
+                    left[n // 4, row, n % 4] = value
+                for tile in range(len(right)):
+                    target, first = right[tile, row], 64 * tile
+                    for lane in range(min(64, inputs - first)):
+                        target[lane] = b[(first + lane) * rank + k]
+                    for lane in range(inputs - first, 64):
+                        target[lane] = np.float32(0)
         job = take(counter)
+
+
+@numba.njit(**COMPILED)
+def add_products(counter, jobs, left, right, scale, gradient):
+    """gradient (out, in) += scale · Σ_rows left · right, each entry summed in the rows' order.
+
+    A library's matrix product may divide the sum by the number of threads, and then no two machines
+    take the same step. A job: tile, fours of outputs from, to.
+    """
+    outputs, inputs = gradient.shape
+    rows, sums = left.shape[1], np.empty(256, np.float32)
+    job = take(counter)
+    while job < len(jobs):
+        tile, first, last = jobs[job]
+        table = right[tile].reshape(-1)
+        for four in range(first, last):
+            factors = left[four].reshape(-1)
+            p = q = r = s = spread(np.float32(0), 64)
+            for row in range(rows):
+                x = load(table, 64 * row, 64)
+                p = fma(spread(item(factors, 4 * row), 64), x, p)
+                q = fma(spread(item(factors, 4 * row + 1), 64), x, q)
+                r = fma(spread(item(factors, 4 * row + 2), 64), x, r)
+                s = fma(spread(item(factors, 4 * row + 3), 64), x, s)
+            store(sums, 0, p)
+            store(sums, 64, q)
+            store(sums, 128, r)
+            store(sums, 192, s)
+            for n in range(4 * four, min(4 * four + 4, outputs)):
+                for lane in range(min(64, inputs - 64 * tile)):
+                    gradient[n, 64 * tile + lane] += scale * sums[64 * (n % 4) + lane]
+        job = take(counter)
+
+
+@numba.njit(**COMPILED)
+def add_rows(noise, start, factors, scale, gradient):
+    """gradient (out,) += scale · Σ_m weight_m · noise[m, start …]."""
+    for m in range(len(noise)):
+        for n in range(len(gradient)):
+            gradient[n] += scale * factors[m] * noise[m, start + n]
