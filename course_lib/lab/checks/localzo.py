@@ -409,6 +409,11 @@ def _matched(slope, z, d, *, sign=-1, c_sign=-1, at=True, two=2, power=2, c_powe
     return sign * d**power * weight / (c if by_c else 1), c
 
 
+def _matched_sum(slope, z, delta):
+    weight = -np.asarray(slope(delta * z)) / z
+    return weight / (2 * weight.sum()), 2 * delta**2 * weight.sum()
+
+
 MATCHING_DENSITY = Exercise(
     "matching_density", TOPIC, points=3,
     goal="turn a theorem into a program, its constant included",
@@ -440,6 +445,8 @@ MATCHING_DENSITY = Exercise(
                 lambda *a: _matched(*a, c_power=0)),
         Mistake("you add up heights. An integral on this grid needs the width of each piece.",
                 lambda *a: _matched(*a, widths=False)),
+        Mistake("you add up heights. An integral on this grid needs the width of each piece.",
+                _matched_sum),
     ),
 )  # fmt: skip
 
