@@ -5,19 +5,20 @@ where the voltage lies at the threshold. Members of which a voltage comes within
 counted and left out; all the others must agree.
 """
 
+import json
 import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib import population
-from course_lib.bench.generation import SMALL, measure
-from course_lib.bench.timing import Table
+from course_lib.bench.generation import SMALL, generation_of
+from course_lib.bench.timing import Times
+from course_lib.benchmarks import main
 from course_lib.estimators import EGGROLL, ES
 from course_lib.kernels import noise as compiled
 from course_lib.kernels import population as kernels
@@ -337,12 +338,28 @@ def test_compiling_takes_seconds_once_and_is_silent(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_benchmark_ratios_stay_above_half_their_bars():
-    """At a small size, medians of five: (a) 20 and (c) 5 there; half of each is a regression."""
-    result = Table()
-    measure(SMALL._replace(population=128), 5, result)
-    seconds = {name.split(": ")[1]: value for name, value in result.items()}
-    plain = seconds["full-rank ES, one member after another"]
-    assert plain / seconds["EGGROLL, rank 1"] > 10
-    assert plain / seconds["readable EGGROLL, rank 1"] > 2.5
-    assert np.isfinite(list(seconds.values())).all()
+def test_generations_stay_above_half_the_bars_of_their_ratios():
+    """At the benchmark's small size, medians of five interleaved repeats, in one thread."""
+    size = {"population": SMALL.population}
+    methods = {1: EGGROLL(rank=1, **size), 8: EGGROLL(rank=8, **size),
+               "readable": EGGROLL(kernel="readable", **size), "plain": ES(**size),
+               "same": ES(kernel="fused", **size)}  # fmt: skip
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = Times({name: generation_of(m, SMALL) for name, m in methods.items()}, 5)
+    finally:
+        torch.set_num_threads(threads)
+    for rank in (1, 8):
+        assert times.ratio("plain", rank) > SMALL.plain[rank] / 2
+        assert times.ratio("same", rank) > SMALL.same[rank] / 2
+    assert times.ratio("plain", "readable") > SMALL.readable / 2
+
+
+def test_small_benchmarks_run_and_write_their_figures(tmp_path, capsys):
+    assert main(["noise", "lif"], 1, tmp_path / "figures.json", quick=True) == 0
+    record = json.loads((tmp_path / "figures.json").read_text())
+    assert record["quick"] and record["median_seconds"]["lif"]["ours, compiled"] > 0
+    assert "ours against snnTorch Leaky" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="no benchmark nothing; there are frames, generation"):
+        main(["nothing"], 1, None)
