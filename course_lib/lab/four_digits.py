@@ -10,10 +10,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from course_lib.estimators.es import EvolutionStrategy
+from course_lib.estimators.es import ES, EvolutionStrategy
 from course_lib.events import FrameSet, load_splits
 from course_lib.fitness import cross_entropy
-from course_lib.network import SpikingNetwork
+from course_lib.network import SpikingNetwork, per_layer
 
 DIGITS = (0, 1, 2, 3)
 SIZES = (289, 8, 4)
@@ -54,6 +54,35 @@ def small_network(readout: str = "membrane", seed: int = 0) -> SpikingNetwork:
     return SpikingNetwork(
         SIZES, readout=readout, logit_scale=2.0, weight_sd=(0.1, 0.3), seed=seed
     ).double()
+
+
+class ESAtOnce(ES):
+    """Full-rank ES that runs many members side by side: the same noise, the same fitness.
+
+    It holds the noise of all of them, which only a small network allows.
+    """
+
+    def noise(self, network, step, draw):
+        if getattr(self, "_step", None) != step:  # drawn once for forward passes and gradient
+            self._step, self._drawn = step, {}
+        if draw not in self._drawn:
+            self._drawn[draw] = super().noise(network, step, draw)
+        return self._drawn[draw]
+
+    def evaluate(self, network, frames, labels, step, draws):
+        sigmas = per_layer("sigma", self.sigma, len(network.layers))
+        drawn = [self.noise(network, step, draw) for draw in draws]
+        signs = frames.new_tensor(self.signs).view(-1, 1, 1, 1)
+
+        def currents(index: int, inputs: Tensor) -> Tensor:
+            """(T, signs, draws, B, out) of inputs (T, B, in), or of each member's own."""
+            inputs = inputs.unsqueeze(1).unsqueeze(1) if index == 0 else inputs
+            weight = torch.stack([noise[index][0] for noise in drawn]).transpose(1, 2)
+            bias = torch.stack([noise[index][1] for noise in drawn]).unsqueeze(1)
+            change = sigmas[index] * (inputs @ weight + bias)
+            return network.layers[index](inputs) + signs * change
+
+        return -cross_entropy(network.logits(frames, currents=currents), labels).T
 
 
 class Run(NamedTuple):

@@ -66,3 +66,15 @@ def test_densities_integrate_to_one_and_leave_their_samples_alone():
     width = np.diff(curve.get_xdata())[0]
     assert np.nansum(curve.get_ydata()) * width == pytest.approx(1, abs=1e-3)
     assert np.array_equal(values, before)
+
+
+@pytest.mark.parametrize("mirrored", [True, False])
+def test_es_at_once_is_es(mirrored):
+    network, data = four_digits.small_network(), four_digits.four_digits()
+    grads = []
+    for method in (ES, four_digits.ESAtOnce):
+        estimator = method(population=6, sigma=0.05, mirrored=mirrored, seed=2)
+        estimator.fill_grads(network, data.frames, data.labels, step=1)
+        loss = estimator.fill_grads(network, data.frames, data.labels, step=4)
+        grads.append([torch.tensor(loss), *(p.grad.clone() for p in network.parameters())])
+    assert all(torch.allclose(a, b, rtol=0, atol=1e-10) for a, b in zip(*grads, strict=True))

@@ -6,10 +6,9 @@ import math
 import torch
 from torch import Tensor
 
-from course_lib.estimators import ES
 from course_lib.lab import evolution_figures
 from course_lib.lab.figures import style
-from course_lib.lab.four_digits import along, small_network, smoothed, train
+from course_lib.lab.four_digits import ESAtOnce, along, small_network, smoothed, train
 from course_lib.lab.picture import new_figure, png
 from course_lib.lab.widgets.sweep import Sweep, choice, log_slider, one_thread
 
@@ -21,7 +20,7 @@ def line() -> tuple[Tensor, Tensor]:
     """Distances along the first draw's direction; fitness of the untrained network there."""
     network = small_network()
     distances = torch.linspace(-4, 4, 801, dtype=torch.float64)  # 4 σ at the largest σ
-    noise = ES().noise(network, step=0, draw=0)
+    noise = ESAtOnce().noise(network, step=0, draw=0)
     direction = [tensor for layer in noise for tensor in layer]
     return distances, along(network, direction, distances)
 
@@ -32,7 +31,7 @@ def render_population(values: dict) -> tuple[bytes, str, str]:
     generations = PASSES // population
     with one_thread():
         distances, fitness = line()
-        run = train(ES(population=population, sigma=sigma), generations)
+        run = train(ESAtOnce(population=population, sigma=sigma), generations)
 
     figure, (left, right) = new_figure(1, 2, width=9, height=3.4)
     with style():
