@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from course_lib import population
 from course_lib.evaluation import evaluate
 from course_lib.events import concatenate, load_all, load_splits
 from course_lib.guards import TrainingStopped
@@ -47,6 +48,8 @@ def _train(options, processes: Processes) -> int:
         together = {"agree": estimator.agree}
     if processes.lead:
         print(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}", flush=True)
+        if config.method == "eggroll" and not population.compiled():
+            print("compiling the population's kernels, once (some seconds) …", file=sys.stderr)
     try:
         with processes.folder(folder) as own_folder:
             history = fit(

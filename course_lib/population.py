@@ -11,6 +11,7 @@ threshold, and nowhere else.
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -166,6 +167,12 @@ class PopulationPass:
             population.RATE if self.network.readout == "rate" else population.MEMBRANE,
             done, outputs.numpy(),
         )  # fmt: skip
+
+
+def compiled() -> bool:
+    """Whether the kernels have been compiled on this machine; the first use takes some seconds."""
+    folder = Path(population.roll_out.stats.cache_path)
+    return any(folder.glob("population.roll_out-*.nbi"))
 
 
 def weights_of(network: SpikingNetwork) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -25,18 +25,17 @@ def pack_rows(counter, jobs, noise, rank, sizes, scales, deviations, plan, rows)
     while job < len(jobs):
         for m in range(jobs[job, 0], jobs[job, 1]):
             source, row, place = noise[m], rows[m], 0
-            row[:] = np.float32(0)
+            for n in range(len(row)):
+                row[n] = np.float32(0)
             for i in range(len(plan)):
                 outputs, inputs, width = sizes[i + 1], sizes[i], plan[i, WIDTH]
                 for k in range(rank):
-                    target = row[plan[i, A] + k * width : plan[i, A] + k * width + outputs]
                     for n in range(outputs):
-                        target[n] = source[place + n * rank + k] * scales[i]
+                        row[plan[i, A] + k * width + n] = source[place + n * rank + k] * scales[i]
                 place += outputs * rank
                 if i:
-                    row[plan[i, B] : plan[i, B] + inputs * rank] = source[
-                        place : place + inputs * rank
-                    ]
+                    for n in range(inputs * rank):
+                        row[plan[i, B] + n] = source[place + n]
                 place += inputs * rank
                 for n in range(outputs):
                     row[plan[i, NOISE] + n] = source[place + n] * deviations[i]
@@ -56,7 +55,8 @@ def pack_columns(counter, jobs, noise, start, rank, columns):
                     for j in range(columns.shape[1]):
                         columns[tile, j, lane] = noise[m, start + j * rank + k]
                 else:
-                    columns[tile, :, lane] = np.float32(0)
+                    for j in range(columns.shape[1]):
+                        columns[tile, j, lane] = np.float32(0)
         job = take(counter)
 
 
@@ -73,7 +73,8 @@ def pack_weights(counter, jobs, weight, table):
                     for j in range(inputs):
                         table[tile, j, lane] = weight[n, j]
                 else:
-                    table[tile, :, lane] = np.float32(0)
+                    for j in range(inputs):
+                        table[tile, j, lane] = np.float32(0)
         job = take(counter)
 
 

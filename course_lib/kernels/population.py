@@ -294,7 +294,9 @@ def roll_out(
     """
     layers, steps, stride, width = len(plan), base.shape[1], projected.shape[2], plan[0, WIDTH]
     classes = outputs.shape[3]
-    widest = plan[:, WIDTH].max() // 64 + 1
+    widest = 1
+    for i in range(layers):
+        widest = max(widest, plan[i, WIDTH] // 64 + 1)
     both, fired = np.zeros(2 * steps * widest, np.uint64), np.zeros(steps * widest, np.uint64)
     indices = np.empty(steps * (widest * 64 + 4) + SPARE, np.int32)
     starts = np.zeros(steps + 1, np.int64)
@@ -355,7 +357,9 @@ def mean_losses(counter, jobs, outputs, scale, labels, losses):
             total = 0.0
             for b in range(batch):
                 logits = outputs[m, b]
-                largest = logits.max()
+                largest = logits[0]
+                for c in range(1, classes):
+                    largest = max(largest, logits[c])
                 exponentials = np.float32(0)
                 for c in range(classes):
                     exponentials += math.exp(scale * (logits[c] - largest))
