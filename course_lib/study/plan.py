@@ -67,8 +67,9 @@ class Study:
     seeds: int = 3
     source: str = "saccade-digits"
     kind: str = "training"
-    columns: tuple[str, ...] = ("chosen", "accuracy", "difference", "cpu", "wall", "memory",
-                                "forward", "spikes")  # fmt: skip
+    columns: tuple[str, ...] = (
+        "chosen", "accuracy", "difference", "cpu", "memory", "forward", "spikes",
+    )  # fmt: skip
 
     def __post_init__(self):
         names = [row.name for row in self.rows]
