@@ -557,17 +557,19 @@ def test(arguments):
 
     steps = [("ruff", ["ruff", "check", "."])]
     selected = ["-m", "not slow and not browser"] if fast else []
-    steps.append(("tests", ["pytest", "--durations=15"] + selected))
+    # Files of tests and notebooks go to two workers, each of which computes on one thread.
+    workers = ["-n", "2", "--dist", "loadscope"]
+    steps.append(("tests", ["pytest", "--durations=15"] + workers + selected))
     if lessons:
         steps.append(("lessons", ["pytest", "--nbval", "--nbval-current-env",
-                                  "--nbval-cell-timeout=600", "-n", "2", "--dist", "loadscope"]
-                      + lessons))
+                                  "--nbval-cell-timeout=600"] + workers + lessons))
     results = []
     for name, command in steps:
         print("\n===== {}: {}".format(name, " ".join(command)), flush=True)
         start = time.monotonic()
         # Stored outputs are those of a computer without the real recordings.
         variables = venv_environment()
+        variables["OMP_NUM_THREADS"] = "1"
         if name == "lessons":
             variables.pop("NMNIST_DIR", None)
         results.append((name, call(["-m"] + command, variables), time.monotonic() - start))

@@ -322,6 +322,12 @@ BREAKS = {
         "layer.weight.grad.sub_(weight, alpha=draw_weight / sigma**2)"),
     "polarity turned round": (
         "01_events", "events/saccades.py", 'events["p"] = keys % 2', 'events["p"] = 1 - keys % 2'),
+    "a population's forward passes counted as one": (
+        "09_full_training", "estimators/es.py", "        return self.population\n",
+        "        return 1\n"),
+    "climbs the loss instead of the fitness": (
+        "09_full_training", "estimators/es.py", "sum(dim=1) / self.population",
+        "sum(dim=1) / -self.population"),
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from course_lib.lab.widgets.localzo import localzo_draws
 from course_lib.lab.widgets.neurons import lif_neuron
 from course_lib.lab.widgets.surrogates import surrogate_slope
 from course_lib.lab.widgets.sweep import Sweep
+from course_lib.lab.widgets.training import any_method
 from course_lib.lab.widgets.zeroth_order import zeroth_order_training
 
 #: every widget of a lesson; the tests try each at the extremes of its controls
@@ -25,6 +26,7 @@ WIDGETS = {
     "population_search": population_search,
     "low_rank_search": low_rank_search,
     "momentum_feedback": momentum_feedback,
+    "any_method": any_method,
 }
 
 __all__ = ["WIDGETS", "Sweep", *WIDGETS]

@@ -1,0 +1,139 @@
+"""Lesson 09: one network, any method, with the method's own knobs; trained on the spot."""
+
+import functools
+import time
+
+import ipywidgets as ipw
+import torch
+
+from course_lib.events import load_splits
+from course_lib.lab import comparison_figures
+from course_lib.lab.figures import style
+from course_lib.lab.picture import new_figure, png
+from course_lib.lab.widgets.sweep import Sweep, choice, slider
+from course_lib.methods import METHODS
+from course_lib.runs import RunConfig
+from course_lib.study import load
+from course_lib.training import draw_batch
+
+STEPS, BATCH, EVERY, POPULATION = 60, 64, 6, 128
+NETWORK = "2312-256-10"
+CHOICES = ("eggroll", "localzo", "opzo", "ottt", "dfa", "zo", "bptt")
+STORED = {  # rows of the study of methods
+    "bptt": "BPTT", "ottt": "OTTT", "localzo": "LocalZO, δ 0.5, m 5", "opzo": "OPZO", "dfa": "DFA",
+    "zo": "single-point ZO",
+}  # fmt: skip
+
+
+@functools.cache
+def recordings():
+    """Training recordings, and frames and labels of the test set; never changed."""
+    splits = load_splits(progress=False)
+    return splits.train, splits.test.frames(), splits.test.labels
+
+
+def train(method: str, steps: int = STEPS, seed: int = 0, **options):
+    """Train 2312-64-10 with the method's own start and learning rate.
+
+    Returns steps, test accuracies (0 to 1), seconds of training, forward passes of a batch.
+    """
+    data, frames, labels = recordings()
+    settings = RunConfig(
+        method=method, hidden=(64,), readout="membrane", options=options, seed=seed
+    )
+    network, estimator = settings.network(), settings.estimator()
+    optimizer = settings.optimizer(network)
+    shown, accuracies, seconds = [], [], 0.0
+    for step in range(steps):
+        start = time.perf_counter()
+        batch = draw_batch(data, step, BATCH, seed)
+        estimator.fill_grads(network, *batch, step)
+        optimizer.step()
+        seconds += time.perf_counter() - start
+        if (step + 1) % EVERY == 0:
+            with torch.no_grad():
+                right = network.logits(frames).argmax(dim=1) == labels
+            shown.append(step + 1)
+            accuracies.append(right.float().mean().item())
+    return shown, accuracies, seconds, steps * estimator.forward_passes
+
+
+@functools.cache
+def reference() -> tuple[list[int], list[float]]:
+    """The curve of BPTT."""
+    return train("bptt")[:2]
+
+
+@functools.cache
+def stored() -> dict[str, list[float]]:
+    """Test accuracies of the long runs, by row of the study."""
+    try:
+        rows = load("methods")["rows"]
+    except FileNotFoundError:
+        return {}
+    found = {row["label"]: [run["test_accuracy"] for run in row["runs"]]
+             for row in rows if row["group"] == NETWORK}  # fmt: skip
+    return {name: found[name] for name in STORED.values() if name in found}
+
+
+def options_of(values: dict) -> dict:
+    """Which of the knobs the chosen method has."""
+    if values["method"] == "eggroll":
+        scale = 2 ** values["log_scale"]
+        return {"population": POPULATION, "rank": values["rank"],
+                "sigma": (0.014 * scale, 0.03 * scale)}  # fmt: skip
+    if values["method"] == "localzo":
+        return {"delta": 0.5, "samples": values["samples"]}
+    return {"momentum": 0.99} if values["method"] == "opzo" else {}
+
+
+def render_method(values: dict) -> tuple[bytes, str, str]:
+    """One run. values: "method", "rank", "log_scale" (log₂ of σ ÷ default), "samples" m."""
+    method = values["method"]
+    label, options = METHODS[method].label, options_of(values)
+    steps, accuracies, _, passes = train(method, **options)
+    figure, (left, right) = new_figure(1, 2, width=9, height=3.4, width_ratios=(1.2, 1))
+    with style():
+        runs = {"BPTT": reference()}
+        if method != "bptt":
+            runs[label] = (steps, accuracies)
+        comparison_figures.curves(left, runs)
+        left.set(xlabel="update", title=f"live: 2312-64-10, {STEPS} updates")
+        left.legend(loc="lower right")
+        if stored():
+            comparison_figures.spread(right, stored(), marked=STORED.get(method))
+            right.set_title(f"stored: {NETWORK}, long runs")
+        else:
+            right.set_axis_off()
+    knobs = {
+        "eggroll": f" (rank {values['rank']}, σ = {options.get('sigma', (0, 0))[0]:.4f} and "
+                   f"{options.get('sigma', (0, 0))[1]:.4f}, population {POPULATION})",
+        "localzo": f" (δ 0.5, m = {values['samples']})",
+    }.get(method, "")  # fmt: skip
+    numbers = (
+        f"{label}{knobs}: {STEPS} updates, {passes:,} forward passes of a batch, "
+        f"{METHODS[method].backward}: test accuracy {100 * accuracies[-1]:.1f} %; "
+        f"BPTT after as many updates {100 * reference()[1][-1]:.1f} %"
+    )
+    alt = (
+        f"Left: test accuracy against updates, of {label} from {100 * accuracies[0]:.0f} to "
+        f"{100 * accuracies[-1]:.0f} percent, beside BPTT. Right: stored results of long runs, a dot "
+        f"a seed. {numbers}"
+    )
+    return png(figure), numbers, alt
+
+
+def any_method() -> Sweep:
+    """Lesson 09: method, and rank, σ and m where the method has them."""
+    menu = [(METHODS[name].label, name) for name in CHOICES]
+    return Sweep(
+        render_method,
+        {
+            "method": choice("method", menu),
+            "rank": slider(ipw.IntSlider, "rank r (EGGROLL)", 1, 1, 8, 1),
+            "log_scale": slider(
+                ipw.FloatSlider, "log₂ of σ ÷ default (EGGROLL)", 0.0, -4, 4, 0.5, ".1f"
+            ),
+            "samples": slider(ipw.IntSlider, "samples m (LocalZO)", 5, 1, 20, 1),
+        },
+    )
