@@ -1,4 +1,4 @@
-"""Pictures that compare training methods: curves against any cost, and results with their spread."""
+"""Pictures that compare training methods: curves against any cost, and results with spread.
 
 from collections.abc import Mapping, Sequence
 

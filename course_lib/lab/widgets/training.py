@@ -117,8 +117,8 @@ def render_method(values: dict) -> tuple[bytes, str, str]:
     )
     alt = (
         f"Left: test accuracy against updates, of {label} from {100 * accuracies[0]:.0f} to "
-        f"{100 * accuracies[-1]:.0f} percent, beside BPTT. Right: stored results of long runs, a dot "
-        f"a seed. {numbers}"
+        f"{100 * accuracies[-1]:.0f} percent, beside BPTT. Right: stored results of long runs, a "
+        f"dot a seed. {numbers}"
     )
     return png(figure), numbers, alt
 
