@@ -1,4 +1,4 @@
-"""Pictures that compare training methods: curves against any cost, and results with spread.
+"""Pictures that compare training methods: curves against any cost, results with their spread."""
 
 from collections.abc import Mapping, Sequence
 
