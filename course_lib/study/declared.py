@@ -14,12 +14,23 @@ HIDDEN = {ONE: (256,), TWO: (200, 200)}
 SETTINGS = {"steps": 620, "readout": "membrane"}
 #: the search where a row says all else
 RATES = tuple({"lr": lr} for lr in (0.001, 0.003, 0.006))
-#: slope of ψ for all methods that have one, unless the search finds a steeper one better
+#: slope of ψ of all methods that have one, where the search says nothing else
 SLOPE = 2.5
 WITH_SLOPE = ("bptt", "ottt", "opzo", "dfa", "zo")
-#: the same number of trials for all: the rate, then a method's own shape, the slope of ψ or λ
-SLOPES = (*RATES, {"lr": 0.003, "slope": 5.0}, {"lr": 0.003, "slope": 10.0})
-SHAPES = (*RATES, *({"lr": 0.003, "distribution": name} for name in ("uniform", "laplace")))
+
+
+def _search(name: str, *values) -> tuple[dict, ...]:
+    """The same number of trials for all: three rates, then two more values of one other setting."""
+    first, *others = values
+    return (
+        *(rate | {name: first} for rate in RATES),
+        *({"lr": 0.003, name: value} for value in others),
+    )
+
+
+#: a method's own shape: the slope of ψ, or the distribution λ
+SLOPES = _search("slope", SLOPE, 5.0, 10.0)
+SHAPES = _search("distribution", "normal", "uniform", "laplace")
 
 
 def row(label, method, network, *, group=None, options=None, search=None, **settings) -> Row:

@@ -81,6 +81,7 @@ def _gather_row(study: Study, row: Row, store: Store) -> dict[str, Any] | None:
     tried = [store.get(job.key) for job in search]
     if any(record is None for record in tried):
         return None
+    tried = [{**job.choice, **record} for job, record in zip(search, tried, strict=True)]
     choice = best(search, store) if search else study.choices(row)[0]
     runs, config = [], None
     for seed in itertools.count(1):
@@ -88,7 +89,7 @@ def _gather_row(study: Study, row: Row, store: Store) -> dict[str, Any] | None:
         record = store.get(job.key)
         if record is None:
             break
-        runs.append(record)
+        runs.append({**choice, **record})
         config = job.config
     if config is None:
         return None
@@ -102,12 +103,12 @@ def _gather_row(study: Study, row: Row, store: Store) -> dict[str, Any] | None:
 
 
 def summarise(runs: list[dict]) -> dict[str, Any]:
-    """n, and mean and sample standard deviation (0 for one run) of each measured number."""
+    """n, and mean and sample standard deviation (None for one run) of each measured number."""
     summary: dict[str, Any] = {"n": len(runs)}
     for name in SUMMARISED:
         values = [run[name] for run in runs if run.get(name) is not None]
         if values:
-            deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+            deviation = statistics.stdev(values) if len(values) > 1 else None
             summary[name] = {"mean": statistics.fmean(values), "sd": deviation}
     if runs[0].get("spikes"):
         layers = zip(*(run["spikes"] for run in runs), strict=True)

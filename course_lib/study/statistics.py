@@ -7,8 +7,9 @@ MINUS = "−"
 
 
 def percent(summary: dict[str, float]) -> str:
-    """Mean ± standard deviation of a fraction, in %."""
-    return f"{100 * summary['mean']:.1f} ± {100 * summary['sd']:.1f}"
+    """Mean ± standard deviation of a fraction, in %; one run has no deviation."""
+    mean, deviation = 100 * summary["mean"], summary["sd"]
+    return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {100 * deviation:.1f}"
 
 
 def signed(value: float, digits: int = 1) -> str:
