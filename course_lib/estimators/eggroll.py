@@ -29,7 +29,7 @@ import torch
 from torch import Tensor
 
 from course_lib import population
-from course_lib.estimators.es import EvolutionStrategy
+from course_lib.estimators.evolution import EvolutionStrategy
 from course_lib.fitness import cross_entropy
 from course_lib.kernels import noise as compiled
 from course_lib.network import SpikingNetwork, per_layer
