@@ -286,7 +286,7 @@ BREAKS = {
         "06_evolution_strategies", "estimators/es.py", "scale = sign * sigmas[index]",
         "scale = sigmas[index]"),
     "a population's mean taken twice": (
-        "06_evolution_strategies", "estimators/es.py",
+        "06_evolution_strategies", "estimators/evolution.py",
         "(shaped * shaped.new_tensor(self.signs)).sum(dim=1) / self.population",
         "(shaped * shaped.new_tensor(self.signs)).mean(dim=1) / self.population"),
     "noise of rank r without its 1/√r": (
@@ -323,10 +323,10 @@ BREAKS = {
     "polarity turned round": (
         "01_events", "events/saccades.py", 'events["p"] = keys % 2', 'events["p"] = 1 - keys % 2'),
     "a population's forward passes counted as one": (
-        "09_full_training", "estimators/es.py", "        return self.population\n",
+        "09_full_training", "estimators/evolution.py", "        return self.population\n",
         "        return 1\n"),
     "climbs the loss instead of the fitness": (
-        "09_full_training", "estimators/es.py", "sum(dim=1) / self.population",
+        "09_full_training", "estimators/evolution.py", "sum(dim=1) / self.population",
         "sum(dim=1) / -self.population"),
 }  # fmt: skip
 
