@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from course_lib.kernels import packing, population
+from course_lib.kernels.events import SPARE, list_events, multiply_events
 from course_lib.kernels.threads import in_threads, in_turn
 from course_lib.network import SpikingNetwork, per_layer
 
@@ -52,10 +53,10 @@ def frame_events(frames: Tensor) -> FrameEvents:
     steps, batch, inputs = frames.shape
     values = frames.detach().contiguous().numpy()
     # Pages of an empty array that nobody touches cost nothing, so there is room for the worst case.
-    indices = np.empty((batch, steps * inputs + population.SPARE), np.int32)
+    indices = np.empty((batch, steps * inputs + SPARE), np.int32)
     starts = np.zeros((batch, steps + 1), np.int32)
     jobs = ranges(batch, 2 * SAMPLES)
-    if all(in_threads(population.list_events, jobs, values, indices, starts)):
+    if all(in_threads(list_events, jobs, values, indices, starts)):
         return FrameEvents(indices, starts, np.empty((0, 0), np.float32))
     counts = np.empty(indices.shape, np.float32)
     in_threads(packing.list_values, jobs, values, indices, starts, counts)
@@ -68,7 +69,7 @@ def multiply(
     """Frames, given by their events, times columns (tiles, D, 64): see ``multiply_events``."""
     samples = ranges(len(out), 8 * SAMPLES)
     jobs = [(tile, *some) for tile in range(len(columns)) for some in samples]
-    run(population.multiply_events, jobs, *events, columns, begin, out)
+    run(multiply_events, jobs, *events, columns, begin, out)
 
 
 class PopulationPass:

@@ -281,7 +281,7 @@ vectors.LISTS_BITS = not vectors.LISTS_BITS
 import numba
 real = numba.njit
 numba.njit = lambda *a, **options: real(*a, **{**options, "cache": False})
-from course_lib.kernels.population import list_events
+from course_lib.kernels.events import list_events
 rng = np.random.default_rng(0)
 frames = (rng.random((3, 4, 300)) < rng.random((3, 4, 1))).astype(np.float32)
 indices, starts = np.zeros((4, 1000), np.int32), np.zeros((4, 4), np.int32)

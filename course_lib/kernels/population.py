@@ -1,7 +1,7 @@
 """Compiled forward passes of a whole population over shared frames.
 
-Two passes. The first multiplies the frames with every column that the population needs, by adding
-up rows of events: x Wᵀ + b once, and x B_i for every draw i. The second, for each sample and draw,
+``events.py`` has multiplied the frames with every column that the population needs: x Wᵀ + b once,
+and x B_i for every draw i. Here then, for each sample and draw,
 
     I±[t] = (x Wᵀ + b)[t] ± ( (x B_i)[t] A_iᵀ σ/√r + σ e_i )       both signs share the bracket
     v, s  = LIF(I±)                                                v never leaves the registers
@@ -22,109 +22,26 @@ import math
 import numba
 import numpy as np
 
+from course_lib.kernels.events import COMPILED, SPARE, list_word
 from course_lib.kernels.threads import take
 from course_lib.kernels.vectors import (
     INLINE,
-    LISTS_BITS,
     above,
     add,
     choose,
-    count,
     fma,
     item,
-    list_bits,
     load,
-    lowest,
     spread,
     store,
     sub,
-    unequal,
 )
 
-COMPILED = {"cache": True, "nogil": True}
-#: places that a list of events needs beyond its end
-SPARE = 64
 #: columns of ``plan``, one row a layer: neurons of the layer before, padded neurons, where A, the
 #: bias noise and B begin in a draw's row of factors, and where W and b do in ``weights``
 INPUTS, WIDTH, A, NOISE, B, WEIGHTS, BIAS = range(7)
 #: what a layer is for: spikes for the next one, outputs as rates, or as mean voltages
 HIDDEN, RATE, MEMBRANE = range(3)
-
-
-@INLINE
-def _list_word(indices, found, word, offset):
-    """List the places of a word's bits from ``found`` on; returns where the list then ends."""
-    end = found + count(word)
-    if LISTS_BITS:
-        list_bits(indices, found, word, offset)
-        return end
-    while found < end:  # eight at once: the branch is then nearly always foreseen
-        for k in range(8):
-            indices[np.uint64(found + k)] = offset + lowest(word)
-            word &= word - np.uint64(1)
-        found += 8
-    return end
-
-
-@numba.njit(**COMPILED)
-def list_events(counter, jobs, frames, indices, starts):
-    """Entries of frames (T, B, D) that are not zero; whether all of them are one.
-
-    Those of step t of sample b go to indices[b, starts[b, t] : starts[b, t + 1]]. A job: samples
-    from, to.
-    """
-    steps, batch, inputs = frames.shape
-    zero, one, flat = spread(np.float32(0), 64), spread(np.float32(1), 64), frames.reshape(-1)
-    whole, strange = inputs // 64 * 64, np.uint64(0)
-    j = take(counter)
-    while j < len(jobs):
-        for t in range(steps):  # outermost, to read memory in its order
-            for b in range(jobs[j, 0], jobs[j, 1]):
-                events, found, place = indices[b], starts[b, t], (t * batch + b) * inputs
-                for d in range(0, whole, 64):
-                    values = load(flat, place + d, zero)
-                    word = unequal(values, zero)
-                    strange |= word & unequal(values, one)
-                    found = _list_word(events, found, word, d)
-                for d in range(whole, inputs):
-                    value = flat[place + d]
-                    if value != 0:
-                        events[found] = d
-                        found += 1
-                        strange |= np.uint64(value != 1)
-                starts[b, t + 1] = found
-        j = take(counter)
-    return strange == 0
-
-
-@numba.njit(**COMPILED)
-def multiply_events(counter, jobs, indices, starts, values, columns, begin, out):
-    """out[b, t, columns of the tile] = begin + Σ values · columns[j] over the events j.
-
-    columns: (tiles, D, 64); begin: (tiles · 64,); out: (B, T, tiles · 64).
-    values:  one for each event, or empty where every event counts one. A job: tile, samples from,
-    to.
-    """
-    steps, width = out.shape[1], out.shape[2]
-    flat = out.reshape(-1)
-    j = take(counter)
-    while j < len(jobs):
-        tile, first, last = jobs[j]
-        table = columns[tile].reshape(-1)
-        for b in range(first, last):
-            events = indices[b]
-            for t in range(steps):
-                total = load(begin, tile * 64, 64)
-                if values.size:
-                    counts = values[b]
-                    for e in range(starts[b, t], starts[b, t + 1]):
-                        row = load(table, item(events, e) * 64, 64)
-                        total = fma(spread(item(counts, e), 64), row, total)
-                else:
-                    for e in range(starts[b, t], starts[b, t + 1]):
-                        total = add(total, load(table, item(events, e) * 64, 64))
-                store(flat, (b * steps + t) * width + tile * 64, total)
-        j = take(counter)
 
 
 @INLINE
@@ -194,7 +111,7 @@ def _list_events(fired, start, words, steps, indices, starts, nobody):
     for t in range(steps):
         for q in range(words):
             word = fired[np.uint64(start + t * words + q)]
-            found = _list_word(indices, found, word, 64 * q)
+            found = list_word(indices, found, word, 64 * q)
         for k in range(3):
             indices[np.uint64(found + k)] = nobody
         found = (found + 3) // 4 * 4
