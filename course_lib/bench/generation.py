@@ -12,10 +12,9 @@ from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
-import numpy as np
 import torch
 
-from course_lib import population
+from course_lib.bench.products import against_products, products
 from course_lib.bench.timing import Table, Times, row
 from course_lib.estimators import EGGROLL, ES
 from course_lib.estimators.base import Estimator
@@ -84,8 +83,10 @@ def measure(setting: Setting, repeats: int, result: Table) -> list[str]:
     methods["full-rank ES, batched"] = ES(kernel="batched", **size)
     methods["full-rank ES, compiled"] = ES(kernel="fused", **size)
     contestants = {name: generation_of(method, setting) for name, method in methods.items()}
+    frames, _ = draw_batch(training_set(), 0, setting.batch, seed=0)
     for rank in RANKS:
-        contestants |= products(setting, rank)
+        network = SpikingNetwork((2312, setting.hidden, 10))
+        contestants |= products(network, frames, setting.population // 2, rank)
     times = Times(contestants, repeats)
     result |= {f"{setting}: {name}": value for name, value in times.medians().items()}
     lines = [row(name, 1000 * times.median(name), "ms") for name in methods]
@@ -103,71 +104,8 @@ def measure(setting: Setting, repeats: int, result: Table) -> list[str]:
     lines.append(row("(c) readable rank 1 against plain ES", ratio, "×", setting.readable))
     ratio = times.ratio("full-rank ES, batched", "EGGROLL, rank 1")
     lines.append(row("    rank 1 against batched ES", ratio, "×"))
-    return lines + unavoidable(setting, times)
-
-
-# ---------------------------------------------------------------------- products nobody can avoid
-
-FORMS = ("sparse", "dense")
-
-
-def products(setting: Setting, rank: int) -> dict[str, Callable[[], None]]:
-    """Contestants: the matrix products of a generation alone, arguments and results at hand.
-
-    "input": x Wᵀ and x B of all draws. "members": (x B) Aᵀ of all draws, and the products of every
-    member's hidden spikes with the last layer's weights and B, and the gradient's A Bᵀ.
-    """
-    draws, network = setting.population // 2, SpikingNetwork((2312, setting.hidden, 10))
-    frames, _ = draw_batch(training_set(), 0, setting.batch, seed=0)
-    columns = torch.randn(2312, setting.hidden + draws * rank)
-    flat, product = frames.flatten(0, 1), torch.empty(frames[..., 0].numel(), columns.shape[1])
-    events = population.frame_events(frames)
-    tiles = -(-columns.shape[1] // 64)
-    packed = np.zeros((tiles, 2312, 64), np.float32)
-    begin = np.zeros(tiles * 64, np.float32)
-    sums = np.empty((setting.batch, len(frames), tiles * 64), np.float32)
-
-    spikes = network.record(frames)[0].spikes.flatten(0, 1)
-    weight = torch.randn(setting.hidden, 10 + rank)
-    outputs = torch.empty(len(spikes), weight.shape[1])
-    a, projected = torch.randn(rank, setting.hidden), torch.randn(len(spikes), rank)
-    currents = torch.empty(len(spikes), setting.hidden)
-    left, right = torch.randn(setting.hidden, draws * rank), torch.randn(draws * rank, 2312)
-    gradient = torch.empty(setting.hidden, 2312)
-
-    @torch.no_grad()
-    def members():
-        torch.mm(left, right, out=gradient)
-        for _ in range(draws):
-            torch.mm(projected, a, out=currents)
-            for _ in range(2):
-                torch.mm(spikes, weight, out=outputs)
-
-    return {
-        f"products of the input, sparse, rank {rank}": lambda: population.multiply(
-            events, packed, begin, sums
-        ),
-        f"products of the input, dense, rank {rank}": lambda: torch.mm(flat, columns, out=product),
-        f"products of the members, rank {rank}": members,
-    }
-
-
-def unavoidable(setting: Setting, times: Times) -> list[str]:
-    """How far a generation is from the products in it, each in its faster form."""
-    lines = []
     for rank in RANKS:
-        form = min(
-            FORMS, key=lambda f, r=rank: times.median(f"products of the input, {f}, rank {r}")
-        )
-        first = times.median(f"products of the input, {form}, rank {rank}")
-        rest = times.median(f"products of the members, rank {rank}")
-        whole = times.median(f"EGGROLL, rank {rank}")
-        lines.append(row(f"rank {rank}: products with the input ({form})", 1000 * first, "ms"))
-        lines.append(row(f"rank {rank}: products of the members", 1000 * rest, "ms"))
-        bar = 2.5 if setting is MAIN else None
-        lines.append(row(f"rank {rank}: generation / all products", whole / (first + rest), "×",
-                         bar, True))  # fmt: skip
-        lines.append(row(f"rank {rank}: generation / products with the input", whole / first, "×"))
+        lines += against_products(times, rank, 2.5 if setting is MAIN else None)
     return lines
 
 

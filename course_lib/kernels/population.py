@@ -138,7 +138,7 @@ def _sum_rows(total, table, begin, width, indices, e, last):
 
 
 @INLINE
-def _sum_both(total, table, begin, width, factors, b, rank, indices, e, last):
+def sum_both(total, table, begin, width, factors, b, rank, indices, e, last):
     """As ``_sum_rows``; and Σ B[j] over the same events: sixteen columns, the first of them B's."""
     projected = spread(np.float32(0), 16)
     while e < last:
@@ -166,7 +166,7 @@ def _next_layer(
         for t in range(steps):
             first, last = item(starts, t), item(starts, t + 1)
             if q == 0 and rank > 0:
-                current, sums = _sum_both(
+                current, sums = sum_both(
                     bias, weights, table, lanes, factors, plan[B], rank, indices, first, last
                 )
                 store(projected, t * ranks, sums)
