@@ -124,6 +124,8 @@ def noise(repeats: int, quick: bool = False) -> Table:
         )
         result |= {f"rank {rank}: {name}": value for name, value in times.medians().items()}
         share = 100 * times.ratio("noise", "generation")
-        lines.append(row(f"rank {rank}: noise / generation", share, "%", 5, True))
+        lines.append(
+            row(f"rank {rank}: noise / generation", share, "%", None if quick else 5, True)
+        )
     result.text = "\n".join([f"{setting}", *lines])
     return result
