@@ -485,6 +485,8 @@ def venv_environment():
     settings = dict(os.environ, VIRTUAL_ENV=str(VENV))
     settings["PATH"] = str(venv_python().parent) + os.pathsep + settings.get("PATH", "")
     settings.pop("PYTHONHOME", None)
+    # Idle threads of torch's sleep instead of spinning: see course_lib/__init__.py.
+    settings.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return settings
 
 
