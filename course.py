@@ -4,7 +4,7 @@
     python3 course.py lab [--no-browser] [--port N]   open the first lesson in JupyterLab
     python3 course.py train [...]                     train a spiking network (also: evaluate,
                                                       data, bench; `train --help` explains)
-    python3 course.py test [--fast]                   run every check (--fast: under 3 minutes)
+    python3 course.py test [--fast]                   run every check (--fast: about 3 minutes)
     python3 course.py setup [--with EXTRA ...]        only install (EXTRA: instructor, test, ...)
 
 The first call makes the folder .venv and installs the pinned packages there: about 2 to 5 minutes
@@ -546,7 +546,7 @@ def test(arguments):
     import tomllib
 
     parser = argparse.ArgumentParser(prog="course.py test", description=test.__doc__)
-    parser.add_argument("--fast", action="store_true", help="those of under 3 minutes in all")
+    parser.add_argument("--fast", action="store_true", help="the quick ones: about 3 minutes")
     fast = parser.parse_args(arguments).fast
     ensure_environment(TEST_EXTRAS)
     os.chdir(str(ROOT))

@@ -195,7 +195,8 @@ def test_test_runs_every_step_and_fails_if_one_does(course, monkeypatch):
         (course.ROOT / "notebooks" / name).touch()
     metadata = course.ROOT / "pyproject.toml"
     text = metadata.read_text(encoding="utf-8")
-    slow = re.sub(r"slow-notebooks = \[.*?\]", 'slow-notebooks = ["09_long.ipynb"]', text, flags=re.S)
+    found = re.compile(r"slow-notebooks = \[.*?\]", re.S)
+    slow = found.sub('slow-notebooks = ["09_long.ipynb"]', text)
     metadata.write_text(slow, encoding="utf-8")
     monkeypatch.setattr(course, "ensure_environment", lambda extras: calls.append(extras))
     monkeypatch.setattr(course, "call", call)
