@@ -7,8 +7,6 @@ from matplotlib.axes import Axes
 
 from course_lib.lab.figures import COLOURS, as_array, series
 
-GREY = "0.4"
-
 
 def curves(ax: Axes, runs: Mapping, names: Sequence[str] = (), log: bool = False) -> Axes:
     """Accuracies (0 to 1) in percent, each against costs of its own: ``{"label": (x, y), …}``.
