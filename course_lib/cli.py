@@ -203,7 +203,7 @@ def run_study(options) -> int:
 
 
 def add_data(commands) -> None:
-    data = commands.add_parser("data", help="look at, make, fetch or compare data")
+    data = commands.add_parser("data", help="look at, make, fetch, compare or measure data")
     verbs = data.add_subparsers(required=True, metavar="VERB")
     info = verbs.add_parser("info", help="what a source holds and how it is split")
     info.add_argument("source", nargs="?", default="saccade-digits")
@@ -218,6 +218,11 @@ def add_data(commands) -> None:
     compare = verbs.add_parser("compare", help="simulated against real recordings, measured")
     compare.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")
     compare.set_defaults(verb="compare", run=run_data)
+    measure = verbs.add_parser("measure", help="write down how real recordings look, in figures")
+    measure.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")
+    measure.add_argument("--json", type=Path, default=Path("data/results/nmnist.json"),
+                         metavar="FILE", help="default: data/results/nmnist.json")  # fmt: skip
+    measure.set_defaults(verb="measure", run=run_data)
 
 
 def run_data(options) -> int:

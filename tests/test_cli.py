@@ -137,6 +137,7 @@ def test_evaluate_every_split(capsys):
         (["evaluate", "nowhere"], "nowhere is not the folder of a run"),
         (["bench", "nothing"], "no benchmark nothing; there are frames"),
         (["data", "compare", "nowhere"], "nowhere"),
+        (["data", "measure", "nowhere"], "nowhere"),
     ],
 )
 def test_user_errors_are_one_clear_line(arguments, message, capsys):

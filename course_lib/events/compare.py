@@ -19,13 +19,12 @@ import os
 
 import numpy as np
 
+from course_lib.events.describe import TENTH_US
 from course_lib.events.digits import load_digits
 from course_lib.events.folders import matching_digits
 from course_lib.events.frames import INPUTS, PIXELS, check_bins
 from course_lib.events.recordings import read_recording
 from course_lib.events.saccades import DEFAULT, Parameters, simulate
-
-TENTH_US = 30_800  # a tenth of the mean length of a recording
 
 
 def count_frames(events: np.ndarray, bins: int) -> np.ndarray:

@@ -20,10 +20,10 @@ def levels(ax: Axes, signal, reference, up, down) -> Axes:
     ax.plot(steps, signal, color=COLOURS["black"], label="log brightness L")
     ax.step(steps, reference, where="post", color=COLOURS["green"], linestyle="--",
             label="remembered level")  # fmt: skip
-    ax.plot(up, signal[list(up)], "^", color=BRIGHTER, label="event: brighter", linestyle="none")
-    ax.plot(down, signal[list(down)], "v", color=DARKER, label="event: darker", linestyle="none")
+    ax.plot(up, signal[list(up)], "^", color=BRIGHTER, label="brighter", linestyle="none")
+    ax.plot(down, signal[list(down)], "v", color=DARKER, label="darker", linestyle="none")
     ax.set(xlabel="time step", ylabel="log brightness")
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, columnspacing=1.2)
     return ax
 
 

@@ -111,6 +111,17 @@ def test_equal_data_give_equal_pictures(name):
     assert pictures[0] == pictures[1]
 
 
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_nothing_is_cut_off(name):
+    draw, arguments = DRAWINGS[name]
+    figure, ax = new_figure(height=3.4)
+    draw(ax, *arguments)
+    png(figure)  # lays it out
+    drawn = figure.get_tightbbox()
+    assert drawn.x0 > -0.02 and drawn.y0 > -0.02  # inches
+    assert drawn.x1 < figure.get_figwidth() + 0.02 and drawn.y1 < figure.get_figheight() + 0.02
+
+
 def test_strip_leaves_unused_axes_empty_and_refuses_too_many_frames():
     figure, axes = new_figure(1, 5)
     event_figures.strip(axes, FRAMES, ["a", "b", "c", "d"])
