@@ -20,17 +20,20 @@ WITH_SLOPE = ("bptt", "ottt", "opzo", "dfa", "zo")
 
 
 def _search(name: str, *values) -> tuple[dict, ...]:
-    """The same number of trials for all: three rates, then two more values of one other setting."""
+    """Six trials for all: three rates, then more of the method's own shape."""
     first, *others = values
-    return (
+    trials = [
         *(rate | {name: first} for rate in RATES),
         *({"lr": 0.003, name: value} for value in others),
-    )
+    ]
+    if len(trials) < 6:
+        trials.append({"lr": 0.006, name: others[0]})
+    return tuple(trials)
 
 
-#: a method's own shape: the slope of ψ, or the distribution λ
+#: a method's own shape: the slope of ψ, the distribution λ, or OPZO's noise and momentum
 SLOPES = _search("slope", SLOPE, 5.0, 10.0)
-SHAPES = _search("distribution", "normal", "uniform", "laplace")
+SHAPES = _search("distribution", "normal", "uniform", "laplace", "sigmoid")
 
 
 def row(label, method, network, *, group=None, options=None, search=None, **settings) -> Row:

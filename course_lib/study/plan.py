@@ -3,8 +3,8 @@
 Every row gets a search of the same number of trials, whole runs with the seed SEARCH_SEED. (Half as
 long, trials favoured learning rates that were too high for whole runs.) The choice is the trial
 with the highest validation accuracy, the lower validation loss where two are equal. Then come the
-final runs, one a seed, 1 … n: seeds that the search has not seen. Only these read the test set,
-once each.
+final runs, one a seed, from FIRST_SEED on: seeds that the search has not seen. Only these read the
+test set, once each.
 """
 
 import dataclasses
@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from course_lib.runs import RunConfig
 
 SEARCH_SEED = 0
+#: runs with seeds 1 to 3 were seen while the search took its shape, so they count no longer
+FIRST_SEED = 4
 RULE = "highest validation accuracy; of equal ones the lowest validation loss"
 #: raised when the same settings come to mean other numbers, so that old runs are not taken for new
 VERSION = 1
@@ -140,8 +142,13 @@ def trials(study: Study, row: Row) -> list[Job]:
     return [_job(study, row, "trial", choice, SEARCH_SEED) for choice in choices]
 
 
+def seeds(count: int) -> range:
+    """Seeds of so many final runs."""
+    return range(FIRST_SEED, FIRST_SEED + count)
+
+
 def final(study: Study, row: Row, choice: dict[str, Any], seed: int) -> Job:
-    """A run that counts; seeds are 1 … n."""
+    """A run that counts; its seed is one of ``seeds``."""
     return _job(study, row, "final", choice, seed)
 
 

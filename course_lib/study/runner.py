@@ -10,7 +10,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from course_lib.events import Splits, load_splits
-from course_lib.study import alignment, measure
+from course_lib.study import alignment, measure, plan
 from course_lib.study.plan import Job, Row, Study, final, trials
 from course_lib.study.results import best, gather, read, restore, write
 from course_lib.study.store import Store
@@ -53,7 +53,7 @@ def run(
     restore(read(study.name, out), store)
     if again:
         for row in chosen:
-            numbered = itertools.product(study.choices(row), range(1, seeds + 1))
+            numbered = itertools.product(study.choices(row), plan.seeds(seeds))
             for job in trials(study, row) + [final(study, row, *pair) for pair in numbered]:
                 store.drop(job.key)
     splits = load(study, data)
@@ -95,7 +95,7 @@ def _row(study: Study, row: Row, seeds: int, store: Store, make) -> int:
     if missing:
         return len(missing) + seeds
     choice = best(search, store) if search else study.choices(row)[0]
-    return sum(not make(final(study, row, choice, seed)) for seed in range(1, seeds + 1))
+    return sum(not make(final(study, row, choice, seed)) for seed in plan.seeds(seeds))
 
 
 def load(study: Study, data: str | None) -> Splits:

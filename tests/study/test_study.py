@@ -92,7 +92,7 @@ def test_a_study_from_start_to_figures(made, tmp_path, capsys):
     assert not any((tmp_path / "runs" / "study").glob("unfinished/*"))
     for row in result["rows"]:
         assert [trial["seed"] for trial in row["trials"]] == [0, 0]
-        assert [run["seed"] for run in row["runs"]] == [1, 2]
+        assert [run["seed"] for run in row["runs"]] == [4, 5]
         assert all("test_accuracy" not in trial for trial in row["trials"])
         for run in row["runs"]:
             assert run["lr"] == row["chosen"]["lr"] and run["threads"] == 1 and run["revision"]
@@ -180,7 +180,7 @@ def test_a_single_row_can_be_made_again(made):
     assert loads[0] == [run["seconds"] for run in first["rows"][0]["runs"]]
     made.clear()
     assert study("tiny", "--rows", "net · BPTT", "--seeds", 3) == 0
-    assert [job.config.seed for job in made] == [3]
+    assert [job.config.seed for job in made] == [6]
     assert [row["summary"]["n"] for row in stored()["rows"]] == [3, 2, 2]
 
 
@@ -304,5 +304,5 @@ def test_a_line_of_the_json_is_a_run(tmp_path):
     assert study("tiny", "--seeds", 1) == 0
     text = (tmp_path / "data" / "results" / "tiny.json").read_text()
     lines = [line.strip() for line in text.splitlines() if '"test_accuracy": 0' in line]
-    assert [json.loads(line.rstrip(","))["seed"] for line in lines if '"seed"' in line] == [1, 1, 1]
+    assert [json.loads(line.rstrip(","))["seed"] for line in lines if '"seed"' in line] == [4, 4, 4]
     assert tables.page(json.loads(text)) == (tmp_path / "data/results/tiny.md").read_text()
