@@ -5,7 +5,9 @@ import os
 import sys
 from pathlib import Path
 
-METHODS = ("eggroll", "es", "bptt", "localzo", "sparsegrad", "ottt", "opzo", "dfa", "zo")
+METHODS = (
+    "eggroll", "es", "bptt", "localzo", "sparsegrad", "ottt", "opzo", "dfa", "zo", "hybrid",
+)  # fmt: skip
 EXAMPLES = r"""
 examples:
   python -m course_lib train
@@ -15,6 +17,10 @@ examples:
   python -m course_lib train --method bptt --seconds 60
   python -m course_lib train --method localzo --delta 0.5 --samples 5 --hidden 200 200
   python -m course_lib train --method opzo --alpha 0.2 --momentum 0.999
+  python -m course_lib train --method hybrid --below opzo
+      OPZO teaches the hidden layers, EGGROLL the readout
+  python -m course_lib train --method bptt --until 0.75
+      stops at 75 % validation accuracy, to compare networks at equal accuracy
   python -m course_lib train --data PATH          real N-MNIST recordings (Train/<label>/<k>.bin)
   python -m course_lib train --resume runs/mine   go on where an interrupted run stopped
   torchrun --nproc-per-node 2 --max-restarts 3 -m course_lib train --method eggroll --out runs/two
@@ -80,6 +86,8 @@ def add_train(commands) -> None:
         help="train on the validation recordings too")  # fmt: skip
     add("--steps", type=int, help="updates (generations)")
     add("--seconds", type=float, help="training time, instead of --steps")
+    add("--until", type=float, metavar="ACCURACY",
+        help="stop at this validation accuracy (0 to 1), if it is reached")  # fmt: skip
     add("--seed", type=int)
     add("--out", type=Path, metavar="FOLDER", help="default: runs/<method>-<readout>-<number>")
     add("--resume", type=Path, metavar="FOLDER", help="go on with an interrupted run")
@@ -100,6 +108,10 @@ def add_train(commands) -> None:
     add("--reset-delay", action="store_true", default=None, help="reset one step after the spike")
     add("--logit-scale", type=float, help="logits = scale * output")
     add("--weight-sd", type=float, nargs="+", metavar="SD", help="initial weights, per layer")
+
+    group = train.add_argument_group("options of hybrid, beside those of the two it joins")
+    group.add_argument("--below", choices=("opzo", "localzo"),
+                       help="the rule of the hidden layers; default: opzo")  # fmt: skip
 
     group = train.add_argument_group("options of eggroll and es")
     add = group.add_argument

@@ -58,7 +58,7 @@ def _train(options, processes: Processes) -> int:
                 steps=config.steps, seconds=config.seconds, batch_size=config.batch_size,
                 seed=config.seed, decay=config.decay, shift=config.shift,
                 validation=splits.validation if config.validation else None,
-                validate_every=config.validate_every,
+                validate_every=config.validate_every, until=config.until,
                 checkpoint_every=config.checkpoint_every if processes.lead else sys.maxsize,
                 folder=own_folder, resume=True, progress=progress, **together,
             )  # fmt: skip

@@ -11,6 +11,7 @@ from course_lib.estimators.base import Estimator
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.es import ES
 from course_lib.estimators.feedback import DFA, OTTT, SinglePointZO
+from course_lib.estimators.hybrid import Hybrid
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.opzo import OPZO
 from course_lib.estimators.surrogate import SurrogateBPTT
@@ -40,6 +41,7 @@ EVOLUTION = {
 UNROLLED = "as many backward passes through time"
 LAYERED = "a backward pass over layers at every step, nothing kept over time"
 FORWARD = "no backward pass"
+BELOW = "none with OPZO below, as many backward passes through time with LocalZO"
 
 
 class Method(NamedTuple):
@@ -82,4 +84,5 @@ METHODS = {
     "opzo": Method(OPZO, "OPZO", ("alpha", "momentum"), GRADIENT, FORWARD),
     "dfa": Method(DFA, "DFA", (), GRADIENT, FORWARD),
     "zo": Method(SinglePointZO, "single-point ZO", ("alpha",), GRADIENT, FORWARD),
+    "hybrid": Method(Hybrid, "hybrid", ("below", "rank", "population"), GRADIENT, BELOW),
 }  # fmt: skip

@@ -53,6 +53,7 @@ class RunConfig:
     shift: int | None = None
     steps: int | None = None
     seconds: float | None = None
+    until: float | None = None
     seed: int = 0
     device: str = "cpu"
     threads: int | None = None
@@ -89,6 +90,11 @@ class RunConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ValueError(f"{name} is {value}; it must be positive")
+        if self.until is not None and not (self.validation and 0 < self.until <= 1):
+            raise ValueError(
+                f"until is {self.until}; expected a validation accuracy above 0 and up to 1, and "
+                "a validation set"
+            )
         if self.shift < 0:
             raise ValueError(f"shift is {self.shift}; expected 0 or more pixels")
         if self.device != "cpu" and not torch.cuda.is_available():

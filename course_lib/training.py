@@ -66,6 +66,7 @@ def fit(
     checkpoint_every: int = 50,
     resume: bool = False,
     progress: bool = True,
+    until: float | None = None,
     agree: Callable[[float, bool], tuple[float, bool]] = lambda *own: own,
 ) -> History:
     """Train ``network`` in place, for a number of steps or of seconds (or whichever ends first).
@@ -79,6 +80,8 @@ def fit(
     resume:     go on from the checkpoint in ``folder`` if there is one. With ``steps``, the
                 result is the same to the bit as without the interruption; with ``seconds`` it
                 depends on how fast the machine is.
+    until:      validation accuracy (0 to 1) at which training ends before that, so that networks of
+                several methods can be compared at equal accuracy.
     agree:      (seconds, interrupted) of this process → those that hold for all processes that
                 train together; see ``scaling.py``.
 
@@ -101,6 +104,10 @@ def fit(
     if resume and folder is None:
         raise ValueError("resume needs the folder of the run")
 
+    if until is not None and (validation is None or not 0 < until <= 1):
+        raise ValueError(
+            f"until is {until}; it takes a validation set, and an accuracy above 0 and up to 1"
+        )
     if shift < 0:
         raise ValueError(f"shift is {shift}; expected 0 or more pixels")
     device = network.layers[0].weight.device
@@ -130,6 +137,10 @@ def fit(
     def done() -> float:
         return max(step / steps if steps else 0.0, elapsed / seconds if seconds else 0.0)
 
+    def ended() -> bool:
+        reached = history[-1].get("validation_accuracy", 0.0) if history else 0.0
+        return done() >= 1 or (until is not None and reached >= until)
+
     def save() -> None:
         if checkpoint:
             save_checkpoint(checkpoint, {
@@ -157,7 +168,7 @@ def fit(
     elapsed, interrupted = agree(elapsed, False)
     clock = elapsed
     with deferred_interrupt() as asked:
-        while done() < 1:
+        while not ended():
             start, start_cpu = time.perf_counter(), time.process_time()
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * DECAYS[decay](min(1.0, done()))
@@ -179,7 +190,7 @@ def fit(
                 watch()
                 if validation is not None:
                     accuracy = f"{history[-1]['validation_accuracy']:.1%}"
-            if step % checkpoint_every == 0 or done() >= 1 or interrupted:
+            if step % checkpoint_every == 0 or ended() or interrupted:
                 save()
             bar.update()
             bar.set_postfix(loss=f"{loss:.3f}", accuracy=accuracy, refresh=False)

@@ -40,6 +40,8 @@ def in_empty_folder(tmp_path, monkeypatch):
          "--mirrored", "--local"],
         ["--method", "dfa", "--error", "difference"],
         ["--method", "zo", "--inject", "membrane"],
+        ["--method", "hybrid", "--below", "localzo", "--population", "4", "--delta", "0.3",
+         "--until", "0.9"],
         ["--population", "4", "--shaping", "z_score", "--reset", "subtract", "--reset-delay",
          "--no-validation", "--bins", "5", "--weight-sd", "0.05", "0.2"],
     ],
@@ -124,6 +126,7 @@ def test_evaluate_every_split(capsys):
     [
         (["train", "--data", "no/such/folder"], "no/such/folder"),
         (["train", "--shift", "-1"], "shift is -1"),
+        (["train", "--until", "75"], "until is 75.0; expected a validation accuracy"),
         (["train", "--threads", "-1"], "threads is -1"),
         (["train", "--out", "a_file/x", "--steps", "1"], "a_file"),
         (["train", "--population", "7"], "mirrored members come in pairs"),

@@ -74,6 +74,22 @@ def test_training_learns():
     assert evaluate(network, data(seed=1)).accuracy == accuracy[-1]
 
 
+def test_until_stops_at_the_first_validation_that_is_good_enough(tmp_path):
+    options = {"validation": data(seed=1), "validate_every": 1, "steps": 12}
+    whole, history = run(SurrogateBPTT(), **options)
+    steps, accuracy = history.column("validation_accuracy")
+    first = next(index for index, value in enumerate(accuracy) if value >= 0.5)
+    assert 0 < first < len(steps) - 1, "it must come after the first and before the last"
+    options["until"] = accuracy[first]
+    network, cut = run(SurrogateBPTT(), folder=tmp_path, **options)
+    assert cut[-1]["step"] == steps[first] and len(cut) == steps[first]
+    assert [row["loss"] for row in cut] == [row["loss"] for row in history[: len(cut)]]
+    assert evaluate(network, data(seed=1)).accuracy == accuracy[first]
+    again, after = run(SurrogateBPTT(), folder=tmp_path, resume=True, **options)
+    assert len(after) == len(cut) and torch.equal(weights(again), weights(network))
+    assert len(run(SurrogateBPTT(), **options | {"until": 1.0, "steps": 2})[1]) == 2
+
+
 def test_batches_are_a_function_of_seed_and_step_and_an_epoch_has_each_sample_once():
     whole = data(n=50)
     rows = []
@@ -360,6 +376,7 @@ def test_a_loss_that_is_not_finite_stops_with_advice():
         ({"seconds": -1.0}, "seconds is -1.0"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"shift": -1}, "shift is -1"),
+        ({"until": 0.5}, "until is 0.5; it takes a validation set"),
         ({"decay": "step"}, "choose one of none, linear, cosine"),
         ({"resume": True}, "resume needs the folder"),
     ],

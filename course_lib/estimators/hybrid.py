@@ -1,0 +1,127 @@
+"""Hybrid training: a local rule for the hidden layers, EGGROLL for the readout alone.
+
+    ∂L/∂W_l   from the local rule (OPZO or LocalZO)          hidden layers
+    ∂L/∂W_L ≈ −(1/Nσ) Σ_i f̃_i E_i,  E_i = A_i B_iᵀ/√r         readout; see ``eggroll.py``
+
+Members share everything below the readout, so the hidden layers run once and their spikes are the
+input of a population of one-layer networks. That is cheap, and the noise has few dimensions:
+out·in of the readout in place of all weights. What reaches the hidden layers is the local rule's
+business: OPZO carries the output's error down by a feedback of its own, LocalZO through the
+readout's weights.
+
+Source: named as future work in Gradient-Free Training of SNNs via Low-Rank Evolution Strategies
+(arXiv 2605.30361), section 6: "combining EGGROLL with local plasticity rules for the early layers —
+reserving global ES updates for the readout layer". How is our choice.
+"""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from course_lib.estimators.base import Estimator
+from course_lib.estimators.eggroll import EGGROLL
+from course_lib.estimators.localzo import LocalZO
+from course_lib.estimators.online import check_choice, check_hidden
+from course_lib.estimators.opzo import OPZO
+from course_lib.network import SpikingNetwork
+
+#: local rules, and which options of ours are theirs
+RULES = {
+    "opzo": (OPZO, ("surrogate", "slope", "alpha", "momentum")),
+    "localzo": (LocalZO, ("distribution", "delta", "samples")),
+}
+
+
+@dataclass
+class Hybrid(Estimator):
+    """Fill ``.grad`` of hidden layers by a local rule, that of the readout by EGGROLL.
+
+    below: the local rule, "opzo" or "localzo".
+    population, rank, sigma, shaping, mirrored, kernel: of EGGROLL at the readout; σ is one number.
+    seed:  of both.
+    surrogate, slope, alpha, momentum (OPZO), distribution, delta, samples (LocalZO): of the local
+           rule; None takes its own default.
+
+    ``forward_passes`` counts whole ones: the local rule's and one for the hidden spikes. The
+    population runs through the readout only.
+
+    Raises ValueError for values out of range, and for an option of the rule that is not used.
+    """
+
+    below: str = "opzo"
+    population: int = 256
+    rank: int = 1
+    sigma: float = 0.03
+    shaping: str = "centred_ranks"
+    mirrored: bool = True
+    seed: int = 0
+    surrogate: str | None = None
+    slope: float | None = None
+    alpha: float | None = None
+    momentum: float | None = None
+    distribution: str | None = None
+    delta: float | None = None
+    samples: int | None = None
+    kernel: str = field(default="auto", repr=False)
+    rule: Estimator = field(init=False, repr=False, compare=False)
+    eggroll: EGGROLL = field(init=False, repr=False, compare=False)
+
+    forward_passes = 2
+
+    def __post_init__(self):
+        check_choice("below", self.below, RULES)
+        if not isinstance(self.sigma, int | float):
+            raise ValueError(
+                f"sigma is {self.sigma}; EGGROLL perturbs the readout alone here: give one number"
+            )
+        given = {
+            name: getattr(self, name) for _, names in RULES.values() for name in names
+            if getattr(self, name) is not None
+        }  # fmt: skip
+        make, own = RULES[self.below]
+        foreign = ", ".join(name for name in given if name not in own)
+        if foreign:
+            raise ValueError(
+                f"{foreign} is no option of {self.below!r}, the rule below; it has {', '.join(own)}"
+            )
+        self.rule = make(seed=self.seed, **given)
+        self.eggroll = EGGROLL(
+            population=self.population, rank=self.rank, sigma=self.sigma, shaping=self.shaping,
+            mirrored=self.mirrored, seed=self.seed, kernel=self.kernel,
+        )  # fmt: skip
+
+    def fill_grads(self, network, frames, labels, step=0):
+        check_hidden(network, type(self).__name__)
+        loss = self.rule.fill_grads(network, frames, labels, step)
+        spikes = hidden_spikes(network, frames)
+        self.eggroll.fill_grads(readout_of(network), spikes, labels, step)
+        return loss
+
+    def state_dict(self):
+        return self.rule.state_dict()
+
+    def load_state_dict(self, state):
+        self.rule.load_state_dict(state)
+
+
+def readout_of(network: SpikingNetwork) -> SpikingNetwork:
+    """The last layer as a network of its own; it shares the layer's weights and ``.grad``."""
+    readout = SpikingNetwork(
+        network.sizes[-2:], network.neuron, network.readout, network.logit_scale
+    )
+    readout.layers[0] = network.layers[-1]
+    return readout
+
+
+@torch.no_grad()
+def hidden_spikes(network: SpikingNetwork, frames: Tensor) -> Tensor:
+    """Spikes (T, B, N) of the last hidden layer."""
+    arrived = {}
+
+    def currents(index: int, inputs: Tensor) -> Tensor:
+        arrived[index] = inputs
+        return network.layers[index](inputs)
+
+    network(frames, currents=currents)
+    return arrived[len(network.layers) - 1]
