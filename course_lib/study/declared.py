@@ -191,6 +191,82 @@ ALIGNMENT = Study(
     kind="alignment",
 )
 
+#: sizes at which a population of 256 is quick, too
+SMALL_HIDDEN = {"2312-128-10": (128,), "2312-128-128-10": (128, 128)}
+#: EGGROLL learns at other rates
+EVOLUTION_RATES = tuple({"lr": lr} for lr in (0.005, 0.01, 0.02))
+#: the start that all rows share, so that spikes differ by what training did: methods.EVOLUTION's
+SHARED = {
+    "membrane": {"beta": 0.9, "logit_scale": 2.0, "weight_sd": (0.025, 0.06)},
+    "rate": {"beta": 0.95, "logit_scale": 3.0, "weight_sd": (0.04, 0.2)},
+}
+
+
+def _sparse(readout: str, until: float) -> list[Row]:
+    start = {"hidden": (128,), "readout": readout, "until": until, **SHARED[readout]}
+    group = f"{readout} readout, {until:.0%}"
+
+    def one(label, method, steps=310, validate_every=2, search=RATES, **options):
+        run = {"method": method, "options": options, "steps": steps}
+        return Row(label, run | {"validate_every": validate_every, **start}, group, search)
+
+    return [
+        one("BPTT", "bptt", slope=SLOPE),
+        one("LocalZO, δ 0.5, m 5", "localzo", delta=0.5, samples=5),
+        one("OPZO", "opzo", slope=SLOPE),
+        one("DFA", "dfa", steps=620, slope=SLOPE),  # with spiking outputs it takes its time
+        one("hybrid, OPZO below", "hybrid", slope=SLOPE),
+        one("EGGROLL", "eggroll", steps=900, validate_every=10, search=EVOLUTION_RATES),
+    ]
+
+
+SPARSITY = Study(
+    name="sparsity",
+    title="Spikes and synaptic operations at equal accuracy",
+    question="Are EGGROLL's spikes sparser than those of networks trained otherwise?",
+    rows=(*_sparse("membrane", 0.75), *_sparse("rate", 0.6)),
+    settings={"shift": 0},
+    seeds=5,
+    kind="sparsity",
+)
+
+
+def _hybrid(network: str) -> list[Row]:
+    """A group for each local rule: the hybrid first, then its two pure forms."""
+    hidden, sigmas = {"hidden": SMALL_HIDDEN[network]}, (0.01, 0.003, 0.03)
+    rules = {
+        "OPZO": ("opzo", {"slope": SLOPE}, SLOPES),
+        "LocalZO": ("localzo", {"delta": 0.5, "samples": 5}, SHAPES),
+    }
+    of_eggroll = tuple(rate | {"sigma": SIGMA[network]} for rate in EVOLUTION_RATES) + tuple(
+        {"lr": 0.01, "sigma": tuple(scale * sigma for sigma in SIGMA[network])}
+        for scale in (0.5, 2.0)
+    )
+    rows = []
+    for name, (method, options, search) in rules.items():
+        group = f"{name} below, {network}"
+        rows += [
+            Row(f"{name} + EGGROLL", {"method": "hybrid", **hidden,
+                "options": {"below": method, **options}}, group, _search("sigma", *sigmas)),
+            Row(name, {"method": method, "options": options, **hidden}, group, search),
+            Row("EGGROLL", {"method": "eggroll", **hidden}, group, of_eggroll),
+        ]  # fmt: skip
+    return rows
+
+
+#: methods.EVOLUTION's σ of the first layer and of the others
+SIGMA = {"2312-128-10": (0.014, 0.03), "2312-128-128-10": (0.014, 0.03, 0.03)}
+
+HYBRID = Study(
+    name="hybrid",
+    title="A local rule below, EGGROLL at the readout",
+    question="Is a local rule below with EGGROLL at the readout better than either alone?",
+    rows=tuple(row for network in SMALL_HIDDEN for row in _hybrid(network)),
+    settings=SETTINGS,
+    seeds=5,
+)
+
 STUDIES = {
-    study.name: study for study in (METHODS, START, LOCALZO, ALIGNMENT, REAL, OPZO, SPARSEGRAD)
+    study.name: study
+    for study in (METHODS, START, LOCALZO, ALIGNMENT, REAL, OPZO, SPARSEGRAD, SPARSITY, HYBRID)
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from course_lib.energy import operations
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.evaluation import evaluate
@@ -32,6 +33,7 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     active:         share of entries that took part in the last backward pass; None if all do.
     speedup:        see there; LocalZO and SparseGrad only.
     stopped:        why training ended early, or None. The network is evaluated as it was then.
+    and those of ``counts``, where the settings say ``until`` which accuracy a final run goes on.
     """
     config, final = job.config, job.role == "final"
     torch.set_num_threads(config.threads)
@@ -42,7 +44,8 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
             network, estimator, config.optimizer(network), splits.train,
             steps=config.steps, batch_size=config.batch_size, seed=config.seed,
             decay=config.decay, shift=config.shift, validation=splits.validation,
-            validate_every=max(1, config.steps // CURVE) if final else config.steps,
+            validate_every=config.steps if not final else config.validate_every if config.until
+            else max(1, config.steps // CURVE), until=config.until,
             checkpoint_every=200, folder=folder, resume=True, progress=False,
         )  # fmt: skip
     except (TrainingStopped, FloatingPointError) as error:
@@ -70,6 +73,8 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
             "curve": [[row["step"], row["validation_accuracy"]] for row in history or ()
                       if "validation_accuracy" in row],
         }  # fmt: skip
+        if config.until is not None:
+            record |= counts(network, config, splits.test, history or ())
     return record | {
         "stopped": stopped,
         "revision": revision(),
@@ -77,6 +82,30 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
         "machine": machine(),
     }
+
+
+def counts(network, config, test, history) -> dict[str, Any]:
+    """What the network costs on the test set, and what it cost before training.
+
+    reached:      whether the validation accuracy came to ``until``.
+    synops, start_spikes: per recording, by layer (see ``energy.py``); the start's are those of the
+                  untrained network.    macs: of the synops those that multiply, in all layers.
+    dense:        MACs of a recording if nothing were zero, by layer.
+    spike_curve:  step, validation accuracy, and spikes of all layers per validation recording.
+    """
+    now, start = operations(network, test), operations(config.network(), test)
+
+    def by_layer(values):
+        return [round(value, 2) for value in values.mean(dim=0).tolist()]
+
+    curve = [[row["step"], row["validation_accuracy"], round(row["spikes_per_sample"], 2)]
+             for row in history if "validation_accuracy" in row]  # fmt: skip
+    return {
+        "reached": bool(curve) and curve[-1][1] >= config.until,
+        "synops": by_layer(now.synops), "macs": round(now.macs.sum(dim=1).mean().item(), 2),
+        "dense": [int(number) for number in now.dense], "start_spikes": by_layer(start.spikes),
+        "spike_curve": curve,
+    }  # fmt: skip
 
 
 def step_memory(job: Job, splits: Splits) -> int:

@@ -14,9 +14,8 @@ TICKS = (1, 2, 3, 5, 7, 10, 20, 30, 50, 90)
 
 def draw(result: dict[str, Any]) -> dict[str, bytes]:
     """File name → content: NAME.png and NAME.svg, both with the words of ``alt``."""
-    from course_lib.study import alignment_tables
-
-    make = alignment_tables.figure if result["kind"] == "alignment" else errors
+    own = own_tables(result)
+    make = own.figure if own else errors
     name, words = result["study"], alt(result)
     with style(), matplotlib.rc_context({"svg.hashsalt": name, "savefig.dpi": 120}):
         figure = make(result)
@@ -29,6 +28,13 @@ def draw(result: dict[str, Any]) -> dict[str, bytes]:
             figure.savefig(stream, format=form, metadata=metadata)
             pictures[f"{name}.{form}"] = stream.getvalue()
     return pictures
+
+
+def own_tables(result: dict):
+    """The module that shows results of this kind; None for "training", which is shown here."""
+    from course_lib.study import alignment_tables, sparsity_tables
+
+    return {"alignment": alignment_tables, "sparsity": sparsity_tables}.get(result["kind"])
 
 
 def groups(result: dict) -> dict[str, list[dict]]:
@@ -66,10 +72,8 @@ def errors(result: dict) -> Figure:
 
 def alt(result: dict) -> str:
     """The figure in words."""
-    from course_lib.study import alignment_tables
-
-    if result["kind"] == "alignment":
-        return alignment_tables.alt(result)
+    if own := own_tables(result):
+        return own.alt(result)
     parts = []
     for group, rows in groups(result).items():
         ranked = sorted(rows, key=lambda row: -row["summary"]["test_accuracy"]["mean"])

@@ -53,7 +53,7 @@ class Study:
     search:   what is tried, a dict of settings and options for each trial.
     seeds:    how many final runs a row has unless the command says otherwise.
     source:   "saccade-digits", or "nmnist": the command then takes ``--data``.
-    kind:     how a run is made and shown: "training" or "alignment".
+    kind:     how a run is made and shown: "training", "alignment" or "sparsity".
     columns:  of the table, keys of ``tables.COLUMNS``. "difference" is that from the first row of
               the group, seed by seed.
 
@@ -130,6 +130,8 @@ class Job(NamedTuple):
             "options": options, "source": self.study.source, "kind": self.study.kind,
             "path": self.row.path, "role": self.role, "version": VERSION,
         }  # fmt: skip
+        if self.config.until is not None:
+            shape |= {name: getattr(self.config, name) for name in ("until", "validate_every")}
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
         return f"{self.config.method}-{self.role}-{digest[:16]}"
 
@@ -154,6 +156,8 @@ def final(study: Study, row: Row, choice: dict[str, Any], seed: int) -> Job:
 
 def _job(study, row, role, choice, seed) -> Job:
     settings = {**study.settings, **row.settings, "seed": seed, "threads": 1}
+    if role == "trial":
+        settings.pop("until", None)  # trials are whole runs, and so are chosen as everywhere
     options = dict(settings.pop("options", {}))
     fields = {field.name for field in dataclasses.fields(RunConfig)}
     for name, value in choice.items():

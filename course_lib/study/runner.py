@@ -18,6 +18,7 @@ from course_lib.study.store import Store
 MEASURE: dict[str, Callable[[Job, Splits, Path], dict[str, Any]]] = {
     "training": measure.train,
     "alignment": alignment.follow,
+    "sparsity": measure.train,
 }
 
 

@@ -1,5 +1,6 @@
 """The few statistics that the tables use. Accuracies are fractions, shown in %."""
 
+import math
 import statistics as stats
 from typing import Any
 
@@ -31,6 +32,22 @@ def paired(values: dict[int, float], baseline: dict[int, float]) -> tuple[float,
         return None
     half = float(stdtrit(n - 1, 0.975)) * stats.stdev(differences) / n**0.5
     return stats.fmean(differences), half
+
+
+def paired_ratio(
+    values: dict[int, float], baseline: dict[int, float]
+) -> tuple[float, float, float] | None:
+    """Geometric mean of the ratio over the seeds that both have, and its 95 % interval.
+
+    ``paired`` on logarithms. None for fewer than two common seeds, or a value of 0.
+    """
+    if min([*values.values(), *baseline.values()], default=0) <= 0:
+        return None
+    found = paired(*({seed: math.log(v) for seed, v in d.items()} for d in (values, baseline)))
+    if found is None:
+        return None
+    mean, half = found
+    return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
 
 
 def by_seed(row: dict[str, Any], name: str = "test_accuracy") -> dict[int, float]:

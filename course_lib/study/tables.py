@@ -80,10 +80,10 @@ def grid(headings: list[str], rows: list[list[str]]) -> str:
 
 def page(result: dict[str, Any]) -> str:
     """NAME.md: question, set-up, figure, a table for each group, and what the columns mean."""
-    from course_lib.study import alignment_tables
-    from course_lib.study.pictures import alt
+    from course_lib.study.pictures import alt, own_tables
 
-    body = alignment_tables.body if result["kind"] == "alignment" else training_body
+    own = own_tables(result)
+    body = own.body if own else training_body
     name = result["study"]
     parts = [
         f"# {result['title']}",
