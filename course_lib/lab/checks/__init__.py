@@ -4,10 +4,26 @@ Each topic's file lists its exercises, with a reference, random cases and the mi
 make; ``engine.py`` tries a student's function on them.
 """
 
-from course_lib.lab.checks import evolution, localzo, opzo, shaping, spikes
+from course_lib.lab.checks import (
+    evolution,
+    localzo,
+    opzo,
+    shaping,
+    spikes,
+    surrogate_networks,
+    surrogates,
+)
 from course_lib.lab.checks.engine import Exercise, Mistake, NotYet, Property
 
-TOPICS = (spikes, localzo, evolution, shaping, opzo)
+TOPICS = (
+    spikes,
+    surrogates,
+    surrogate_networks,
+    localzo,
+    evolution,
+    shaping,
+    opzo,
+)
 #: every exercise by the name of its function
 EXERCISES: dict[str, Exercise] = {e.name: e for topic in TOPICS for e in topic.EXERCISES}
 
