@@ -239,8 +239,8 @@ def _hybrid(network: str) -> list[Row]:
         "LocalZO": ("localzo", {"delta": 0.5, "samples": 5}, SHAPES),
     }
     of_eggroll = tuple(rate | {"sigma": SIGMA[network]} for rate in EVOLUTION_RATES) + tuple(
-        {"lr": 0.01, "sigma": tuple(scale * sigma for sigma in SIGMA[network])}
-        for scale in (0.5, 2.0)
+        {"lr": lr, "sigma": tuple(scale * sigma for sigma in SIGMA[network])}
+        for lr, scale in ((0.01, 0.5), (0.01, 2.0), (0.02, 0.5))
     )
     rows = []
     for name, (method, options, search) in rules.items():

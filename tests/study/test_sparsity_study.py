@@ -66,8 +66,9 @@ def test_runs_stop_at_the_target_and_are_counted(result, tmp_path):
 
 
 def test_counts_are_those_of_the_network_that_was_kept(result):
-    """The start of seed 1, counted again."""
-    config = plan.final(TINY, TINY.rows[0], result["rows"][0]["chosen"], 1).config
+    """The start of the first seed, counted again."""
+    first = result["rows"][0]["runs"][0]["seed"]
+    config = plan.final(TINY, TINY.rows[0], result["rows"][0]["chosen"], first).config
     test = runner.load_splits().test
     start = operations(config.network(), test).spikes.mean(dim=0)
     assert result["rows"][0]["runs"][0]["start_spikes"] == [round(x, 2) for x in start.tolist()]
