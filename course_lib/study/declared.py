@@ -31,9 +31,23 @@ def _search(name: str, *values) -> tuple[dict, ...]:
     return tuple(trials)
 
 
-#: a method's own shape: the slope of ψ, the distribution λ, or OPZO's noise and momentum
+#: a method's own shape: the slope of ψ, the distribution λ, or OPZO's noise
 SLOPES = _search("slope", SLOPE, 5.0, 10.0)
 SHAPES = _search("distribution", "normal", "uniform", "laplace", "sigmoid")
+NOISES = (
+    *(rate | {"alpha": 0.05, "slope": SLOPE} for rate in RATES),
+    *({"lr": 0.003, "alpha": alpha, "slope": SLOPE} for alpha in (0.02, 0.2)),
+    {"lr": 0.003, "alpha": 0.05, "slope": 5.0},
+)
+
+
+def _widths(network: str) -> tuple[dict, ...]:
+    """Evolution strategies: rates, and σ of the hidden layers and of the readout."""
+    layers = len(HIDDEN[network])
+    tried = [(lr, 1) for lr in (0.005, 0.01, 0.02)] + [(0.01, 0.5), (0.01, 2), (0.02, 2)]
+    return tuple(
+        {"lr": lr, "sigma": (*[0.014 * scale] * layers, 0.03 * scale)} for lr, scale in tried
+    )
 
 
 def row(label, method, network, *, group=None, options=None, search=None, **settings) -> Row:
@@ -50,7 +64,9 @@ def smoothed(method, network, *, group=None, label=None, steps=None, search=None
 
 
 def _methods(network: str) -> tuple[Row, ...]:
-    local = [row("OPZO, local learning", "opzo", network, options={"local": True})]
+    def opzo(label, **options):
+        return row(label, "opzo", network, options=options, search=NOISES)
+
     return (
         row("BPTT", "bptt", network),
         row("OTTT", "ottt", network),
@@ -59,11 +75,17 @@ def _methods(network: str) -> tuple[Row, ...]:
             for delta in (0.5, 0.05) for samples in (1, 5, 20)
         ),
         smoothed("sparsegrad", network, search=SHAPES, delta=0.5, samples=5),
-        row("OPZO", "opzo", network),
-        row("OPZO, mirrored noise", "opzo", network, options={"mirrored": True}),
-        *(local if network == TWO else ()),
+        opzo("OPZO"),
+        opzo("OPZO, mirrored noise", mirrored=True),
+        *([opzo("OPZO, local learning", local=True)] if network == TWO else ()),
         row("DFA", "dfa", network),
         row("single-point ZO", "zo", network),
+        *(
+            row(f"EGGROLL, rank {rank}", "eggroll", network, options={"rank": rank},
+                search=_widths(network))
+            for rank in (1, 2, 4, 8)
+        ),
+        row("full-rank ES", "es", network, options={"kernel": "fused"}, search=_widths(network)),
     )  # fmt: skip
 
 
@@ -80,7 +102,7 @@ REAL = Study(
     name="real-methods",
     title="Every method on real recordings",
     question="Does the order of the methods hold on 1,000 real N-MNIST recordings?",
-    rows=_methods(ONE) + _methods(TWO),
+    rows=_methods(TWO),
     settings=SETTINGS | {"steps": 330},
     search=SLOPES,
     source="nmnist",
@@ -90,6 +112,7 @@ REAL = Study(
 def _starts(label: str, method: str) -> list[Row]:
     return [
         row(f"σ_out {sd:g}", method, network, group=f"{label}, {network}",
+            search=NOISES if method == "opzo" else None,
             weight_sd=(0.025, *[None] * (len(HIDDEN[network]) - 1), sd))
         for network in HIDDEN for sd in (0.01, 0.1)
     ]  # fmt: skip
@@ -117,7 +140,8 @@ LOCALZO = Study(
         *(
             smoothed("localzo", TWO, group=f"{name}, δ 0.5", label=f"m {samples}", delta=0.5,
                      samples=samples, distribution=name)
-            for name in ("normal", "uniform") for samples in (1, 3, 5, 7, 10, 20)
+            for name, counts in (("normal", (1, 3, 5, 7, 10, 20, 100)), ("uniform", (1, 5, 20)))
+            for samples in counts
         ),
     ),
     settings=SETTINGS,
