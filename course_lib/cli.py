@@ -116,6 +116,8 @@ def add_train(commands) -> None:
     group = train.add_argument_group("options of eggroll and es")
     add = group.add_argument
     add("--rank", type=int, help="of EGGROLL's perturbations; default: 1")
+    add("--smooth", type=float, metavar="PIXELS",
+        help="width over which EGGROLL's input factors vary; default: 0, independent")  # fmt: skip
     add("--sigma", type=float, nargs="+", help="perturbation scale, one or one per layer")
     add("--population", type=int, help="members per generation; default: 256")
     add("--shaping", choices=("centred_ranks", "z_score", "none"))

@@ -30,7 +30,8 @@ def in_empty_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--method", "eggroll", "--rank", "2", "--population", "4", "--sigma", "0.01", "0.03"],
+        ["--method", "eggroll", "--rank", "2", "--population", "4", "--sigma", "0.01", "0.03",
+         "--smooth", "2"],
         ["--method", "es", "--population", "4", "--sigma", "0.02", "--readout", "membrane"],
         ["--method", "bptt", "--surrogate", "arctan", "--slope", "4"],
         ["--method", "localzo", "--delta", "0.3", "--samples", "2", "--distribution", "laplace"],

@@ -30,6 +30,7 @@ from torch import Tensor
 
 from course_lib import population
 from course_lib.estimators.evolution import EvolutionStrategy
+from course_lib.estimators.spatial import smooth_factors
 from course_lib.fitness import cross_entropy
 from course_lib.kernels import noise as compiled
 from course_lib.network import SpikingNetwork, per_layer
@@ -55,6 +56,8 @@ class EGGROLL(EvolutionStrategy):
     """Evolution strategies with perturbations of rank r; see EvolutionStrategy for the rest.
 
     rank:   r ≥ 1.
+    smooth: width in pixels over which the first layer's B varies; 0: independent entries, as in
+            the papers. See ``spatial.py`` for what is estimated then.
     chunk:  draws that the readable kernel evaluates together. It bounds memory and decides how the
             work is cut: a draw's fitness is the same to the bit wherever and in whatever order its
             chunk is evaluated.
@@ -64,6 +67,7 @@ class EGGROLL(EvolutionStrategy):
     """
 
     rank: int = 1
+    smooth: float = 0.0
     chunk: int = 8
     kernel: str = field(default="auto", repr=False)  # a run may be resumed with another one
 
@@ -71,6 +75,8 @@ class EGGROLL(EvolutionStrategy):
         super().__post_init__()
         if self.rank < 1 or self.chunk < 1:
             raise ValueError(f"rank is {self.rank} and chunk is {self.chunk}; both must be ≥ 1")
+        if not 0 <= self.smooth < math.inf:
+            raise ValueError(f"smooth is {self.smooth}; expected a width in pixels, 0 or more")
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel is {self.kernel!r}; choose one of {', '.join(KERNELS)}")
         self._kept = None
@@ -89,9 +95,12 @@ class EGGROLL(EvolutionStrategy):
             inside = 0 <= rows.start <= rows.stop <= len(values)
             if name == (self.seed, step, length) and inside:
                 return values[rows.start : rows.stop]
-        if self.uses_fused(network):
-            return compiled.gaussians(length, seed=self.seed, generation=step, members=draws)
-        return gaussians(length, seed=self.seed, generation=step, members=draws)
+        make = compiled.gaussians if self.uses_fused(network) else gaussians
+        values = make(length, seed=self.seed, generation=step, members=draws)
+        if self.smooth:
+            inputs, outputs = network.sizes[:2]
+            smooth_factors(values, outputs * self.rank, inputs, self.rank, self.smooth)
+        return values
 
     def _lengths(self, network: SpikingNetwork) -> list[int]:
         return [

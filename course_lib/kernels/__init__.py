@@ -5,6 +5,7 @@
     population.py  forward passes of a whole population (``population.py`` beside this folder)
     packing.py     factors and weights, put in the order in which those passes read them
     noise.py       the population's noise
+    smoothing.py   its input factors, smoothed over the pixels
     neurons.py     LIF neurons over given currents
     vectors.py     16 or 64 numbers at a time
     threads.py     the same loops from several threads
