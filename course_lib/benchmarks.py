@@ -13,12 +13,12 @@ import torch
 
 from course_lib.bench.generation import generation, noise
 from course_lib.bench.live import live
+from course_lib.bench.localzo import localzo, sparsegrad
 from course_lib.bench.neurons import lif
 from course_lib.bench.peers import jax, torcheggroll
 from course_lib.bench.room import memory
 from course_lib.bench.timing import Table, interleaved
 from course_lib.events.files import write_atomic
-from course_lib.localzo_benchmark import localzo, sparsegrad
 from course_lib.machine import machine, revision
 from course_lib.scaling_benchmark import scaling
 

@@ -1,4 +1,5 @@
-"""Backpropagation through time at the price of its events: the host side of ``kernels.py``.
+"""Backpropagation through time at the price of its events: the host side of ``kernels/forward.py``,
+``backward.py`` and ``gradients.py``.
 
     events = input_events(network, frames)                  # None: use the autograd loop instead
     run = EventDrivenPass(network, events, pseudo)          # forward; run.outputs (B, C)
@@ -12,7 +13,6 @@ are equal to the bit.)
 
 import sys
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +21,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib import kernels
+from course_lib.event_lists import SAMPLES, Entries, Events, entry_room, event_room
+from course_lib.kernels import backward, forward, gradients
+from course_lib.kernels.threads import in_threads
+from course_lib.kernels.workspace import Workspace
 from course_lib.network import SpikingNetwork
+from course_lib.population import ranges
 
 #: The batch is cut into so many groups, however many threads there are, and the groups' gradients
 #: are added in order: the number of threads changes no bit.
@@ -45,152 +49,152 @@ class Cutoff(NamedTuple):
     derivative: Callable[[Tensor], Tensor]
 
 
-class Events(NamedTuple):
-    """Who spiked when: per sample b, indices of step t at [starts[b, t], starts[b, t + 1])."""
+class Layer(NamedTuple):
+    """A spiking layer, what went in, and what it did. columns: W transposed and padded."""
 
-    indices: np.ndarray
-    starts: np.ndarray
-
-
-class Active(NamedTuple):
-    """Where G ≠ 0, and its values: per sample and step, as in ``Events``."""
-
-    neurons: np.ndarray
-    values: np.ndarray
-    starts: np.ndarray
-
-
-def input_events(network: SpikingNetwork, frames: Tensor) -> Events | None:
-    """The events in frames (T, B, D); None where the kernel does not apply.
-
-    It needs frames of zeros and ones, and frames and parameters in float32 on the CPU. It covers
-    both resets, delayed or not, both readouts and any number of layers.
-    """
-    tensors = [frames, *network.parameters()]
-    if any(t.dtype != torch.float32 or t.device.type != "cpu" for t in tensors):
-        return None
-    if frames.dim() != 3 or frames.shape[-1] != network.sizes[0] or 0 in frames.shape:
-        return None
-    steps, batch, inputs = frames.shape
-    events = Events(*_lists(batch, steps, inputs, np.int32))
-    bits = frames.detach().contiguous().numpy().view(np.uint32)
-    return events if all(_in_groups(kernels.find_events, batch, bits, *events)) else None
+    linear: torch.nn.Linear
+    columns: np.ndarray
+    inputs: Events
+    spikes: Events
+    active: Entries
 
 
 class EventDrivenPass:
     """A forward pass that remembers its events, and the backward pass through them.
 
-    events: from ``input_events``;  pseudo: the derivative of the spike.
+    events: from ``input_events``;  pseudo: the derivative of the spike;
+    workspace: where arrays are kept: a pass is over when it is next used.
 
     ``outputs`` (B, C) are the network's; ``active_fraction`` is the share of (t, b, neuron)
     entries with G ≠ 0 in the spiking layers.
     """
 
-    def __init__(self, network: SpikingNetwork, events: Events, pseudo: Draws | Cutoff):
-        self.network, self.layers = network, []
+    def __init__(
+        self,
+        network: SpikingNetwork,
+        events: Events,
+        pseudo: Draws | Cutoff,
+        workspace: Workspace | None = None,
+    ):
+        _announce()
+        self.network, self.room = network, workspace or Workspace()
         self.batch, self.steps = len(events.starts), events.starts.shape[1] - 1
-        self.outputs = torch.empty(self.batch, network.sizes[-1])
-        inputs, position = events, 0
-        for layer in network.layers:
-            columns = layer.weight.detach().T.contiguous().numpy()  # an event adds a whole row
-            if layer is network.layers[-1] and network.readout == "membrane":
-                spikes, active = self._leaky(layer, columns, inputs)
-            else:
-                spikes, active = self._spiking(layer, columns, inputs, pseudo, position)
-                position += self.steps * self.batch * layer.out_features
-            self.layers.append((layer, columns, inputs, spikes, active))
-            inputs = spikes
-        if network.readout == "rate":
-            _in_groups(kernels.mean_rates, self.batch, *spikes, self.outputs.numpy())
-        found = sum(int(active.starts[:, -1].sum()) for *_, active in self.layers)
-        if network.readout == "membrane":
-            found -= int(active.starts[:, -1].sum())
-        self.active_fraction = found / max(position, 1)
+        self.layers: list[Layer] = []
+        spikes, entries = events, 0
+        for linear in network.layers[: -1 if network.readout == "membrane" else None]:
+            layer = self._run_layer(linear, spikes, pseudo, entries)
+            self.layers.append(layer)
+            spikes, entries = layer.spikes, entries + self.steps * self.batch * linear.out_features
+        found = sum(int(layer.active.starts[:, -1].sum()) for layer in self.layers)
+        self.active_fraction = found / max(entries, 1)
+        self.outputs = self._read(spikes)
 
-    def _spiking(self, layer, columns, inputs, pseudo, position):
-        neuron, drawn = self.network.neuron, isinstance(pseudo, Draws)
-        sizes = self.batch, self.steps, layer.out_features
-        spikes = Events(*_lists(*sizes, np.int32))
-        active = Active(*_lists(*sizes, np.int32, np.float32))
-        none = np.empty(0, np.float32)
+    def _run_layer(self, linear, inputs, pseudo, position) -> Layer:
+        neuron, size, name = self.network.neuron, linear.out_features, f"layer {len(self.layers)}"
+        spikes = event_room(self.room, f"{name}, spikes", self.batch, self.steps, size)
+        active = entry_room(self.room, f"{name}, active", self.batch, self.steps, size)
+        columns, bias = self._padded(linear, name)
+        drawn, none = isinstance(pseudo, Draws), np.empty(0, np.float32)
         draws = pseudo if drawn else Draws(0, 0, none, none)
-        _in_groups(
-            kernels.run_layer, self.batch, *inputs, columns, layer.bias.detach().numpy(),
+        in_threads(
+            forward.run_layer, ranges(self.batch, SAMPLES), *inputs, columns, bias, size,
             np.float32(neuron.beta), np.float32(neuron.threshold),
             0 if neuron.reset == "zero" else 2 if neuron.reset_delay else 1,
             np.float32(pseudo.thresholds[-1] if drawn else pseudo.bound),
-            np.uint64(draws.key), position, draws.samples, draws.thresholds, draws.weights,
+            np.uint64(draws.key), position, draws.samples,
+            draws.thresholds[forward.SHARE - 1 :: forward.SHARE].copy(), *draws[2:],
             *spikes, *active,
         )  # fmt: skip
         if not drawn:  # the kernel has left u there
             values = torch.from_numpy(active.values[:, : int(active.starts[:, -1].max())])
             values.copy_(pseudo.derivative(values))
-        return spikes, active
+        return Layer(linear, columns, inputs, spikes, active)
 
-    def _leaky(self, layer, columns, inputs):
-        """A leaky readout is a layer in which every entry is active, with derivative 1."""
-        size, beta = layer.out_features, np.float32(self.network.neuron.beta)
-        _in_groups(
-            kernels.leaky_mean, self.batch, *inputs, columns, layer.bias.detach().numpy(), beta,
-            self.outputs.numpy(),
-        )  # fmt: skip
-        starts = np.tile(np.arange(self.steps + 1, dtype=np.int32) * size, (self.batch, 1))
-        silent = Events(np.empty((self.batch, 0), np.int32), np.zeros_like(starts))
-        every = np.tile(np.arange(size, dtype=np.int32), (self.batch, self.steps))
-        return silent, Active(every, np.ones(every.shape, np.float32), starts)
+    def _padded(self, linear, name) -> tuple[np.ndarray, np.ndarray]:
+        size, inputs = linear.weight.shape
+        width = -(-size // 64) * 64
+        columns = self.room.array(f"{name}, columns", (inputs, width), np.float32)
+        bias = np.full(width, -np.inf, np.float32)
+        columns[:, size:], bias[:size] = 0, linear.bias.detach().numpy()
+        torch.from_numpy(columns)[:, :size] = linear.weight.detach().T
+        return columns, bias
+
+    def _read(self, spikes: Events) -> Tensor:
+        """The outputs are linear in the last spikes: each counts by how long it will be felt."""
+        felt = np.ones(self.steps)
+        if self.network.readout == "membrane":
+            for t in range(self.steps - 2, -1, -1):
+                felt[t] += self.network.neuron.beta * felt[t + 1]
+        self.factors = (felt / self.steps).astype(np.float32)
+        size = self.network.sizes[len(self.layers)]
+        self.counts = np.empty((self.batch, size), np.float32)
+        jobs = ranges(self.batch, 2 * SAMPLES)
+        in_threads(forward.weigh_spikes, jobs, *spikes, self.factors, self.counts)
+        if self.network.readout == "rate":
+            return torch.from_numpy(self.counts)
+        linear, outputs = self.network.layers[-1], torch.empty(self.batch, self.network.sizes[-1])
+        weight, bias = linear.weight.detach().numpy(), linear.bias.detach().numpy()
+        bias = bias * self.factors.sum()
+        in_threads(forward.leaky_outputs, jobs, self.counts, weight, bias, outputs.numpy())
+        return outputs
 
     def backward(self, grad_outputs: Tensor) -> None:
         """Set every parameter's ``.grad``, given ∂L/∂outputs (B, C)."""
-        neuron = self.network.neuron
-        # Seen as one step that holds for all: each output's own error, at every time step.
-        adjoint = (grad_outputs.detach() / self.steps).unsqueeze(1).contiguous().numpy()
-        columns_above = np.eye(adjoint.shape[-1], dtype=np.float32)
-        for index, (layer, columns, inputs, spikes, active) in reversed([*enumerate(self.layers)]):
-            rows, size = layer.weight.shape
-            own = np.empty((self.batch if index else GROUPS, self.steps, rows), np.float32)
-            by_trace = np.zeros((GROUPS, rows, size), np.float32)
-            by_event = np.zeros((GROUPS, size, rows), np.float32)
-            bias = np.zeros((GROUPS, rows), np.float32)
-            _in_groups(
-                kernels.backpropagate, self.batch, *inputs, *spikes, *active, adjoint,
-                columns_above, neuron.reset == "zero", np.float32(neuron.beta), index > 0,
-                own, by_trace, by_event, bias, numbered=True,
+        errors = grad_outputs.detach().contiguous()
+        if self.network.readout == "membrane":
+            linear = self.network.layers[-1]
+            linear.weight.grad = torch.empty_like(linear.weight)
+            in_threads(
+                backward.add_products, ranges(self.counts.shape[1], 64), errors.numpy(),
+                self.counts, linear.weight.grad.numpy(),
             )  # fmt: skip
-            layer.weight.grad = torch.from_numpy(by_trace.sum(axis=0) + by_event.sum(axis=0).T)
-            layer.bias.grad = torch.from_numpy(bias.sum(axis=0))
-            adjoint, columns_above = own, columns
+            linear.bias.grad = torch.from_numpy(errors.numpy().sum(axis=0) * self.factors.sum())
+            errors = errors @ linear.weight.detach()
+        jumps = None
+        for index in reversed(range(len(self.layers))):
+            jumps = self._jumps(index, jumps, errors.numpy())
+            self._add_gradients(self.layers[index], jumps)
 
+    def _jumps(self, index: int, above: Entries | None, errors: np.ndarray) -> Entries:
+        """The jumps of a layer's adjoint, from those of the layer above or the outputs' errors."""
+        layer, beta = self.layers[index], np.float32(self.network.neuron.beta)
+        neurons, values, starts = layer.active
+        jobs, size = ranges(self.batch, SAMPLES), layer.linear.out_features
+        carried = self.room.array(f"layer {index}, errors", values.shape, np.float32)
+        if above is None:
+            in_threads(backward.weigh_errors, jobs, *layer.active, self.factors, errors, carried)
+        else:
+            columns = self.layers[index + 1].columns
+            in_threads(backward.carry_errors, jobs, *layer.active, *above, columns, beta, carried)
+        if self.network.neuron.reset != "zero":
+            return Entries(neurons, carried, starts)
+        cut = entry_room(self.room, f"layer {index}, jumps", self.batch, self.steps, 2 * size)
+        in_threads(
+            backward.cut_paths, jobs, beta, size, *layer.spikes, neurons, carried, starts, *cut
+        )
+        return cut
 
-def _lists(batch, steps, size, *types):
-    """Room for a list per sample, one array for each type, and where its steps start.
-
-    Pages of an empty array that nobody touches cost nothing, so there is room for the worst case.
-    """
-    lists = [np.empty((batch, steps * size), dtype) for dtype in types]
-    return *lists, np.zeros((batch, steps + 1), np.int32)
-
-
-def _in_groups(function, batch: int, *arguments, numbered: bool = False) -> list:
-    """function(first, last, …) for every group of samples, in as many threads as torch uses.
-
-    numbered: function(first, last, group, …) instead. Returns the groups' results in order.
-    """
-    _announce()
-    edges = np.linspace(0, batch, GROUPS + 1).astype(int).tolist()
-
-    def one(group):
-        number = (group,) if numbered else ()
-        return function(edges[group], edges[group + 1], *number, *arguments)
-
-    if torch.get_num_threads() == 1:
-        return [one(group) for group in range(GROUPS)]
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return list(pool.map(one, range(GROUPS)))
+    def _add_gradients(self, layer: Layer, jumps: Entries) -> None:
+        size, inputs = layer.linear.weight.shape
+        by_trace = self.room.array("by trace", (GROUPS, size, inputs), np.float32)
+        by_event = self.room.array("by event", (GROUPS, inputs, size), np.float32)
+        used, bias = np.empty(GROUPS, np.bool_), np.empty((GROUPS, size), np.float32)
+        edges = np.linspace(0, self.batch, GROUPS + 1).astype(int).tolist()
+        in_threads(
+            gradients.add_gradients, [(*edges[g : g + 2], g) for g in range(GROUPS)], *layer.inputs,
+            *jumps, np.float32(self.network.neuron.beta), by_trace, by_event, used, bias,
+        )  # fmt: skip
+        layer.linear.weight.grad = torch.empty_like(layer.linear.weight)
+        in_threads(
+            gradients.sum_groups, ranges(size, 16), by_trace, by_event, used,
+            layer.linear.weight.grad.numpy(),
+        )  # fmt: skip
+        layer.linear.bias.grad = torch.from_numpy(bias.sum(axis=0))
 
 
 @cache
 def _announce() -> None:
     """Say so on a terminal, once, if the kernels must be compiled first."""
-    folder = Path(kernels.backpropagate.stats.cache_path)
-    if sys.stderr.isatty() and not any(folder.glob("layers.backpropagate-*.nbi")):
+    folder = Path(gradients.add_gradients.stats.cache_path)
+    if sys.stderr.isatty() and not any(folder.glob("gradients.add_gradients-*.nbi")):
         print("compiling the event-driven kernel, once (half a minute) …", file=sys.stderr)

@@ -20,10 +20,10 @@ import torch
 import torch.distributed as dist
 
 from course_lib import scaling_page
+from course_lib.bench.timing import Table
 from course_lib.estimators import EGGROLL
 from course_lib.events import load_splits
 from course_lib.events.files import write_atomic
-from course_lib.localzo_benchmark import Table
 from course_lib.machine import machine, revision
 from course_lib.network import SpikingNetwork
 from course_lib.processes import Processes

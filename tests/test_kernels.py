@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib import kernels
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.smoothing import DISTRIBUTIONS
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.event_driven import Cutoff, EventDrivenPass, input_events
+from course_lib.event_driven import Cutoff, EventDrivenPass
+from course_lib.event_lists import input_events
 from course_lib.fitness import cross_entropy
+from course_lib.kernels import gradients as sums
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 
@@ -151,23 +152,29 @@ def test_other_frames_are_left_to_the_loop(change):
     assert input_events(spiking().double(), frames) is None
 
 
-def test_both_sums_equal_the_matrix_product():
-    """Σ a[t] x[t]ᵀ three ways, for a[t] = β a[t+1] + b[t] with b sparse. Seed 4."""
+@pytest.mark.parametrize("inputs", [21, 300])
+def test_both_sums_equal_the_matrix_product(inputs):
+    """Σ a[t] x[t]ᵀ three ways, for a[t] = β a[t+1] + b[t] with b sparse; 300 inputs: more than are
+    summed at a time. Seed 4."""
     generator, beta = np.random.default_rng(4), np.float32(0.8)
-    x = (generator.random((40, 21)) < 0.2).astype(np.float32)
-    b = np.where(generator.random((40, 9)) < 0.1, generator.normal(size=(40, 9)), 0)
+    x = (generator.random((40, inputs)) < 0.2).astype(np.float32)
+    jumps = np.where(generator.random((40, 9)) < 0.1, generator.normal(size=(40, 9)), 0)
     path = np.zeros((41, 9), np.float32)
     for t in reversed(range(40)):
-        path[t] = beta * path[t + 1] + b[t]
-    indices = np.nonzero(x)[1].astype(np.int32)
-    starts = np.concatenate([[0], x.sum(axis=1).cumsum()]).astype(np.int32)
-    reversed_rows, who = np.nonzero(b[::-1])
-    what = b[::-1][reversed_rows, who].astype(np.float32)
-    first = np.array([(reversed_rows < 40 - t).sum() for t in range(41)], np.int32)
+        path[t] = beta * path[t + 1] + jumps[t]
 
-    expected = path[:40].T @ x
-    by_trace, by_event = np.zeros((9, 21), np.float32), np.zeros((21, 9), np.float32)
-    kernels._by_trace(by_trace, who.astype(np.int32), what, first, indices, starts, beta)
-    kernels._by_event(by_event, path, indices, starts)
-    assert np.allclose(by_trace, expected, atol=1e-5)
-    assert np.allclose(by_event.T, expected, atol=1e-5)
+    def listed(entries):
+        return np.concatenate([[0], (entries != 0).sum(axis=1).cumsum()]).astype(np.int32)
+
+    events = np.nonzero(x)[1].astype(np.int32), listed(x)
+    entries = (
+        np.nonzero(jumps)[1].astype(np.int32), jumps[np.nonzero(jumps)].astype(np.float32),
+        listed(jumps),
+    )  # fmt: skip
+    by_trace, by_event = np.zeros((9, inputs), np.float32), np.zeros((inputs, 9), np.float32)
+    ends = events[1][:-1].copy()
+    for left in range(0, inputs, sums.TILE):
+        sums.add_by_trace(by_trace, left, *entries, *events, ends, beta)
+    sums.add_by_event(by_event, *entries, *events, beta)
+    assert np.allclose(by_trace, path[:40].T @ x, atol=1e-5)
+    assert np.allclose(by_event.T, path[:40].T @ x, atol=1e-5)

@@ -34,8 +34,10 @@ from course_lib.estimators.smoothing import (
     named_smoothing,
 )
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.event_driven import Cutoff, Draws, EventDrivenPass, input_events
+from course_lib.event_driven import Cutoff, Draws, EventDrivenPass
+from course_lib.event_lists import input_events
 from course_lib.fitness import cross_entropy
+from course_lib.kernels.workspace import Workspace
 from course_lib.lif import heaviside
 from course_lib.noise import STREAMS, torch_generator
 
@@ -103,7 +105,7 @@ class _Smoothed(Estimator):
                   "sigmoid", "fast_sigmoid" or a function g(u) of one's own; or a ``Smoothing``.
     alpha:        α of eq. 7; by default 1, and −1 for the fast sigmoid.
     seed:         of z, together with the step.
-    fast:         use the compiled kernel where it applies (see ``event_driven.input_events``).
+    fast:         use the compiled kernel where it applies (see ``event_lists.input_events``).
 
     Raises ValueError naming the theorem's condition that δ, m, α, λ or g breaks.
     """
@@ -117,6 +119,7 @@ class _Smoothed(Estimator):
     smoothing: Smoothing = field(init=False, repr=False, compare=False)
     #: share of (t, b, neuron) entries with G ≠ 0 in the last fast step
     active_fraction: float | None = field(default=None, init=False, repr=False, compare=False)
+    _workspace: Workspace = field(default_factory=Workspace, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         self.samples = check_samples(self.samples)
@@ -137,9 +140,9 @@ class _Smoothed(Estimator):
 
     def fill_grads(self, network, frames, labels, step=0):
         check_batch(network, frames, labels)
-        events = input_events(network, frames) if self.fast else None
+        events = input_events(network, frames, self._workspace) if self.fast else None
         if events is not None:
-            run = EventDrivenPass(network, events, self.pseudo_derivative(step))
+            run = EventDrivenPass(network, events, self.pseudo_derivative(step), self._workspace)
             logits = (network.logit_scale * run.outputs).requires_grad_()
             loss = cross_entropy(logits, labels)
             loss.backward()

@@ -105,6 +105,11 @@ def sub(typing, x, y):
 
 
 @intrinsic
+def mul(typing, x, y):
+    return x(x, y), lambda context, builder, signature, args: builder.fmul(*args)
+
+
+@intrinsic
 def fma(typing, x, y, z):
     """x · y + z, rounded once where the machine can."""
 

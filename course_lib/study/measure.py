@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from course_lib.bench.localzo import autograd, kernel, phases
 from course_lib.energy import operations
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.surrogate import surrogate_spike
@@ -14,7 +15,6 @@ from course_lib.evaluation import evaluate
 from course_lib.events import Splits
 from course_lib.guards import TrainingStopped
 from course_lib.history import History
-from course_lib.localzo_benchmark import autograd, kernel, phases
 from course_lib.machine import machine, revision
 from course_lib.memory import PeakMemory
 from course_lib.study.plan import Job
@@ -127,7 +127,7 @@ def speedup(network, estimator, splits: Splits, repeats: int = 5) -> dict[str, f
     """How much faster a step of the compiled kernel is than the autograd loop with the expected
     surrogate: times of the backward pass, and of both passes, as ratios.
 
-    Of the trained network on 256 recordings, interleaved, medians; see ``localzo_benchmark``.
+    Of the trained network on 256 recordings, interleaved, medians; see ``bench/localzo.py``.
     """
     if not isinstance(estimator, LocalZO | SparseGrad):
         return None

@@ -22,8 +22,10 @@ from course_lib.bench.timing import Table
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.smoothing import DISTRIBUTIONS, named_smoothing
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.event_driven import Cutoff, EventDrivenPass, input_events
+from course_lib.event_driven import Cutoff, EventDrivenPass
+from course_lib.event_lists import input_events
 from course_lib.fitness import cross_entropy
+from course_lib.kernels.workspace import Workspace
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 
@@ -125,9 +127,12 @@ def autograd(spike, call: bool = False):
 def kernel(pseudo):
     """The same for the event-driven pass with that derivative."""
 
+    workspace = Workspace()
+
     def run(network, frames, labels):
         start = time.perf_counter()
-        forward = EventDrivenPass(network, input_events(network, frames), pseudo)
+        events = input_events(network, frames, workspace)
+        forward = EventDrivenPass(network, events, pseudo, workspace)
         logits = (network.logit_scale * forward.outputs).requires_grad_()
         cross_entropy(logits, labels).backward()
         middle = time.perf_counter()
