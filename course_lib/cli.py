@@ -151,7 +151,7 @@ def add_train(commands) -> None:
 
     group = train.add_argument_group("optimisation")
     add = group.add_argument
-    add("--lr", type=float, help="Adam's learning rate")
+    add("--lr", type=float, nargs="+", help="Adam's learning rate, one or one per layer")
     add("--decay", choices=("cosine", "linear", "none"), help="of the rate; default: cosine")
     add("--batch-size", type=int)
     add("--shift", type=int, metavar="PIXELS", help="augmentation: random shifts")

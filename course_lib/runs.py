@@ -28,6 +28,7 @@ class RunConfig:
     """Everything that shapes a run. ``None`` means: the method's default, filled in at once.
 
     options: of the method's estimator, such as {"rank": 4}.
+    lr:      of Adam; one number, or one a layer.
 
     Raises ValueError for settings that cannot work.
     """
@@ -47,7 +48,7 @@ class RunConfig:
     reset_delay: bool = False
     logit_scale: float | None = None
     weight_sd: tuple[float, ...] | None = None
-    lr: float | None = None
+    lr: float | tuple[float, ...] | None = None
     decay: str = "cosine"
     batch_size: int | None = None
     shift: int | None = None
@@ -63,7 +64,7 @@ class RunConfig:
     def __post_init__(self):
         if self.method not in METHODS:
             raise ValueError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}")
-        self.weight_sd = _one_or_all(self.weight_sd)
+        self.weight_sd, self.lr = _one_or_all(self.weight_sd), _one_or_all(self.lr)
         self.options = {name: _one_or_all(value) for name, value in self.options.items()}
         defaults = METHODS[self.method].defaults
         self.hidden = tuple(self.hidden or defaults["any"]["hidden"])
@@ -84,8 +85,9 @@ class RunConfig:
         self._check()
 
     def _check(self) -> None:
-        positive = ("steps", "seconds", "batch_size", "lr", "threads", "validate_every",
-                    "checkpoint_every")  # fmt: skip
+        positive = (
+            "steps", "seconds", "batch_size", "threads", "validate_every", "checkpoint_every"
+        )  # fmt: skip
         for name in positive:
             value = getattr(self, name)
             if value is not None and not value > 0:
@@ -99,6 +101,7 @@ class RunConfig:
             raise ValueError(f"shift is {self.shift}; expected 0 or more pixels")
         if self.device != "cpu" and not torch.cuda.is_available():
             raise ValueError(f"device is {self.device!r}, but torch sees no GPU here; use cpu")
+        per_layer("lr", self.lr, len(self.hidden) + 1)
         if "sigma" in self.options:
             per_layer("sigma", self.options["sigma"], len(self.hidden) + 1)
         self.network()
@@ -117,7 +120,10 @@ class RunConfig:
         return method.build(seed | self.options)
 
     def optimizer(self, network: SpikingNetwork) -> torch.optim.Optimizer:
-        return torch.optim.Adam(network.parameters(), lr=self.lr)
+        if isinstance(self.lr, float | int):
+            return torch.optim.Adam(network.parameters(), lr=self.lr)
+        layers = zip(network.layers, self.lr, strict=True)
+        return torch.optim.Adam([{"params": layer.parameters(), "lr": lr} for layer, lr in layers])
 
     def splits(self, **options) -> Splits:
         """The data; with ``validation=False`` its training set includes the validation set."""

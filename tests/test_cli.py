@@ -32,7 +32,8 @@ def in_empty_folder(tmp_path, monkeypatch):
     [
         ["--method", "eggroll", "--rank", "2", "--population", "4", "--sigma", "0.01", "0.03",
          "--smooth", "2"],
-        ["--method", "es", "--population", "4", "--sigma", "0.02", "--readout", "membrane"],
+        ["--method", "es", "--population", "4", "--sigma", "0.02", "--readout", "membrane",
+         "--lr", "0.003", "0.01"],
         ["--method", "bptt", "--surrogate", "arctan", "--slope", "4"],
         ["--method", "localzo", "--delta", "0.3", "--samples", "2", "--distribution", "laplace"],
         ["--method", "sparsegrad", "--no-fast"],
@@ -86,8 +87,8 @@ def test_resume_takes_every_setting_from_the_run(capsys):
 
 def test_an_interrupted_run_goes_on_from_the_command_line(capsys, monkeypatch):
     """Ctrl-C at step 2 of 5: settings make the way through config.json, and the end is the same."""
-    options = ["--sigma", 0.01, 0.03, "--weight-sd", 0.05, 0.2, "--population", 4, "--steps", 5,
-               "--threads", 1, *SMALL]  # fmt: skip
+    options = ["--sigma", 0.01, 0.03, "--lr", 0.01, 0.02, "--weight-sd", 0.05, 0.2, "--steps", 5,
+               "--population", 4, "--threads", 1, *SMALL]  # fmt: skip
     assert run("train", *options, "--out", "whole") == 0
     plain = EGGROLL.fill_grads
 
@@ -127,6 +128,7 @@ def test_evaluate_every_split(capsys):
     [
         (["train", "--data", "no/such/folder"], "no/such/folder"),
         (["train", "--shift", "-1"], "shift is -1"),
+        (["train", "--lr", "0.1", "0.1", "0.1"], "lr has 3 values; give one, or one for each of 2"),
         (["train", "--until", "75"], "until is 75.0; expected a validation accuracy"),
         (["train", "--threads", "-1"], "threads is -1"),
         (["train", "--out", "a_file/x", "--steps", "1"], "a_file"),
