@@ -113,6 +113,22 @@ def answer(name: str, function, capsys) -> str:
     return capsys.readouterr().out
 
 
+def test_beside_a_likely_mistake_stands_where_the_arrays_differ_first(capsys):
+    def at_once(currents, beta, threshold):
+        s, v = np.zeros(currents.shape[1]), np.zeros(currents.shape[1])
+        spikes, voltages = [], []
+        for current in currents:
+            v = beta * (v - threshold * s) + current
+            s = (v > threshold).astype(float)
+            spikes.append(s)
+            voltages.append(v)
+        return np.array(spikes), np.array(voltages)
+
+    printed = answer("lif_delayed", at_once, capsys)
+    assert "Likely mistake: you take θ off before the leak" in printed
+    assert re.search(r"\n  where     value [12] of the result differs first at \[\d+, \d\]: ", printed)
+
+
 def endless(*arguments):
     while True:
         pass

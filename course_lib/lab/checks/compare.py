@@ -7,7 +7,14 @@ import torch
 
 
 class Difference(Exception):
-    """Two values differ; the text says how, in words for a student."""
+    """Two values differ; the text says how, in words for a student.
+
+    place: where in an array they differ first, if they differ in one place and not as a whole.
+    """
+
+    def __init__(self, text: str, place: tuple[int, ...] = ()):
+        super().__init__(text)
+        self.place = place
 
 
 def plain(value: Any) -> Any:
@@ -69,7 +76,7 @@ def _compare_numbers(got, expected, rtol, atol, what) -> None:
         where = tuple(int(i) for i in np.argwhere(~close)[0])
         place = f" first at {list(where)}" if where else ""
         raise Difference(
-            f"{what} differs{place}: {show(got[where])} in place of {show(expected[where])}"
+            f"{what} differs{place}: {show(got[where])} in place of {show(expected[where])}", where
         )
 
 

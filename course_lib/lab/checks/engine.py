@@ -111,9 +111,10 @@ class Exercise:
             except compare.Difference as difference:
                 likely = self.likely_mistake(cases, results)
                 head = f"Likely mistake: {likely}" if likely else sentence(str(difference))
+                where = f"\n  where     {difference}" if likely and difference.place else ""
                 raise NotYet(
                     f"  {head}\n{self.shown(arguments)}\n  got       {compare.show(result)}\n"
-                    f"  expected  {compare.show(expected)}"
+                    f"  expected  {compare.show(expected)}{where}"
                 ) from None
             self.check_properties(arguments, result, cases, results)
         return len(cases)

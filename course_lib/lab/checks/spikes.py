@@ -133,6 +133,7 @@ SPIKE_INTERVAL = Exercise(
     reference=spike_interval,
     cases=lambda rng: [
         (0.15, 0.9, 1.0), (0.05, 0.9, 1.0), (1.3, 0.9, 1.0), (0.6, 0.5, 1.0),
+        (1.0, 0.5, 1.5), (0.5, 0.5, 1.0),  # exactly θ at step 2, and in the limit: no spike
         *[(rng.uniform(0.1, 1.2), rng.uniform(0.6, 0.97), rng.uniform(0.5, 1.5)) for _ in range(5)],
     ],
     mistakes=(
@@ -144,6 +145,8 @@ SPIKE_INTERVAL = Exercise(
                 _interval_variant(float, add=1)),
         Mistake("a neuron that never fires has the interval math.inf, not 0.",
                 _interval_variant(math.floor, add=1, silent=0)),
+        Mistake("you round up. Where ln(…)/ln β is a whole number, the voltage is exactly θ at that "
+                "step and does not fire yet: ⌊…⌋ + 1.", _interval_variant(math.ceil)),
         Mistake("you return the rate 1/n*; asked is the interval n* itself.",
                 lambda *a: 1 / spike_interval(*a)),
         Mistake("one step too many: ⌈…⌉ is already the next whole number.",

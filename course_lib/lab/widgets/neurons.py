@@ -62,7 +62,7 @@ def render_neuron(values: dict) -> tuple[bytes, str, str]:
     numbers = (
         f"β = {beta:.2f}, θ = {threshold:.2f}, I = {current:.2f}: {regime(rate)}, "
         f"{plural(int(spikes.sum()), 'spike')} in {TRACE_STEPS} steps, rate "
-        f"{rate:.3f} a step; lowest current that fires {threshold * (1 - beta):.3f}; "
+        f"{rate:.3f} a step; can fire if I > {threshold * (1 - beta):.3f}; "
         f"closed form: first spike {first}"
     )
     alt = (
