@@ -126,7 +126,8 @@ def test_beside_a_likely_mistake_stands_where_the_arrays_differ_first(capsys):
 
     printed = answer("lif_delayed", at_once, capsys)
     assert "Likely mistake: you take θ off before the leak" in printed
-    assert re.search(r"\n  where     value [12] of the result differs first at \[\d+, \d\]: ", printed)
+    place = r"\n  where     value [12] of the result differs first at \[\d+, \d\]: "
+    assert re.search(place, printed)
 
 
 def endless(*arguments):

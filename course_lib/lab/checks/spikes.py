@@ -145,8 +145,8 @@ SPIKE_INTERVAL = Exercise(
                 _interval_variant(float, add=1)),
         Mistake("a neuron that never fires has the interval math.inf, not 0.",
                 _interval_variant(math.floor, add=1, silent=0)),
-        Mistake("you round up. Where ln(…)/ln β is a whole number, the voltage is exactly θ at that "
-                "step and does not fire yet: ⌊…⌋ + 1.", _interval_variant(math.ceil)),
+        Mistake("you round up. Where ln(…)/ln β is a whole number, the voltage is exactly θ at "
+                "that step and does not fire yet: ⌊…⌋ + 1.", _interval_variant(math.ceil)),
         Mistake("you return the rate 1/n*; asked is the interval n* itself.",
                 lambda *a: 1 / spike_interval(*a)),
         Mistake("one step too many: ⌈…⌉ is already the next whole number.",
