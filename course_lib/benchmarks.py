@@ -4,8 +4,7 @@ Machines are noisy and differ, so seconds mean little and ratios of neighbours i
 every repeat runs each contestant once, and the table shows medians and their ratio.
 """
 
-import json
-import sys
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,8 +16,8 @@ from course_lib.bench.localzo import localzo, sparsegrad
 from course_lib.bench.neurons import lif
 from course_lib.bench.peers import jax, torcheggroll
 from course_lib.bench.room import memory
+from course_lib.bench.store import save, store
 from course_lib.bench.timing import Table, interleaved
-from course_lib.events.files import write_atomic
 from course_lib.machine import machine, revision
 from course_lib.scaling_benchmark import scaling
 
@@ -46,10 +45,17 @@ BENCHMARKS |= {"live": live, "lif": lif, "jax": jax, "torcheggroll": torcheggrol
 BENCHMARKS |= {"localzo": localzo, "sparsegrad": sparsegrad, "scaling": scaling}
 
 
-def main(names: list[str], repeats: int, path: Path | None, quick: bool = False) -> int:
+def main(
+    names: list[str],
+    repeats: int,
+    path: Path | None,
+    quick: bool = False,
+    folder: Path | None = None,
+) -> int:
     """Run benchmarks, print a table each, and write them as JSON if a path is given.
 
     quick: small sizes, to see that everything works; the bars hold at full size.
+    folder: where to keep each benchmark's figures and table, see ``bench/store.py``.
     """
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown or repeats < 1:
@@ -57,30 +63,40 @@ def main(names: list[str], repeats: int, path: Path | None, quick: bool = False)
             f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}" if unknown
             else f"repeats is {repeats}; it must be at least 1"
         )  # fmt: skip
-    here = {**machine(), "threads": torch.get_num_threads()}
-    print(", ".join(f"{key} {value}" for key, value in here.items()))
+    record = {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {**machine(), "threads": torch.get_num_threads()},
+        "revision": revision(),
+        "repeats": repeats,
+        "quick": quick,
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+    }
+    print(", ".join(f"{key} {value}" for key, value in record["machine"].items()))
     results = {}
     for name in names or BENCHMARKS:
         benchmark = BENCHMARKS[name]
-        print(f"\n{name}: {benchmark.__doc__.strip()}", flush=True)
-        medians = benchmark(repeats, quick)
-        if isinstance(medians, Table):
-            print(medians.text)
-        else:
-            slowest = max(medians.values())
-            for contestant, seconds in medians.items():
-                print(f"  {contestant:38s} {1000 * seconds:10.2f} ms   {slowest / seconds:6.1f} ×")
-        results[name] = medians
-        sys.stdout.flush()
+        title = benchmark.__doc__.strip()
+        print(f"\n{name}: {title}", flush=True)
+        results[name] = benchmark(repeats, quick)
+        text = table_text(results[name])
+        print(text, flush=True)
+        if folder:
+            store(
+                folder,
+                name,
+                record | {"title": title, "text": text, "median_seconds": results[name]},
+            )
     if path:
-        record = {
-            "date": datetime.now(UTC).isoformat(timespec="seconds"),
-            "machine": here,
-            "revision": revision(),
-            "repeats": repeats,
-            "quick": quick,
-            "median_seconds": results,
-        }
-        text = json.dumps(record, indent=2).encode()
-        write_atomic(path, lambda stream: stream.write(text))
+        save(path, record | {"median_seconds": results})
     return 0
+
+
+def table_text(medians: dict[str, float]) -> str:
+    """A benchmark's own table, or a line for each contestant's seconds."""
+    if isinstance(medians, Table):
+        return medians.text
+    slowest = max(medians.values())
+    return "\n".join(
+        f"  {contestant:38s} {1000 * seconds:10.2f} ms   {slowest / seconds:6.1f} ×"
+        for contestant, seconds in medians.items()
+    )

@@ -254,13 +254,17 @@ def add_bench(commands) -> None:
     bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     bench.add_argument("--repeats", type=int, default=7, help="medians of so many; default: 7")
     bench.add_argument("--quick", action="store_true", help="small sizes, in seconds")
+    bench.add_argument(
+        "--store", type=Path, nargs="?", const=Path("data/results"), metavar="FOLDER",
+        help="keep bench-NAME.json and .md there; default: data/results",
+    )  # fmt: skip
     bench.set_defaults(run=run_bench)
 
 
 def run_bench(options) -> int:
     from course_lib.benchmarks import main
 
-    return main(options.names, options.repeats, options.json, options.quick)
+    return main(options.names, options.repeats, options.json, options.quick, options.store)
 
 
 def add_scaling(commands) -> None:

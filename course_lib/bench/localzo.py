@@ -7,64 +7,104 @@ hidden neurons fire in 1 to 11 % of steps, and rounded to multiples of 2⁻¹⁶
 exact in any order, and all contestants see the same spikes.
 
 All contestants run interleaved in one process. Forward includes reading the frames and the loss.
+
+The course lets torch's threads sleep between operations, which costs the autograd loop, with its
+thousands of small ones, nearly half its speed, and the kernel nothing. To be fair to the loop, the
+process that measures lets them wait as torch does by itself.
 """
 
+import json
 import math
-import statistics
-import time
+import os
+import subprocess
+import sys
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.bench.localzo_table import comparison, speed_ups
+from course_lib.bench.passes import autograd, kernel, phases
 from course_lib.bench.timing import Table
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.smoothing import DISTRIBUTIONS, named_smoothing
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.event_driven import Cutoff, EventDrivenPass
-from course_lib.event_lists import input_events
-from course_lib.fitness import cross_entropy
-from course_lib.kernels.workspace import Workspace
+from course_lib.event_driven import Cutoff
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 
 BATCH, DELTA = 256, 0.05
 #: T → standard deviation of the initial weights by layer: fewer steps see denser frames
 WEIGHT_SD = {10: (0.03, 0.2, 0.1), 100: (0.05, 0.2, 0.1), 300: (0.06, 0.2, 0.1)}
+#: for GNU's OpenMP and LLVM's: turn round for about a millisecond before falling asleep
+SPINNING = {"GOMP_SPINCOUNT": "300000", "KMP_BLOCKTIME": "1"}
+WAITING = "torch's threads spin for a while between operations, as they do by default"
+CHILD = """
+import json, sys
+from course_lib.bench import localzo
+name, *numbers = json.loads(sys.argv[1])
+print(json.dumps(getattr(localzo, name)(*numbers)))
+"""
 
 
 def localzo(repeats: int, quick: bool = False) -> Table:
     """LocalZO's sparse backward pass at T = 10, 100, 300, 1156-200-200-10, batch 256."""
-    result, lines = Table(), []
+    result, lines = Table(), [WAITING]
     for steps in (10,) if quick else WEIGHT_SD:
-        network, frames, labels = setting(steps)
-        method = LocalZO(delta=DELTA, samples=1)
-        dense = Cutoff(math.inf, method.smoothing.surrogate)
-        contestants = {
-            "autograd loop, dense surrogate": autograd(surrogate_spike(dense.derivative)),
-            "autograd loop, LocalZO": autograd(method.spike, call=True),
-            "kernel, dense surrogate": kernel(dense),
-            "kernel, SparseGrad": kernel(SparseGrad(delta=DELTA, samples=1).pseudo_derivative(0)),
-            "kernel, LocalZO": kernel(method.pseudo_derivative(0)),
-        }
-        times = phases(contestants, repeats, network, frames, labels)
-        rates = [layer.spikes.mean().item() for layer in network.record(frames)[:-1]]
-        difference = gradient_difference(network, frames, labels)
-        lines += [
-            f"T = {steps}: {frames.mean():.2%} of inputs and "
-            f"{', '.join(f'{rate:.1%}' for rate in rates)} of hidden neurons spike in a step; "
-            f"largest difference of LocalZO's gradients, loop against kernel with the same z: "
-            f"{difference:.0e} of the largest entry",
-            *rows(times, "autograd loop, dense surrogate", f"T = {steps}, ", result),
-        ]
+        found = spinning("compare", repeats, steps, 16 if quick else BATCH)
+        result[f"T = {steps}"] = found
+        lines.append(comparison(steps, found, bars=not quick))
     result.text = "\n".join(lines)
     return result
 
 
 def sparsegrad(repeats: int, quick: bool = False) -> Table:
     """SparseGrad and LocalZO by distribution and m at T = 300, against the dense autograd loop."""
-    network, frames, labels = setting(10 if quick else 300)
+    times = spinning("compare_distributions", repeats, *((10, 16) if quick else (300, BATCH)))
+    result = Table(times)
+    result.text = f"{WAITING}\n{speed_ups(times)}"
+    return result
+
+
+def spinning(name: str, *numbers: int) -> Any:
+    """The function of that name in a process whose threads wait as torch lets them by itself."""
+    call = json.dumps([name, *numbers, torch.get_num_threads()])
+    done = subprocess.run(
+        [sys.executable, "-c", CHILD, call],
+        stdout=subprocess.PIPE, text=True, check=True, env=os.environ | SPINNING,
+    )  # fmt: skip
+    return json.loads(done.stdout)
+
+
+def compare(repeats: int, steps: int, batch: int, threads: int) -> dict[str, Any]:
+    """Times by contestant; how many inputs and hidden neurons spike in a step; the largest
+    difference of LocalZO's gradients, loop against kernel with the same z, of the largest entry."""
+    torch.set_num_threads(threads)
+    network, frames, labels = setting(steps, batch)
+    method = LocalZO(delta=DELTA, samples=1)
+    dense = Cutoff(math.inf, method.smoothing.surrogate)
+    contestants = {
+        "autograd loop, dense surrogate": autograd(surrogate_spike(dense.derivative)),
+        "autograd loop, LocalZO": autograd(method.spike, call=True),
+        "kernel, dense surrogate": kernel(dense),
+        "kernel, SparseGrad": kernel(SparseGrad(delta=DELTA, samples=1).pseudo_derivative(0)),
+        "kernel, LocalZO": kernel(method.pseudo_derivative(0)),
+    }
+    rates = [layer.spikes.mean().item() for layer in network.record(frames)[:-1]]
+    return {
+        "inputs": frames.mean().item(),
+        "hidden": rates,
+        "difference": gradient_difference(network, frames, labels),
+        "times": phases(contestants, repeats, network, frames, labels),
+    }
+
+
+def compare_distributions(repeats: int, steps: int, batch: int, threads: int) -> dict[str, dict]:
+    """Times by contestant: both methods for every λ, at m = 1 and, as in Table 6, 5."""
+    torch.set_num_threads(threads)
+    network, frames, labels = setting(steps, batch)
     normal = named_smoothing("normal", DELTA).surrogate
     contestants = {"autograd loop, dense surrogate": autograd(surrogate_spike(normal))}
     for name in DISTRIBUTIONS:
@@ -74,32 +114,29 @@ def sparsegrad(repeats: int, quick: bool = False) -> Table:
                 contestants[f"{method.__name__}, {name}, m = {samples}"] = kernel(
                     estimator.pseudo_derivative(0)
                 )
-    times = phases(contestants, repeats, network, frames, labels)
-    result = Table()
-    result.text = "\n".join(rows(times, "autograd loop, dense surrogate", "", result))
-    return result
+    return phases(contestants, repeats, network, frames, labels)
 
 
 @cache
-def recordings() -> tuple[list, Tensor]:
-    """256 simulated saccade digits: events and labels."""
+def recordings(count: int) -> tuple[list, Tensor]:
+    """Simulated saccade digits: events and labels."""
     from course_lib.events import load_digits, simulate
 
     digits = load_digits()
-    chosen = np.linspace(0, len(digits.images) - 1, BATCH).astype(int)
+    chosen = np.linspace(0, len(digits.images) - 1, count).astype(int)
     events = [simulate(digits.images[i], seed) for seed, i in enumerate(chosen)]
     return events, torch.as_tensor(digits.labels[chosen], dtype=torch.int64)
 
 
-def setting(steps: int) -> tuple[SpikingNetwork, Tensor, Tensor]:
-    """The network, frames (T, 256, 1156) and labels."""
+def setting(steps: int, batch: int = BATCH) -> tuple[SpikingNetwork, Tensor, Tensor]:
+    """The network, frames (T, B, 1156) and labels."""
     from course_lib.events import pack
     from course_lib.events.frameset import FrameSet
 
-    events, labels = recordings()
+    events, labels = recordings(batch)
     packed = np.stack([np.ravel(pack(recording, steps)) for recording in events])
     frames = FrameSet(packed, labels, steps).frames()
-    frames = frames.view(steps, BATCH, 2, -1).amax(dim=2).contiguous()
+    frames = frames.view(steps, batch, 2, -1).amax(dim=2).contiguous()
     neuron = LIFParameters(beta=math.exp(-0.1), reset="subtract", reset_delay=True)
     network = SpikingNetwork(
         (frames.shape[-1], 200, 200, 10), neuron, "membrane", weight_sd=WEIGHT_SD[steps]
@@ -108,67 +145,6 @@ def setting(steps: int) -> tuple[SpikingNetwork, Tensor, Tensor]:
         for parameter in network.parameters():
             parameter.copy_((parameter * 2**16).round() / 2**16)
     return network, frames, labels
-
-
-def autograd(spike, call: bool = False):
-    """A contestant: (network, frames, labels) → seconds forward and backward, active fraction."""
-
-    def run(network, frames, labels):
-        start = time.perf_counter()
-        logits = network.logits(frames, spike=spike(0) if call else spike)
-        loss = cross_entropy(logits, labels)
-        middle = time.perf_counter()
-        loss.backward()
-        return middle - start, time.perf_counter() - middle, 1.0
-
-    return run
-
-
-def kernel(pseudo):
-    """The same for the event-driven pass with that derivative."""
-
-    workspace = Workspace()
-
-    def run(network, frames, labels):
-        start = time.perf_counter()
-        events = input_events(network, frames, workspace)
-        forward = EventDrivenPass(network, events, pseudo, workspace)
-        logits = (network.logit_scale * forward.outputs).requires_grad_()
-        cross_entropy(logits, labels).backward()
-        middle = time.perf_counter()
-        forward.backward(network.logit_scale * logits.grad)
-        return middle - start, time.perf_counter() - middle, forward.active_fraction
-
-    return run
-
-
-def phases(contestants, repeats, network, frames, labels) -> dict[str, tuple]:
-    """Medians by contestant: seconds forward, backward, together; and the active fraction."""
-    measured = {name: [] for name in contestants}
-    for repeat in range(repeats + 1):
-        for name, run in contestants.items():
-            network.zero_grad(set_to_none=True)
-            forward, backward, active = run(network, frames, labels)
-            if repeat:  # the first warms up
-                measured[name].append((forward, backward, forward + backward, active))
-    return {
-        name: tuple(statistics.median(column) for column in zip(*values, strict=True))
-        for name, values in measured.items()
-    }
-
-
-def rows(times: dict[str, tuple], baseline: str, prefix: str, result: Table) -> list[str]:
-    """Lines of a table, speed-ups against the baseline; also fills in ``result``."""
-    lines = ["  " + " " * 34 + "forward ms backward ms   backward ×  overall ×    active"]
-    for name, (forward, backward, total, active) in times.items():
-        result[f"{prefix}{name}, backward"] = backward
-        result[f"{prefix}{name}, overall"] = total
-        lines.append(
-            f"  {name:34s}{1000 * forward:10.1f} {1000 * backward:11.1f} "
-            f"{times[baseline][1] / backward:12.1f} {times[baseline][2] / total:10.1f} "
-            + (f"{active:9.2%}" if name.startswith(("kernel", "Local", "Sparse")) else "")
-        )
-    return lines
 
 
 def gradient_difference(network, frames, labels) -> float:

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from course_lib.bench.localzo import autograd, kernel, phases
+from course_lib.bench.localzo_table import ratios
+from course_lib.bench.passes import autograd, kernel, phases
 from course_lib.energy import operations
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.surrogate import surrogate_spike
@@ -127,7 +128,7 @@ def speedup(network, estimator, splits: Splits, repeats: int = 5) -> dict[str, f
     """How much faster a step of the compiled kernel is than the autograd loop with the expected
     surrogate: times of the backward pass, and of both passes, as ratios.
 
-    Of the trained network on 256 recordings, interleaved, medians; see ``bench/localzo.py``.
+    Of the trained network on 256 recordings, interleaved, medians; see ``bench/passes.py``.
     """
     if not isinstance(estimator, LocalZO | SparseGrad):
         return None
@@ -137,8 +138,8 @@ def speedup(network, estimator, splits: Splits, repeats: int = 5) -> dict[str, f
         "kernel": kernel(estimator.pseudo_derivative(0)),
     }
     times = phases(contestants, repeats, network, frames, labels)
-    (_, loop, loop_both, _), (_, own, own_both, _) = times["loop"], times["kernel"]
-    return {"backward": round(loop / own, 2), "overall": round(loop_both / own_both, 2)}
+    backward, overall = ratios(times, "loop", "kernel")
+    return {"backward": round(backward, 2), "overall": round(overall, 2)}
 
 
 def _number(value: float) -> float | None:
