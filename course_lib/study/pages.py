@@ -1,9 +1,12 @@
-"""Tables of a study in pages that people write: README.md and data/results/README.md.
+"""Tables and findings of a study in pages that people write: README.md and data/results/README.md.
 
 What stands between two such lines is written by the study's command, never by hand:
 
-    <!-- study methods -->
+    <!-- study methods -->          its table
     <!-- end of study -->
+
+    <!-- findings methods -->       its findings, in sentences
+    <!-- end of findings -->
 """
 
 import re
@@ -11,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.events.files import write_atomic
+from course_lib.study.findings import findings
 from course_lib.study.statistics import percent
 from course_lib.study.tables import COLUMNS, grid
 
-BLOCK = re.compile(r"(<!-- study (\S+) -->\n).*?(<!-- end of study -->)", re.DOTALL)
+BLOCK = re.compile(r"(<!-- (study|findings) (\S+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
 
 
 def summary(result: dict[str, Any]) -> str:
@@ -45,9 +49,10 @@ def fill(text: str, result: dict[str, Any]) -> str:
     """The text with this study's blocks written anew."""
 
     def block(match):
-        if match[2] != result["study"]:
+        begin, content, name, end = match.groups()
+        if name != result["study"]:
             return match[0]
-        return f"{match[1]}{summary(result)}\n{match[3]}"
+        return f"{begin}{(summary if content == 'study' else findings)(result)}\n{end}"
 
     return BLOCK.sub(block, text)
 
@@ -58,7 +63,7 @@ def refresh(result: dict[str, Any], folder: Path) -> None:
     if folder.resolve().parts[-2:] == ("data", "results"):
         pages.append(folder.resolve().parents[1] / "README.md")
     for page in pages:
-        if result["kind"] == "training" and page.is_file():
+        if page.is_file():
             before = page.read_text()
             after = fill(before, result)
             if after != before:

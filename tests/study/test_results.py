@@ -62,7 +62,7 @@ def test_tables_and_figures_show_them(result):
 @pytest.mark.parametrize("page", ["README.md", "data/results/README.md"])
 def test_pages_hold_the_tables_as_generated(page):
     text = (ROOT / page).read_text()
-    found = [match[2] for match in pages.BLOCK.finditer(text)]
+    found = [match[3] for match in pages.BLOCK.finditer(text)]
     assert found, "no table between <!-- study NAME --> and <!-- end of study -->"
     for name in found:
         assert pages.fill(text, load(name)) == text, f"study {name} --tables-only renews {page}"

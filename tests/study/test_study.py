@@ -11,7 +11,17 @@ from scipy.stats import ttest_rel
 from course_lib import cli
 from course_lib.estimators import DFA
 from course_lib.events import load_splits
-from course_lib.study import load, measure, pages, plan, results, runner, statistics, tables
+from course_lib.study import (
+    findings,
+    load,
+    measure,
+    pages,
+    plan,
+    results,
+    runner,
+    statistics,
+    tables,
+)
 from course_lib.study.declared import STUDIES
 from course_lib.study.plan import Row, Study
 from course_lib.study.store import Store
@@ -287,12 +297,32 @@ def test_pages_hold_the_tables_between_their_marks(tmp_path):
     assert study("tiny", "--seeds", 1) == 0
     page = tmp_path / "data" / "results" / "README.md"
     text = "a\n<!-- study tiny -->\nold\n<!-- end of study -->\nb\n<!-- study other -->\nstays\n"
-    text += "<!-- end of study -->\n"
+    text += "<!-- end of study -->\n<!-- findings tiny -->\nstale\n<!-- end of findings -->\n"
     for path in (page, tmp_path / "README.md"):
         path.write_text(text)
     assert study("tiny", "--tables-only") == 0
     expected = text.replace("old", pages.summary(stored()))
+    expected = expected.replace("stale", findings.findings(stored()))
     assert page.read_text() == (tmp_path / "README.md").read_text() == expected
+
+
+def test_findings_say_who_is_ahead_and_who_is_behind():
+    def row(label, *accuracies):
+        runs = [{"seed": s, "test_accuracy": a} for s, a in enumerate(accuracies, 4)]
+        summary = results.summarise(runs)
+        return {"group": "net", "label": label, "runs": runs, "summary": summary}
+
+    rows = [
+        row("first", 0.50, 0.52, 0.54),
+        row("better", 0.60, 0.62, 0.641),
+        row("alike", 0.51, 0.50, 0.55),
+        row("worse", 0.40, 0.42, 0.441),
+        row("once", 0.1),
+    ]
+    (told,) = findings.compared({"rows": rows})
+    assert told.startswith("**net.** first reaches 52.0 ± 2.0 % (n = 3); ahead: better +10.0 (")
+    assert "; no difference shown: alike 0.0 (−" in told and "; behind: worse −10.0 (−" in told
+    assert told.endswith("; one run only: once 10.0 %.")
 
 
 def test_missing_results_name_the_command_that_makes_them():
