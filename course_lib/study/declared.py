@@ -67,7 +67,7 @@ def _methods(network: str) -> tuple[Row, ...]:
     def opzo(label, **options):
         return row(label, "opzo", network, options=options, search=NOISES)
 
-    return (
+    rows = (
         row("BPTT", "bptt", network),
         row("OTTT", "ottt", network),
         *(
@@ -86,6 +86,16 @@ def _methods(network: str) -> tuple[Row, ...]:
             for rank in (1, 2, 4, 8)
         ),
         row("full-rank ES", "es", network, options={"kernel": "fused"}, search=_widths(network)),
+    )  # fmt: skip
+    return rows if network == TWO else _like_two(rows)
+
+
+def _like_two(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The choices made on two hidden layers serve one; σ of evolution strategies has a length."""
+    return tuple(
+        row if row.settings["method"] in ("eggroll", "es")
+        else replace(row, like=row.name.replace(ONE, TWO))
+        for row in rows
     )  # fmt: skip
 
 
@@ -109,13 +119,14 @@ REAL = Study(
 )
 
 
-def _starts(label: str, method: str) -> list[Row]:
-    return [
+def _starts(label: str, method: str) -> tuple[Row, ...]:
+    rows = [
         row(f"σ_out {sd:g}", method, network, group=f"{label}, {network}",
             search=NOISES if method == "opzo" else None,
             weight_sd=(0.025, *[None] * (len(HIDDEN[network]) - 1), sd))
         for network in HIDDEN for sd in (0.01, 0.1)
     ]  # fmt: skip
+    return (*_like_two(rows[:2]), *rows[2:])
 
 
 START = Study(

@@ -32,6 +32,7 @@ SHAPING = (
 class Row:
     """label: unique within its group; settings: fields of RunConfig, on top of the study's;
     search: in place of the study's;
+    like: name of another row, whose search chooses for this one, too;
     path: who trains, where the kind is "alignment": see ``alignment.along``."""
 
     label: str
@@ -39,6 +40,7 @@ class Row:
     group: str = ""
     search: tuple[dict[str, Any], ...] | None = None
     path: str | None = None
+    like: str | None = None
 
     @property
     def name(self) -> str:
@@ -57,7 +59,8 @@ class Study:
     columns:  of the table, keys of ``tables.COLUMNS``. "difference" is that from the first row of
               the group, seed by seed.
 
-    Raises ValueError if rows share a name or the search is not of equal effort for all.
+    Raises ValueError if rows share a name, are like a row that is not there, or if the search is
+    not of equal effort for all.
     """
 
     name: str
@@ -77,12 +80,20 @@ class Study:
         names = [row.name for row in self.rows]
         if len(set(names)) < len(names):
             raise ValueError(f"study {self.name}: two rows have the same name")
+        lost = {row.like for row in self.rows if row.like} - set(names)
+        if lost:
+            raise ValueError(f"study {self.name}: rows are like {', '.join(lost)}, which is no row")
         trials = {row.name: len(self.choices(row)) for row in self.rows}
         if len(set(trials.values())) > 1:
             raise ValueError(f"study {self.name}: the search is not equal for all rows: {trials}")
 
+    def searched(self, row: Row) -> Row:
+        """The row whose trials choose for this one: ``row.like``, or the row itself."""
+        return row if row.like is None else next(r for r in self.rows if r.name == row.like)
+
     def choices(self, row: Row) -> list[dict[str, Any]]:
         """What is tried for the row; one empty choice if there is nothing to search."""
+        row = self.searched(row)
         return list(self.search if row.search is None else row.search) or [{}]
 
     def pick(self, wanted: list[str] | None) -> list[Row]:
@@ -137,7 +148,8 @@ class Job(NamedTuple):
 
 
 def trials(study: Study, row: Row) -> list[Job]:
-    """The search's runs of a row; none if there is only one choice."""
+    """The search's runs of a row, or of the row that it is like; none if there is one choice."""
+    row = study.searched(row)
     choices = study.choices(row)
     if len(choices) == 1:
         return []

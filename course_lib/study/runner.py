@@ -55,7 +55,8 @@ def run(
     if again:
         for row in chosen:
             numbered = itertools.product(study.choices(row), plan.seeds(seeds))
-            for job in trials(study, row) + [final(study, row, *pair) for pair in numbered]:
+            own = trials(study, row) if row.like is None else []
+            for job in own + [final(study, row, *pair) for pair in numbered]:
                 store.drop(job.key)
     splits = load(study, data)
     start, left = time.monotonic(), 0

@@ -113,6 +113,7 @@ def training_body(result: dict) -> str:
 def setup(result: dict) -> str:
     """What was run, on what, from which revision of the code."""
     data, search, machines = result["data"], result["search"], result["machines"]
+    borrowed: dict[str, list[dict]] = {}
     runs = [run for row in result["rows"] for run in row["runs"]]
     lines = [f"- **Data:** {data['name']}; training / validation / test: {data['recordings']}."]
     shared = ", ".join(f"{key} {value}" for key, value in result["settings"].items())
@@ -125,6 +126,12 @@ def setup(result: dict) -> str:
             f"- **Search:** {search['trials']} trials a row, whole runs with seed "
             f"{search['seed']}; {search['rule']}. Tried: {' / '.join(tried)}."
         )
+    for row in result["rows"]:
+        if row.get("like"):
+            borrowed.setdefault(row["group"], []).append(row)
+    for group, rows in borrowed.items():
+        pairs = ", ".join(f"{row['label']} ({row['like']})" for row in rows)
+        lines.append(f"- **{group}:** these rows take the choice of another one: {pairs}.")
     seeds = ", ".join(map(str, sorted({run["seed"] for run in runs})))
     lines.append(f"- **Seeds of the final runs:** {seeds}.")
     places = "; ".join(

@@ -125,6 +125,17 @@ def test_a_study_from_start_to_figures(made, tmp_path, capsys):
     assert "<svg" in (folder / "tiny.svg").read_text()
 
 
+def test_a_row_may_take_the_choice_of_another_one(made, monkeypatch):
+    first, *_, last = TINY.rows
+    likes = replace(last, label="again", like=last.name, settings={"method": "dfa"}, search=None)
+    monkeypatch.setitem(STUDIES, "tiny", replace(TINY, rows=(first, last, likes)))
+    assert [job.key for job in plan.trials(STUDIES["tiny"], likes)] == [
+        job.key for job in plan.trials(STUDIES["tiny"], last)
+    ]
+    with pytest.raises(ValueError, match="like net · lost, which is no row"):
+        replace(TINY, rows=(first, replace(last, like="net · lost")))
+
+
 def test_the_test_set_is_read_once_by_each_final_run_and_never_by_the_search(monkeypatch, small):
     seen, plain = [], measure.evaluate
     monkeypatch.setattr(
