@@ -122,7 +122,8 @@ def guide(root: Path = ROOT) -> str:
             total[k] += value
     sums = "; ".join(f"{topic}: {n} exercises, {m} minutes, {p} points"
                      for topic, (n, m, p) in minutes.items())  # fmt: skip
-    said = (f"- `{e.name}`: {mistake.says}" for e in kept for mistake in e.mistakes)
+    told = ((e, [*e.mistakes, *([e.room] if e.room else [])]) for e in kept)
+    said = (f"- `{e.name}`: {mistake.says}" for e, mistakes in told for mistake in mistakes)
     mistakes = list(dict.fromkeys(said))  # some are made in two ways
     text = (root / GUIDE).read_text(encoding="utf-8")
     for name, body in {"exercises": [*rows, "", f"In all: {sums}."], "mistakes": mistakes}.items():

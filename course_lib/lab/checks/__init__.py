@@ -5,8 +5,10 @@ make; ``engine.py`` tries a student's function on them.
 """
 
 from course_lib.lab.checks import (
+    counters,
     evolution,
     localzo,
+    low_rank,
     opzo,
     shaping,
     spikes,
@@ -22,6 +24,8 @@ TOPICS = (
     localzo,
     evolution,
     shaping,
+    low_rank,
+    counters,
     opzo,
 )
 #: every exercise by the name of its function

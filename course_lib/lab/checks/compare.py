@@ -109,7 +109,7 @@ def show(value: Any) -> str:
             value,
             precision=4,
             threshold=12,
-            edgeitems=3,
+            edgeitems=3 if value.ndim < 3 else 1,
             max_line_width=10_000,
             suppress_small=True,
         )

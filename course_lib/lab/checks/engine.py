@@ -42,6 +42,18 @@ class Property:
     test: Callable[..., bool]
 
 
+@dataclass(frozen=True)
+class Room:
+    """How much memory a right answer may take, and what to tell who takes more.
+
+    limit: ``limit(*arguments)`` -> bytes at the peak of a call, beside the arguments. Python's
+    objects and NumPy's arrays count, torch's tensors do not.
+    """
+
+    says: str
+    limit: Callable[..., int]
+
+
 @dataclass
 class Exercise:
     """One exercise and its check.
@@ -55,6 +67,7 @@ class Exercise:
     properties: tested before values.
     compared:   whether values are compared with the reference's (else properties decide alone).
     seconds:    time limit of one call.
+    room:       limit of its memory, looked at once all values are right; None: no limit.
     """
 
     name: str
@@ -69,6 +82,7 @@ class Exercise:
     rtol: float = 1e-4
     atol: float = 1e-6
     seconds: float = 2.0
+    room: Room | None = None
     submitted: Callable | None = field(default=None, init=False, repr=False)
     passed: bool = field(default=False, init=False, repr=False)
 
@@ -117,6 +131,8 @@ class Exercise:
                     f"  expected  {compare.show(expected)}{where}"
                 ) from None
             self.check_properties(arguments, result, cases, results)
+        if self.room:
+            self.check_room(function, cases)
         return len(cases)
 
     def check_properties(self, arguments, result, cases, results) -> None:
@@ -130,6 +146,15 @@ class Exercise:
                 says = f"Likely mistake: {likely}" if likely else wanted.says
                 raise NotYet(f"  {says}\n{self.shown(arguments)}\n"
                              f"  got       {compare.show(result)}")  # fmt: skip
+
+    def check_room(self, function: Callable, cases: Sequence[tuple]) -> None:
+        for arguments in cases:
+            peak = sandbox.peak_memory(function, arguments, self.seconds)
+            limit = self.room.limit(*arguments)
+            if peak > limit:
+                raise NotYet(f"  {self.room.says}\n{self.shown(arguments)}\n"
+                             f"  held      {peak:,} bytes at a time\n"
+                             f"  allowed   {limit:,}")  # fmt: skip
 
     def result(self, function: Callable, arguments: tuple) -> Any:
         """What the function returns. Raises NotYet if it fails in a way that has no result."""

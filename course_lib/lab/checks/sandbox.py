@@ -11,6 +11,7 @@ import ctypes
 import io
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -69,6 +70,24 @@ def call(function: Callable, arguments: tuple, seconds: float) -> Called:
             thread.join(0.05)
     error = TimeLimit() if late else outcome.get("error")
     return Called(outcome.get("result"), error, given, printed.getvalue())
+
+
+def peak_memory(function: Callable, arguments: tuple, seconds: float) -> int:
+    """The most bytes that a call holds at a time in Python's objects and NumPy's arrays, beside its
+    arguments."""
+    peak = 0
+
+    def measured(*given):
+        nonlocal peak
+        tracemalloc.start()
+        try:
+            return function(*given)
+        finally:
+            peak = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+
+    call(measured, arguments, seconds)
+    return peak
 
 
 def _raise_in(thread: threading.Thread, exception: type[BaseException]) -> None:
