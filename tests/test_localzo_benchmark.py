@@ -23,7 +23,7 @@ def one_thread():
 
 
 def test_a_tiny_comparison(one_thread):
-    found = compare(1, steps=10, batch=8, threads=1)
+    found = compare(1, steps=10, batch=8)
     assert found["difference"] < 1e-5, "the kernel's gradients are the loop's"
     assert 0.05 < found["inputs"] < 0.3 and all(0.01 < rate < 0.2 for rate in found["hidden"])
     assert list(found["times"])[0] == LOOP and {DENSE, SPARSE} < set(found["times"])

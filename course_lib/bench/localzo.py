@@ -44,19 +44,18 @@ WAITING = "torch's threads spin for a while between operations, as they do by de
 CHILD = """
 import json, sys
 from course_lib.bench import localzo
-name, *numbers = json.loads(sys.argv[1])
-print(json.dumps(getattr(localzo, name)(*numbers)))
+name, *arguments = json.loads(sys.argv[1])
+print(json.dumps(getattr(localzo, name)(*arguments)))
 """
 
 
 def localzo(repeats: int, quick: bool = False) -> Table:
     """LocalZO's sparse backward pass at T = 10, 100, 300, 1156-200-200-10, batch 256."""
-    result, lines = Table(), [WAITING]
-    for steps in (10,) if quick else WEIGHT_SD:
-        found = spinning("compare", repeats, steps, 16 if quick else BATCH)
-        result[f"T = {steps}"] = found
-        lines.append(comparison(steps, found, bars=not quick))
-    result.text = "\n".join(lines)
+    cases = [(10, 16)] if quick else [(steps, BATCH) for steps in WEIGHT_SD]
+    found = spinning("compare_all", repeats, cases)
+    tables = [comparison(steps, found[f"T = {steps}"], bars=not quick) for steps, _ in cases]
+    result = Table(found)
+    result.text = "\n".join([WAITING, *tables])
     return result
 
 
@@ -68,9 +67,9 @@ def sparsegrad(repeats: int, quick: bool = False) -> Table:
     return result
 
 
-def spinning(name: str, *numbers: int) -> Any:
+def spinning(name: str, *arguments: Any) -> dict[str, Any]:
     """The function of that name in a process whose threads wait as torch lets them by itself."""
-    call = json.dumps([name, *numbers, torch.get_num_threads()])
+    call = json.dumps([name, *arguments, torch.get_num_threads()])
     done = subprocess.run(
         [sys.executable, "-c", CHILD, call],
         stdout=subprocess.PIPE, text=True, check=True, env=os.environ | SPINNING,
@@ -78,10 +77,15 @@ def spinning(name: str, *numbers: int) -> Any:
     return json.loads(done.stdout)
 
 
-def compare(repeats: int, steps: int, batch: int, threads: int) -> dict[str, Any]:
+def compare_all(repeats: int, cases: list, threads: int) -> dict[str, dict]:
+    """``compare`` for each (steps, batch)."""
+    torch.set_num_threads(threads)
+    return {f"T = {steps}": compare(repeats, steps, batch) for steps, batch in cases}
+
+
+def compare(repeats: int, steps: int, batch: int) -> dict[str, Any]:
     """Times by contestant; how many inputs and hidden neurons spike in a step; the largest
     difference of LocalZO's gradients, loop against kernel with the same z, of the largest entry."""
-    torch.set_num_threads(threads)
     network, frames, labels = setting(steps, batch)
     method = LocalZO(delta=DELTA, samples=1)
     dense = Cutoff(math.inf, method.smoothing.surrogate)
