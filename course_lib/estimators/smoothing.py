@@ -1,69 +1,44 @@
 """The distributions λ that LocalZO draws z from, and the surrogate that each amounts to.
 
-One draw turns the spike's derivative into G(u; z) = |z|^α / (2δ) · 1[|u| < δ|z|] (eq. 7), so
-
-    E_z[G] = (1/δ) ∫_{|u|/δ}^∞ z^α λ(z) dz                    eq. 8: an ordinary surrogate
-
-which for α = 1 and the three distributions of unit variance is, with x = |u|/δ,
+For α = 1 and the three distributions of unit variance eq. 8 becomes, with x = |u|/δ,
 
     normal      exp(−x²/2) / (δ√(2π))                          eq. 9
     uniform     (3 − x²)₊ / (4√3 δ)                            eq. 12, z in [−√3, √3]
     laplace     (x + 1/√2) exp(−√2 x) / (2δ)                   eq. 13
 
-The other way round (Theorem 3), a given surrogate g is met by
+Sigmoid and fast sigmoid go the other way: a surrogate is given and λ found by Theorem 3, as for any
+surrogate of one's own (``match_surrogate``).
 
-    λ(z) = −δ² g′(δz) / (c z^α),     c = −2δ² ∫_0^∞ z^−α g′(δz) dz,     c E_z[G] = g(u).
-
-All are sampled by the inverse transform (A.2.3): |z| = Q(r), r uniform, Q the quantile function of
-|z|, tabulated at the midpoints of 65,536 equal steps of r. The sign of z never matters.
+One printed number does not follow from its formula. For the fast sigmoid with k = 100, δ = 0.05 and
+z in [−10, 10] the paper evaluates (2/k) ∫ x²/(1+x)³ dx, x = kδz, to a threshold of 0.0461 (B.2).
+The integral up to x = 50 gives 0.0494; with λ scaled to area 1 on that support, which is what one
+samples from and what ``expected_threshold`` returns, 0.0514. (0.0461 belongs to z in [−8.4, 8.4],
+or with λ scaled [−7.4, 7.4].) In units of δ: 0.988, 1.028, and 0.922 in print.
 
 Source: Mukhoty et al., Direct Training of SNN using Local Zeroth Order Method (NeurIPS 2023).
 """
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import torch
 from torch import Tensor
 
-QUANTILES = 2**16
+from course_lib.estimators.matching import match_density, match_surrogate
+from course_lib.estimators.spike_derivative import (
+    QUANTILES,
+    Smoothing,
+    check_delta,
+    check_samples,
+)
+
+__all__ = [
+    "DISTRIBUTIONS", "QUANTILES", "SIGMOID_A", "Smoothing", "check_delta", "check_samples",
+    "match_density", "match_surrogate", "named_smoothing",
+]  # fmt: skip
+
 #: a of eq. 14: the sigmoid of slope a/δ has c = 1. ½ · 7ζ(3)/π² = 0.4263 is the paper's 0.4262.
 SIGMOID_A = math.sqrt(2 * math.pi**2 / (7 * 1.2020569031595943))
-
-
-@dataclass(frozen=True)
-class Smoothing:
-    """A distribution λ of z at one δ, ready to draw from.
-
-    alpha, delta: α and δ of eq. 7;   scale: c of Theorem 3, by which G is multiplied (1 for a λ
-                  that was given);
-    magnitudes:   quantiles of |z|, ascending, (65536,) float64;
-    surrogate:    u → c E_z[G(u; z)], the expected surrogate.
-    """
-
-    name: str
-    alpha: float
-    delta: float
-    scale: float
-    magnitudes: Tensor
-    surrogate: Callable[[Tensor], Tensor]
-
-    def derivative(self, distance: Tensor, magnitudes: Tensor) -> Tensor:
-        """c G averaged over the draws |z| in the last axis of ``magnitudes``, eq. 6 and 7."""
-        active = distance.abs().unsqueeze(-1) < self.delta * magnitudes
-        return (active * (self.scale / (2 * self.delta) * magnitudes**self.alpha)).mean(dim=-1)
-
-    def expected_threshold(self, samples: int = 1) -> float:
-        """B_th = δ E[max |z_k|] of m draws: the |u| up to which a neuron counts as active.
-
-        Eq. 21 with t = Q(r): δ ∫_0^1 Q(r) m r^(m−1) dr. Raises ValueError for m < 1.
-        """
-        steps = torch.linspace(0, 1, QUANTILES + 1, dtype=torch.float64)
-        weights = (steps ** check_samples(samples)).diff()
-        return self.delta * float(weights @ self.magnitudes)
 
 
 @lru_cache(maxsize=32)
@@ -103,8 +78,9 @@ def named_smoothing(name: str, delta: float, alpha: float | None = None) -> Smoo
     }[name]()
     expected = EXPECTED[name]
     return Smoothing(
-        name, alpha, delta, 1.0, magnitudes, lambda u: expected(u.abs() / delta, alpha) / delta
-    )
+        name, alpha, delta, 1.0, magnitudes, lambda u: expected(u.abs() / delta, alpha) / delta,
+        DENSITIES[name],
+    )  # fmt: skip
 
 
 def upper_gamma(order: float, x: Tensor) -> Tensor:
@@ -125,122 +101,10 @@ EXPECTED = {
     ),
     "laplace": lambda x, alpha: 2 ** (-alpha / 2 - 1) * upper_gamma(alpha + 1, math.sqrt(2) * x),
 }
+#: λ(z), of variance 1
+DENSITIES = {
+    "normal": lambda z: torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi),
+    "uniform": lambda z: (z.abs() <= math.sqrt(3)) / (2 * math.sqrt(3)),
+    "laplace": lambda z: torch.exp(-math.sqrt(2) * z.abs()) / math.sqrt(2),
+}
 DISTRIBUTIONS = (*EXPECTED, "sigmoid", "fast_sigmoid")
-
-
-# ----------------------------------------------------------------- a surrogate or λ of one's own
-
-
-def match_surrogate(
-    surrogate: Callable[[Tensor], Tensor], delta: float, alpha: float = 1.0, name: str = "own g"
-) -> Smoothing:
-    """λ, c and a sampler for any surrogate g, by Theorem 3.
-
-    surrogate: g(u) in torch operations, elementwise and differentiable almost everywhere.
-
-    Raises ValueError naming the condition that fails: g is no surrogate function (Definition 4.1:
-    even, ≥ 0, falling away from 0, finite area), or c is zero or infinite (Theorem 3).
-    """
-    check_delta(delta)
-    z = _grid().requires_grad_()
-    values = surrogate(delta * z)
-    (slope,) = torch.autograd.grad(values.sum(), z)  # δ g′(δz)
-    z, values, slope = z.detach(), values.detach(), slope.detach()
-    definition = f"{name} is no surrogate function (Definition 4.1): "
-    if not torch.isfinite(values).all() or (values < 0).any():
-        raise ValueError(definition + "it must be finite and nowhere negative")
-    near = z[values > 1e-9 * values[0]]
-    if not torch.allclose(surrogate(-delta * near), surrogate(delta * near), rtol=1e-6):
-        raise ValueError(definition + "it is not even, g(−u) ≠ g(u)")
-    if (values.diff() > 1e-9 * values[0]).any():
-        raise ValueError(definition + "it grows somewhere away from u = 0")
-    if not _converges(values, z):
-        raise ValueError(definition + "its area ∫ g(u) du is infinite")
-
-    density = -slope * z**-alpha
-    if not _converges(density, z):
-        raise ValueError(
-            f"c = −2δ² ∫ z^−α g′(δz) dz is infinite for {name} with α = {alpha:g} (Theorem 3); "
-            "try α = −1, which suits a g with a kink at 0"
-        )
-    cumulative = _cumulative(density, z)
-    if not cumulative[-1] > 0:
-        raise ValueError(
-            f"c is zero for {name}: g′ vanishes almost everywhere, so Theorem 3 gives no density"
-        )
-    scale = 2 * delta * float(cumulative[-1])
-    magnitudes = _quantiles(cumulative, z)
-    return Smoothing(name, float(alpha), delta, scale, magnitudes, surrogate)
-
-
-def match_density(
-    density: Callable[[Tensor], Tensor], delta: float, alpha: float = 1.0, name: str = "own λ"
-) -> Smoothing:
-    """A sampler and the expected surrogate for any even density λ(z), by Theorem 2 and eq. 8.
-
-    Raises ValueError if λ is not an even density, or if ∫ z^α λ or ∫ z^(α+1) λ (for α = 1 the
-    second moment) is infinite, which Theorem 2 rules out.
-    """
-    check_delta(delta)
-    z = _grid()
-    values = density(z)
-    if not torch.isfinite(values).all() or (values < 0).any():
-        raise ValueError(f"{name} is no density: it must be finite and nowhere negative")
-    if not torch.allclose(density(-z), values, rtol=1e-6):
-        raise ValueError(f"{name} is not even, λ(−z) ≠ λ(z), as section 4.3 assumes")
-    cumulative = _cumulative(values, z)
-    if not _converges(values, z) or abs(2 * float(cumulative[-1]) - 1) > 1e-2:
-        raise ValueError(f"{name} integrates to {2 * float(cumulative[-1]):.3g}; a density to 1")
-    for power in (alpha, alpha + 1):
-        if not _converges(z**power * values, z):
-            raise ValueError(
-                f"∫ z^{power:g} λ(z) dz is infinite for {name}, so Theorem 2 does not hold with "
-                f"α = {alpha:g} (α = 1 needs a second moment)"
-            )
-    inner = _cumulative(z**alpha * values, z).numpy() / (2 * float(cumulative[-1]))
-
-    def expected(u: Tensor) -> Tensor:
-        below = np.interp((u.detach().abs() / delta).cpu().double(), z, inner)
-        return torch.from_numpy((inner[-1] - below) / delta).to(u)
-
-    return Smoothing(name, float(alpha), delta, 1.0, _quantiles(cumulative, z), expected)
-
-
-def check_delta(delta: float) -> None:
-    if not 0 < delta < math.inf:
-        raise ValueError(
-            f"delta is {delta}; the finite difference of eq. 5 divides by 2δ, so δ must be positive"
-        )
-
-
-def check_samples(samples: int) -> int:
-    if int(samples) != samples or samples < 1:
-        raise ValueError(f"samples is {samples}; eq. 6 averages over m ≥ 1 draws, a whole number")
-    return int(samples)
-
-
-def _grid() -> Tensor:
-    """z > 0 in equal steps of log z: integrals over many decades become sums over f(z) z."""
-    return torch.exp(torch.linspace(-23, 28, 2**18, dtype=torch.float64))
-
-
-def _cumulative(values: Tensor, z: Tensor) -> Tensor:
-    """∫_0^z of the values, by the trapezoidal rule in log z."""
-    share = values * z
-    step = math.log(z[1] / z[0])
-    return share[0] + torch.cat([z.new_zeros(1), ((share[1:] + share[:-1]) / 2 * step).cumsum(0)])
-
-
-def _converges(values: Tensor, z: Tensor) -> bool:
-    """Whether f(z) z dies out at both ends faster than the 1/50-th power of z."""
-    share = (values * z).abs()
-    decade = int(1 / math.log(z[1] / z[0]))  # grid points in a factor e
-    floor = 1e-14 * share.max()
-    outer, inner = share[-1] / share[-decade], share[0] / share[decade]
-    return bool((share[-1] <= floor or outer < math.exp(-0.02))
-                and (share[0] <= floor or inner < math.exp(-0.02)))  # fmt: skip
-
-
-def _quantiles(cumulative: Tensor, z: Tensor) -> Tensor:
-    r = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    return torch.from_numpy(np.interp(r, (cumulative / cumulative[-1]).numpy(), z.numpy()))

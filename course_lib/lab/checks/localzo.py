@@ -74,7 +74,7 @@ SPIKE_QUOTIENT = Exercise(
 
 
 def localzo_derivative(u, z, delta):
-    given = Smoothing("given", 1.0, delta, 1.0, torch.empty(0), torch.abs)
+    given = Smoothing("given", 1.0, delta, 1.0, torch.empty(0), torch.abs, torch.abs)
     return given.derivative(torch.as_tensor(u), torch.as_tensor(z).abs()).numpy()
 
 
