@@ -14,6 +14,8 @@ from course_lib.lab.checks import (
     spikes,
     surrogate_networks,
     surrogates,
+    zeroth_order,
+    zeroth_order_theory,
 )
 from course_lib.lab.checks.engine import Exercise, Mistake, NotYet, Property
 
@@ -21,6 +23,8 @@ TOPICS = (
     spikes,
     surrogates,
     surrogate_networks,
+    zeroth_order,
+    zeroth_order_theory,
     localzo,
     evolution,
     shaping,
