@@ -107,6 +107,8 @@ NUMBERS_KEPT = Exercise(
         Mistake("the number of segments is whole: round T / S up.", _kept(lambda T, S: T / S)),
         Mistake("you add a segment where T / S is whole already: ⌈T / S⌉, not ⌊T / S⌋ + 1.",
                 _kept(lambda T, S: T // S + 1)),
+        Mistake("the start of the first segment is kept too: there are as many starts as segments.",
+                _kept(lambda T, S: math.ceil(T / S) - 1)),
         Mistake("the voltages at the starts of the segments are missing: one for each neuron, "
                 "recording and segment.", _kept(lambda T, S: 0)),
         Mistake("inside a segment you count one array a step. Kept are three: u, 1 − s and s.",
@@ -139,8 +141,8 @@ def weight_gradient(frames, weight, errors, k, beta, threshold):
 
 
 def _layers(x, W, e, k, beta, theta, *, after=False, minus=True, sign=1, over="", pair="same",
-            reset="zero", keep=False, back=None):  # fmt: skip
-    u, s = run(x @ W.T, beta, theta, reset, keep)
+            reset="zero", keep=False, fires=np.greater, back=None):  # fmt: skip
+    u, s = run(x @ W.T, beta, theta, reset, keep, fires)
     seen = (u + theta) * (1 - s) - theta if after else u if minus else u + theta
     delta = (back or blame)(e, seen, s, k, beta)
     x = {"same": x, "late": np.concatenate([0 * x[:1], x[:-1]])}.get(pair, x)
@@ -157,11 +159,12 @@ def _with(**options):
 
 
 def _sequence(rng, steps, batch, k, beta, threshold):
-    """0/1 inputs, and weights with which the first neuron fires at the second step."""
+    """0/1 inputs, and weights with which neuron 0 fires at the second step, and neuron 1 is exactly
+    at its threshold at the first."""
     x = (rng.random((steps, batch, 2)) < 0.6).astype(float)
-    x[1] = 1.0
+    x[0], x[1] = (1, 0), 1
     W = np.round(rng.uniform(0.2, 0.5, (3, 2)) * threshold, 2)
-    W[0] = np.round((0.6 * threshold, 0.7 * threshold), 2)
+    W[0], W[1, 0] = np.round((0.6 * threshold, 0.7 * threshold), 2), threshold
     return x, W, np.round(rng.normal(size=(steps, batch, 3)), 1) + 0.0, k, beta, threshold
 
 
@@ -187,6 +190,8 @@ WEIGHT_GRADIENT = Exercise(
                 lambda *a: _layers(*a, after=True)),
         Mistake("u is the distance to the threshold: subtract θ.",
                 lambda *a: _layers(*a, minus=False)),
+        Mistake("you fire at u ≥ 0. The threshold must be passed: u > 0.",
+                lambda *a: _layers(*a, fires=np.greater_equal)),
         Mistake("forwards, neurons are never set back: v = (u + θ)(1 − s).",
                 lambda *a: _layers(*a, keep=True)),
         Mistake("you subtract θ at a spike. These neurons are reset to zero: v = (u + θ)(1 − s).",

@@ -97,12 +97,12 @@ SURROGATE_SLOPE = Exercise(
 # ------------------------------------------------------------------------------- back in time
 
 
-def run(currents, beta, threshold, reset="zero", keep=False):
+def run(currents, beta, threshold, reset="zero", keep=False, fires=np.greater):
     """Distances u and spikes s, both (T, ...), of currents (T, ...); keep: neurons never reset."""
     u, s, v = np.zeros_like(currents), np.zeros_like(currents), 0.0
     for t, current in enumerate(currents):
         u[t] = beta * v + current - threshold
-        s[t] = u[t] > 0
+        s[t] = fires(u[t], 0)
         v = u[t] + threshold
         v = v if keep else v * (1 - s[t]) if reset == "zero" else v - threshold * s[t]
     return u, s
