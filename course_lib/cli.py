@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 METHODS = (
-    "eggroll", "es", "bptt", "localzo", "sparsegrad", "ottt", "opzo", "dfa", "zo", "hybrid",
+    "eggroll", "es", "projected", "bptt", "localzo", "sparsegrad", "ottt", "opzo", "dfa", "zo",
+    "hybrid",
 )  # fmt: skip
 EXAMPLES = r"""
 examples:
@@ -14,6 +15,10 @@ examples:
       EGGROLL on the embedded saccade digits, the paper's way (spike-rate readout)
   python -m course_lib train --readout membrane --steps 600 --out runs/mine
   python -m course_lib train --method eggroll --rank 4 --sigma 0.007 0.03 --population 512
+  python -m course_lib train --readout membrane --smooth 1.4 --sigma 0.007 0.03 --lr 0.003 0.01
+      EGGROLL with input factors that vary smoothly over the pixels
+  python -m course_lib train --method projected
+      EGGROLL with a fitness for each sample, its noise projected on what the sample could feel
   python -m course_lib train --method bptt --seconds 60
   python -m course_lib train --method localzo --delta 0.5 --samples 5 --hidden 200 200
   python -m course_lib train --method opzo --alpha 0.2 --momentum 0.999
@@ -113,7 +118,7 @@ def add_train(commands) -> None:
     group.add_argument("--below", choices=("opzo", "localzo"),
                        help="the rule of the hidden layers; default: opzo")  # fmt: skip
 
-    group = train.add_argument_group("options of eggroll and es")
+    group = train.add_argument_group("options of eggroll, es and projected")
     add = group.add_argument
     add("--rank", type=int, help="of EGGROLL's perturbations; default: 1")
     add("--smooth", type=float, metavar="PIXELS",
@@ -123,6 +128,7 @@ def add_train(commands) -> None:
     add("--shaping", choices=("centred_ranks", "z_score", "none"))
     add("--mirrored", action=argparse.BooleanOptionalAction, default=None,
         help="also of opzo and zo, over pairs of time steps")  # fmt: skip
+    add("--ridge", type=float, help="of projected: above 0, weak inputs count less; default: 1")
     add("--chunk", type=int, help="draws evaluated together (memory); default: 8")
     add("--kernel", choices=("auto", "fused", "readable", "batched"),
         help="compiled loops or plain torch; default: auto (es: readable; or batched)")  # fmt: skip

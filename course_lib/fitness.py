@@ -17,9 +17,14 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     logits: (..., B, C); labels: (B,) whole numbers below C. Returns (...): one loss for each
     leading index, so a population's logits (N, B, C) give N losses.
     """
+    return sample_losses(logits, labels).mean(dim=-1)
+
+
+def sample_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy of every sample, in nats: (..., B) of logits (..., B, C) and labels (B,)."""
     log_probabilities = F.log_softmax(logits, dim=-1)
     index = labels.expand(logits.shape[:-1]).unsqueeze(-1)
-    return -log_probabilities.gather(-1, index).squeeze(-1).mean(dim=-1)
+    return -log_probabilities.gather(-1, index).squeeze(-1)
 
 
 def centred_ranks(fitness: Tensor) -> Tensor:

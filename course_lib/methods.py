@@ -14,6 +14,7 @@ from course_lib.estimators.feedback import DFA, OTTT, SinglePointZO
 from course_lib.estimators.hybrid import Hybrid
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.opzo import OPZO
+from course_lib.estimators.projected import ProjectedEGGROLL
 from course_lib.estimators.surrogate import SurrogateBPTT
 
 # The readouts need different starts: spiking outputs must fire before anything tells weights apart,
@@ -37,6 +38,13 @@ EVOLUTION = {
         "steps": 600,
     },
 }  # fmt: skip
+#: one learning rate for the hidden layers, one for the readout: Adam moves all weights alike, and
+#: those of the first layer are smaller
+PROJECTED = {
+    "rate": EVOLUTION["rate"],
+    "membrane": EVOLUTION["membrane"] | {"sigma": (0.014, 0.005)},
+    "any": EVOLUTION["any"] | {"readout": "membrane", "lr": (0.003, 0.01), "shift": 1},
+}
 
 UNROLLED = "as many backward passes through time"
 LAYERED = "a backward pass over layers at every step, nothing kept over time"
@@ -73,6 +81,9 @@ class Method(NamedTuple):
 METHODS = {
     "eggroll": Method(EGGROLL, "EGGROLL", ("rank", "population"), EVOLUTION, FORWARD),
     "es": Method(ES, "full-rank ES", ("population",), EVOLUTION, FORWARD),
+    "projected": Method(
+        ProjectedEGGROLL, "projected EGGROLL", ("rank", "population"), PROJECTED, FORWARD
+    ),
     "bptt": Method(SurrogateBPTT, "BPTT", ("surrogate",), GRADIENT, UNROLLED),
     "localzo": Method(
         LocalZO, "LocalZO", ("distribution", "delta", "samples"), GRADIENT, UNROLLED

@@ -77,6 +77,9 @@ class RunConfig:
         if "sigma" in defaults:
             first, last = defaults.pop("sigma")
             self.options = {"sigma": (first, *[last] * len(self.hidden))} | self.options
+        if isinstance(defaults["lr"], tuple):
+            hidden, last = defaults["lr"]
+            defaults["lr"] = (*[hidden] * len(self.hidden), last)
         first, last = defaults["weight_sd"]
         defaults["weight_sd"] = (first, *[None] * (len(self.hidden) - 1), last)
         for name, value in defaults.items():

@@ -93,23 +93,25 @@ class Shared(Estimator):
         return -fitness.mean().item()
 
     def gather(self, fitness: Tensor, seconds: float) -> Tensor:
-        """Everyone's fitness, (draws, signs), from one's own.
+        """Everyone's fitness, (draws, signs) or (draws, signs, B), from one's own.
 
         A message has the size of the largest share, and 8 bytes more: the process's clock in
         microseconds, and as lowest bit whether it was interrupted.
         """
-        signs, size = fitness.shape[1], fitness.element_size()
+        shape, size = fitness.shape[1:], fitness.element_size()
         header = torch.tensor([2 * round(1e6 * seconds) + self.interrupted])
         message = torch.zeros(
-            8 + max(map(len, self.shares)) * signs * size, dtype=torch.uint8, device=fitness.device
-        )
+            8 + max(map(len, self.shares)) * shape.numel() * size,
+            dtype=torch.uint8, device=fitness.device,
+        )  # fmt: skip
         message[:8] = header.view(torch.uint8)
         message[8 : 8 + fitness.numel() * size] = fitness.contiguous().view(-1).view(torch.uint8)
         messages = self.processes.all_gather(message)
         headers = [row[:8].clone().view(torch.int64).item() for row in messages]
         self.agreed = (headers[0] // 2) / 1e6, any(header % 2 for header in headers)
         return torch.cat([
-            row[8 : 8 + len(share) * signs * size].clone().view(fitness.dtype).view(-1, signs)
+            row[8 : 8 + len(share) * shape.numel() * size].clone().view(fitness.dtype)
+            .view(-1, *shape)
             for row, share in zip(messages, self.shares, strict=True)
         ])  # fmt: skip
 

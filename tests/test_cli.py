@@ -34,6 +34,7 @@ def in_empty_folder(tmp_path, monkeypatch):
          "--smooth", "2"],
         ["--method", "es", "--population", "4", "--sigma", "0.02", "--readout", "membrane",
          "--lr", "0.003", "0.01"],
+        ["--method", "projected", "--population", "4", "--ridge", "0.1"],
         ["--method", "bptt", "--surrogate", "arctan", "--slope", "4"],
         ["--method", "localzo", "--delta", "0.3", "--samples", "2", "--distribution", "laplace"],
         ["--method", "sparsegrad", "--no-fast"],

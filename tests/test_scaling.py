@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from course_lib import cli
 from course_lib.checkpoints import load_checkpoint
-from course_lib.estimators import EGGROLL, ES, SurrogateBPTT
+from course_lib.estimators import EGGROLL, ES, ProjectedEGGROLL, SurrogateBPTT
 from course_lib.events import FrameSet
 from course_lib.guards import TrainingStopped
 from course_lib.network import SpikingNetwork
@@ -38,6 +38,7 @@ ESTIMATORS = {
     ),
     "readable, chunks of 3, 3, 3 and 2": lambda: EGGROLL(22, 0.05, chunk=3, kernel="readable"),
     "full rank, 5 draws": lambda: ES(10, 0.05),
+    "a fitness for each sample, 7 draws": lambda: ProjectedEGGROLL(14, 0.05, chunk=1),
 }
 
 

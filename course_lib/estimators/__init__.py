@@ -7,9 +7,11 @@ from course_lib.estimators.feedback import DFA, OTTT, SinglePointZO
 from course_lib.estimators.hybrid import Hybrid
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.opzo import OPZO
+from course_lib.estimators.projected import ProjectedEGGROLL
 from course_lib.estimators.surrogate import SurrogateBPTT
 
 __all__ = [
     "DFA", "EGGROLL", "ES", "OPZO", "OTTT",
-    "Estimator", "Hybrid", "LocalZO", "SinglePointZO", "SparseGrad", "SurrogateBPTT",
+    "Estimator", "Hybrid", "LocalZO", "ProjectedEGGROLL", "SinglePointZO", "SparseGrad",
+    "SurrogateBPTT",
 ]  # fmt: skip

@@ -149,7 +149,7 @@ class EGGROLL(EvolutionStrategy):
         parts = []
         for some in self.chunks(draws, run.draws_at_once):
             outputs = run.outputs(self.noise(network, step, some).numpy())
-            parts.append(population.fitness(network, outputs, labels))
+            parts.append(self.score(network, outputs, labels))
         return torch.cat(parts)
 
     def evaluate_chunk(
@@ -163,8 +163,13 @@ class EGGROLL(EvolutionStrategy):
     ) -> Tensor:
         """Fitness of these draws, (M, signs). base: x Wᵀ + b of the first layer, (T, B, out)."""
         currents = self.population_currents(network, self.factors(network, step, draws), base)
-        logits = network.logits(frames, currents=currents)
-        return -cross_entropy(logits, labels).T
+        return self.score(network, network(frames, currents=currents), labels)
+
+    def score(self, network: SpikingNetwork, outputs: Tensor, labels: Tensor) -> Tensor:
+        """Fitness (M, signs) of outputs (signs, M, B, C)."""
+        if self.uses_fused(network, outputs):
+            return population.fitness(network, outputs, labels)
+        return -cross_entropy(network.logit_scale * outputs, labels).T
 
     def population_currents(
         self, network: SpikingNetwork, factors: list[Factors], base: Tensor
