@@ -18,7 +18,7 @@ import torch
 
 from course_lib.assignments import ROOT, find_solutions, release, target, task_facts, verify
 from course_lib.lab import checks
-from course_lib.lab.checks import EXERCISES, NotYet
+from course_lib.lab.checks import EXERCISES, NotYet, compare
 
 SOURCES = find_solutions()
 TOPICS = [path.stem for path in SOURCES]
@@ -162,6 +162,18 @@ def test_whatever_a_function_does_the_notebook_lives_on(function, words, capsys)
     start = time.perf_counter()
     assert words in answer("lowest_current", function, capsys)
     assert time.perf_counter() - start < 5
+
+
+def test_tables_are_compared_entry_by_entry():
+    rows = [{"name": "a", "seeds": [1, 2]}, {"name": "b", "seeds": [3]}]
+    assert compare.same(rows, [{"name": "a", "seeds": (1, 2)}, {"name": "b", "seeds": [3]}], 0, 0)
+    for other in ([rows[0]], rows[::-1], [rows[0], {"name": "b", "seeds": [4]}], 5.0):
+        assert not compare.same(other, rows, 0, 0)
+    assert compare.show(rows) == "[name: 'a', seeds: [1 2]; name: 'b', seeds: [3]]"
+
+
+def test_an_array_in_place_of_none_is_a_difference():
+    assert not compare.same(np.arange(3), None, 0, 0)
 
 
 def test_running_only_the_check_again_does_not_pass_the_course_s_own(capsys):

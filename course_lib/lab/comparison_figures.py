@@ -59,3 +59,21 @@ def against(ax: Axes, x, groups: Mapping, xlabel: str) -> Axes:
     ax.set_xticks(list(x), [f"{value:g}" for value in x])
     ax.minorticks_off()
     return ax
+
+
+def front(ax: Axes, costs, accuracy, best, names: Sequence[str], xlabel: str) -> Axes:
+    """Accuracies (0 to 1) in percent against costs, each with its name.
+
+    best: True for what nothing beats in both; these are filled and joined by steps.
+    """
+    costs, best = as_array(costs, 1, "costs"), as_array(best, 1, "best").astype(bool)
+    percent = 100 * as_array(accuracy, 1, "accuracy")
+    ax.plot(costs[~best], percent[~best], "s", color=COLOURS["vermilion"], markerfacecolor="none")
+    order = np.flatnonzero(best)[np.lexsort((percent[best], costs[best]))]
+    ax.plot(costs[order], percent[order], "o-", color=COLOURS["blue"], drawstyle="steps-post")
+    ax.set(xlabel=xlabel, ylabel="test accuracy (%)")
+    ax.margins(x=0.3, y=0.15)
+    for x, y, name, left in zip(costs, percent, names, best, strict=True):  # clear of the steps
+        ax.annotate(name, (x, y), xytext=(-5, 5) if left else (8, -4), textcoords="offset points",
+                    ha="right" if left else "left", fontsize=9)  # fmt: skip
+    return ax

@@ -50,3 +50,13 @@ def test_the_widget_s_knobs_reach_their_method_only():
 def test_the_widget_trains_the_same_run_again():
     first, again = (training.train("eggroll", steps=6, population=16)[1] for _ in range(2))
     assert first == again
+
+
+def test_front_joins_the_best_by_steps(ax):
+    costs, accuracy = np.array([4.0, 1.0, 2.0]), np.array([0.9, 0.5, 0.4])
+    comparison_figures.front(ax, costs, accuracy, [True, True, False], "ABC", "cost")
+    others, best = ax.get_lines()
+    assert np.allclose(others.get_xydata(), [(2, 40)])
+    assert np.allclose(best.get_xydata(), [(1, 50), (4, 90)])
+    assert best.get_drawstyle() == "steps-post"
+    assert [text.get_text() for text in ax.texts] == ["A", "B", "C"]

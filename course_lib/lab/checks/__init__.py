@@ -5,6 +5,7 @@ make; ``engine.py`` tries a student's function on them.
 """
 
 from course_lib.lab.checks import (
+    comparison,
     counters,
     evolution,
     localzo,
@@ -14,6 +15,8 @@ from course_lib.lab.checks import (
     spikes,
     surrogate_networks,
     surrogates,
+    tables,
+    verdicts,
     zeroth_order,
     zeroth_order_theory,
 )
@@ -31,6 +34,9 @@ TOPICS = (
     low_rank,
     counters,
     opzo,
+    comparison,
+    verdicts,
+    tables,
 )
 #: every exercise by the name of its function
 EXERCISES: dict[str, Exercise] = {e.name: e for topic in TOPICS for e in topic.EXERCISES}

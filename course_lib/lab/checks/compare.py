@@ -18,7 +18,7 @@ class Difference(Exception):
 
 
 def plain(value: Any) -> Any:
-    """Tensors, lists of numbers and NumPy scalars as NumPy arrays; containers kept."""
+    """Tensors, lists of numbers and NumPy scalars as NumPy arrays; other containers kept."""
     if isinstance(value, torch.Tensor):
         return value.detach().cpu().numpy()
     if isinstance(value, bool | int | float | np.generic | np.ndarray):
@@ -26,10 +26,12 @@ def plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(plain(item) for item in value)
     if isinstance(value, list):
+        items = [plain(item) for item in value]
         try:
-            return np.asarray([plain(item) for item in value])
-        except (ValueError, TypeError):
-            return [plain(item) for item in value]
+            array = np.asarray(items)
+        except (ValueError, TypeError):  # rows of different lengths
+            return items
+        return array if array.dtype.kind in "biuf" else items
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return value
@@ -44,7 +46,7 @@ def compare(got: Any, expected: Any, rtol: float, atol: float, what: str = "the 
     got, expected = plain(got), plain(expected)
     if got is None and expected is not None:
         raise Difference(f"{what} is None: does your function end with return?")
-    if isinstance(expected, tuple):
+    if isinstance(expected, tuple | list):
         if isinstance(got, np.ndarray) and got.ndim and len(got) == len(expected):
             got = tuple(got)
         if not isinstance(got, tuple | list) or len(got) != len(expected):
@@ -60,7 +62,7 @@ def compare(got: Any, expected: Any, rtol: float, atol: float, what: str = "the 
             compare(got[key], right, rtol, atol, f"the entry {key!r}")
     elif isinstance(expected, np.ndarray):
         _compare_numbers(got, expected, rtol, atol, what)
-    elif got != expected:
+    elif isinstance(got, np.ndarray) or got != expected:
         raise Difference(f"{what} differs")
 
 
@@ -117,6 +119,8 @@ def show(value: Any) -> str:
         return " ".join(text.split()) + shape
     if isinstance(value, tuple):
         return ", ".join(show(item) for item in value)
+    if isinstance(value, list):
+        return "[" + "; ".join(show(item) for item in value) + "]"
     if isinstance(value, dict):
         return ", ".join(f"{key}: {show(item)}" for key, item in value.items())
     if callable(value):
