@@ -10,7 +10,8 @@ NOTES = {
     "difference": "Difference: test accuracy minus that of the group's first row, in points, "
     "paired by seed, with a 95 % t-interval; only an interval without 0 shows a difference.",
     "cpu": "CPU s: processor seconds of training on one thread, with the drawing of batches and "
-    "without evaluation: what the clock would show on a machine that does nothing else.",
+    "without evaluation. Other work on the same cores makes them longer (`load` in the JSON), so "
+    "compare rows with one another.",
     "wall": "Wall s: of training, by the clock, whatever else ran.",
     "memory": "Memory: all tensors of one training step at its peak, MB (10⁶ bytes). LocalZO and "
     "SparseGrad: of their readable form; the compiled kernel, which trained them, keeps less.",
