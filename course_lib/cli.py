@@ -1,4 +1,4 @@
-"""The command line: python -m course_lib train | evaluate | study | data | bench | lessons."""
+"""The command line: python -m course_lib train | evaluate | study | data | align | bench | …"""
 
 import argparse
 import os
@@ -66,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_evaluate(commands)
     add_study(commands)
     add_data(commands)
+    add_align(commands)
     add_bench(commands)
     add_scaling(commands)
     add_lessons(commands)
@@ -249,6 +250,30 @@ def run_data(options) -> int:
     from course_lib import commands
 
     return getattr(commands, f"data_{options.verb}")(options)
+
+
+# ------------------------------------------------------------------------------------------- align
+
+
+def add_align(commands) -> None:
+    align = commands.add_parser(
+        "align", help="every method's gradient beside BPTT's: cosine, variance, memory; in seconds"
+    )
+    add = align.add_argument
+    add("--methods", nargs="+", metavar="NAME", help="default: all that there are")
+    add("--hidden", type=int, nargs="+", default=[64, 64], metavar="N", help="default: 64 64")
+    add("--readout", choices=("rate", "membrane"), default="membrane", help="default: membrane")
+    add("--steps", type=int, default=60, help="of training by BPTT; default: 60")
+    add("--repeats", type=int, default=4, help="gradients of each, fresh noise; default: 4")
+    add("--seed", type=int, default=0)
+    add("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    align.set_defaults(run=run_align)
+
+
+def run_align(options) -> int:
+    from course_lib.align_report import main
+
+    return main(options)
 
 
 # ------------------------------------------------------------------------------- bench and lessons

@@ -1,0 +1,114 @@
+"""`align`: all methods beside one network that BPTT trains."""
+
+import json
+import math
+import time
+
+import pytest
+import torch
+
+from course_lib import cli
+from course_lib.align import OPTIONS, Look, feedback_cosine, look_on, step_memory
+from course_lib.align_report import figures
+from course_lib.alignment import LayerAlignment
+from course_lib.estimators import OPZO, OTTT, LocalZO, SurrogateBPTT
+from course_lib.events import FrameSet, load_splits
+from course_lib.methods import METHODS
+from course_lib.network import SpikingNetwork
+
+
+@pytest.fixture(scope="module")
+def data() -> FrameSet:
+    return load_splits(progress=False).train
+
+
+def small(seed=0):
+    return SpikingNetwork((2312, 16, 12, 10), readout="membrane", seed=seed)
+
+
+def test_the_network_is_trained_by_bptt_whoever_looks_on(data):
+    networks = small(), small()
+    options = {"at": (0, 3), "repeats": 2, "batch_size": 8}
+    looks, cosines = look_on(networks[0], {"opzo": OPZO(), "ottt": OTTT()}, data, **options)
+    _, alone = look_on(networks[1], {"bptt": SurrogateBPTT(slope=2.5)}, data, **options)
+    for a, b in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
+        assert torch.equal(a, b)
+    assert [(look.method, look.step) for look in looks] == [
+        ("opzo", 0), ("ottt", 0), ("opzo", 3), ("ottt", 3),
+    ]  # fmt: skip
+    assert all(len(look.layers) == 3 for look in looks)
+    assert math.isnan(cosines[0]) and -1 < cosines[1] < 1, "M is zero at first, then learns along"
+    assert all(math.isnan(cosine) for cosine in alone)
+    assert math.isnan(looks[0].layers[0].cosine) and not math.isnan(looks[2].layers[0].cosine)
+
+
+def test_feedback_cosine_is_one_for_the_readouts_own_weights(data):
+    network, opzo = small(), OPZO()
+    opzo.fill_grads(network, data.frames(range(4)), data.labels[:4])
+    opzo.feedback[-1] = 0.3 * network.layers[-1].weight.detach().T
+    assert feedback_cosine(network, opzo) == pytest.approx(1, abs=1e-6)
+
+
+def test_memory_grows_with_t_only_where_time_is_unrolled():
+    generator = torch.Generator().manual_seed(0)
+    frames = (torch.rand(40, 4, 2312, generator=generator) < 0.1).float()
+    labels = torch.zeros(4, dtype=torch.int64)
+    grows = {}
+    for method in (SurrogateBPTT(), LocalZO(), OTTT(), OPZO()):
+        short, long = (step_memory(small(), method, frames[:t], labels) for t in (10, 40))
+        grows[type(method).__name__] = long > short
+    assert grows == {"SurrogateBPTT": True, "LocalZO": True, "OTTT": False, "OPZO": False}
+
+
+def test_figures_say_what_misses_its_bar():
+    def layer(variance, scale=1.0):
+        return LayerAlignment(0.5, 0.5, variance, variance, scale)
+
+    looks = [Look("opzo", 60, [layer(1e-3, 0.5), layer(1.0)]),
+             Look("zo", 60, [layer(9.0), layer(1.0)])]  # fmt: skip
+    cosine, variance = figures(looks, [math.nan, 0.8, 0.96], [0, 30, 60], "membrane")
+    assert "0.80 on the way" in cosine and "missed" not in cosine
+    assert "9.0e+03 (bar: ≥ 1e4, missed); 2.2e+03" in variance
+    assert len(figures(looks, [math.nan] * 3, [0, 30, 60], "rate")) == 1
+
+
+def test_every_method_is_there():
+    assert set(OPTIONS) == set(METHODS)
+
+
+def test_the_command(tmp_path, capsys):
+    arguments = [
+        "align",
+        "--methods",
+        "opzo",
+        "localzo",
+        "zo",
+        "--hidden",
+        "8",
+        "8",
+        "--steps",
+        "2",
+        "--repeats",
+        "2",
+        "--json",
+    ]
+    arguments.append(str(tmp_path / "figures.json"))
+    assert cli.main(arguments) == 0
+    printed = capsys.readouterr().out
+    for words in ("2312-8-8-10", "cosine with BPTT", "memory", "single-point ZO against OPZO"):
+        assert words in printed
+    record = json.loads((tmp_path / "figures.json").read_text())
+    assert len(record["looks"]) == 9 and record["memory"]["opzo"][0] == record["memory"]["opzo"][1]
+    assert record["looks"][0]["layers"][0]["cosine"] is None, "JSON has no nan"
+    assert cli.main(["align", "--methods", "adam"]) == 2
+    assert "no method adam to look on; choose from bptt, localzo" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_all_methods_fit_into_a_lesson(capsys):
+    """The command's defaults: about 10 s of an idle core, of which a busy neighbour makes 20."""
+    start = time.process_time()
+    assert cli.main(["align"]) == 0
+    assert time.process_time() - start < 30
+    printed = capsys.readouterr().out
+    assert "missed" not in printed, "M finds the Jacobian; ZO varies 1e4 times as much as OPZO"
