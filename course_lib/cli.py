@@ -152,7 +152,8 @@ def add_train(commands) -> None:
     add("--momentum", type=float, help="of OPZO's feedback; default: 0.999")
     add("--noise", choices=("gaussian", "rademacher", "sphere"))
     add("--inject", choices=("spikes", "membrane"), help="where the noise goes")
-    add("--error", choices=("softmax", "difference"))
+    add("--error", choices=("softmax", "difference"), help="also of ottt and dfa, as is --loss")
+    add("--loss", choices=("accumulated", "each_step"), help="of what answer; default: accumulated")
     add("--feedback-start", choices=("random",), help="OPZO's feedback; default: zero")
     add("--local", action="store_true", default=None, help="OPZO with local learning")
 

@@ -53,10 +53,10 @@ class DFA(OnlineEstimator):
 class SinglePointZO(NodePerturbation):
     """Single-point zeroth order: g_l[t] = loss · z_l[t] / α, a scalar for a whole network.
 
-    loss is that of the sample's answer so far. On average over z this is the gradient of the
-    smoothed loss, but a loss of 2 nats times noise of standard deviation 1/α drowns it: the
-    variance grows with the number of neurons. (``mirrored`` helps: the loss changes little from
-    one step to the next, so that loss · z − loss · z nearly vanishes.)
+    loss is that of the sample's answer as it is judged at t. On average over z this is the
+    gradient of the smoothed loss, but a loss of 2 nats times noise of standard deviation 1/α drowns
+    it: the variance grows with the number of neurons. (``mirrored`` helps: the loss changes little
+    from one step to the next, so that loss · z − loss · z nearly vanishes.)
     """
 
     def hidden_errors(self, network, moment):

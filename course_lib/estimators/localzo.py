@@ -22,7 +22,6 @@ SparseGrad: Perez-Nieves and Goodman, Sparse Spiking Gradient Descent (NeurIPS 2
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,66 +32,13 @@ from course_lib.estimators.smoothing import (
     match_surrogate,
     named_smoothing,
 )
+from course_lib.estimators.spike_derivative import ZerothOrderSpike, stream_key
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.event_driven import Cutoff, Draws, EventDrivenPass
 from course_lib.event_lists import input_events
 from course_lib.fitness import cross_entropy
 from course_lib.kernels.workspace import Workspace
-from course_lib.lif import heaviside
 from course_lib.noise import STREAMS, torch_generator
-
-
-def stream_key(generator: torch.Generator) -> int:
-    """The key of a stream of draws: one number taken from an explicit generator."""
-    return int(torch.randint(2**62, (), generator=generator))
-
-
-def draw_indices(key: int, position: int, count: int) -> np.ndarray:
-    """Entries ``position`` … of stream ``key``: ``count`` whole numbers, uniform below 65,536.
-
-    The i-th is the top 16 bits of the i-th output of SplitMix64 (Steele, Lea and Flood 2014,
-    doi 10.1145/2660193.2660195) started at ``key``. As it depends on key and i alone, the kernel
-    can ask for the few that it needs and get the same.
-    """
-    x = np.arange(position + 1, position + 1 + count, dtype=np.uint64)
-    x = x * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((x ^ (x >> np.uint64(31))) >> np.uint64(48)).astype(np.int64)
-
-
-class _ZerothOrderSpike(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, distance, magnitudes, smoothing):
-        ctx.save_for_backward(smoothing.derivative(distance, magnitudes))
-        return heaviside(distance)
-
-    @staticmethod
-    def backward(ctx, grad_spikes):
-        (derivative,) = ctx.saved_tensors
-        return grad_spikes * derivative, None, None
-
-
-class ZerothOrderSpike:
-    """A spike function: Heaviside forward, LocalZO's G backward, fresh draws at every call.
-
-    generator: names the stream of draws; calls take their z from it one after the other.
-    """
-
-    def __init__(self, smoothing: Smoothing, samples: int, generator: torch.Generator):
-        self.smoothing, self.samples = smoothing, check_samples(samples)
-        self.key, self.position = stream_key(generator), 0
-
-    def draw(self, distance: Tensor) -> Tensor:
-        """|z| for every entry of ``distance``: its shape with m samples as a last axis."""
-        count = distance.numel() * self.samples
-        indices = torch.from_numpy(draw_indices(self.key, self.position, count))
-        self.position += count
-        drawn = self.smoothing.magnitudes[indices].to(distance)
-        return drawn.view(*distance.shape, self.samples)
-
-    def __call__(self, distance: Tensor) -> Tensor:
-        return _ZerothOrderSpike.apply(distance, self.draw(distance), self.smoothing)
 
 
 @dataclass

@@ -15,14 +15,16 @@ The members of the family differ only in where g comes from, in ``hidden_errors`
     OPZO                e times M, an estimate of the mean Jacobian made from noise
     single-point ZO     the scalar loss times the noise itself, over α
 
-**The loss** is that of the answer accumulated over all T steps, as everywhere in this course:
-quiet moments between saccades hold no answer, so a loss at every single step would fail. Its error
-is known only at the end, but an online rule needs one now. It takes the error of the answer so far,
+**The loss** is that of the answer accumulated over all T steps, as everywhere in this course. Its
+error is known only at the end, but an online rule needs one now. It takes the error of the answer
+so far,
 
     ō[t] = (1/t) Σ_{τ≤t} o[τ],      e[t] = (1/T) ∂loss(ō[t], label) / ∂ō[t],
 
 which at t = T is the exact error of the network's own loss; o[τ] is the output's voltage
-("membrane" readout) or spike ("rate"), and ∂ō[T]/∂o[t] = 1/T.
+("membrane" readout) or spike ("rate"), and ∂ō[T]/∂o[t] = 1/T. With ``loss="each_step"`` it judges
+o[t] itself, the loss being (1/T) Σ_t loss(o[t], label), as OTTT does. One might expect that to fail
+on saccades, whose quiet moments hold no answer. It does not: a leaky output still holds the last.
 
 Sources: Xiao et al. 2022, Online Training Through Time (arXiv 2210.04195), sections 4.1–4.2;
 Online Pseudo-Zeroth-Order Training (arXiv 2407.12516), the three-factor update.
@@ -43,6 +45,7 @@ from course_lib.lif import heaviside, lif_step
 from course_lib.network import SpikingNetwork
 
 ERRORS = ("softmax", "difference")
+LOSSES = ("accumulated", "each_step")
 
 
 class Moment(NamedTuple):
@@ -54,7 +57,7 @@ class Moment(NamedTuple):
     emitted: what the step alone added to the output, (B, C): spikes, or a leaky output's current.
     error:  e[t], (B, C), of the batch's mean loss.
     delta:  the same at the output's currents, (B, C): times ψ for a spiking output.
-    losses: loss of the answer so far of each sample, over B·T, (B,).
+    losses: loss of the answer that is judged, of each sample, over B·T, (B,).
     """
 
     psi: list[Tensor]
@@ -87,6 +90,7 @@ class OnlineEstimator(Estimator):
     surrogate, slope: ψ; the same choices as for BPTT.
     error: "softmax", e = c (softmax(c o) − y), of the cross-entropy of logits c o; or
            "difference", e = o − y, of ½‖o − y‖², y one-hot.
+    loss:  "accumulated", of the answer so far; or "each_step", of each step's output.
 
     Raises ValueError for unknown names and a slope that is not positive, and in ``fill_grads`` for
     a network without a hidden layer.
@@ -95,10 +99,12 @@ class OnlineEstimator(Estimator):
     surrogate: str = "fast_sigmoid"
     slope: float = 10.0
     error: str = "softmax"
+    loss: str = "accumulated"
 
     def __post_init__(self):
         check_choice("surrogate", self.surrogate, SURROGATES)
         check_choice("error", self.error, ERRORS)
+        check_choice("loss", self.loss, LOSSES)
         if not 0 < self.slope < math.inf:
             raise ValueError(f"slope is {self.slope}; it must be a positive number")
 
@@ -135,7 +141,10 @@ class OnlineEstimator(Estimator):
         for t, inputs in enumerate(frames):
             z = next(noise)
             psi, spikes, emitted = self.advance(network, memory, inputs, z)
-            losses, error = self.judge(memory.total / (t + 1), labels, network.logit_scale)
+            answer = memory.total / (t + 1)
+            if self.loss == "each_step":
+                answer = emitted if network.readout == "rate" else memory.voltages[-1]
+            losses, error = self.judge(answer, labels, network.logit_scale)
             losses, error = losses * scale, error * scale
             delta = error * psi[-1]
             errors = self.hidden_errors(

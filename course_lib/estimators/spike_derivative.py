@@ -1,11 +1,12 @@
-"""LocalZO's derivative of a spike for one distribution λ of z and one δ.
+"""LocalZO's derivative of a spike for one distribution λ of z and one δ, and spikes that have it.
 
 One draw turns the spike's derivative into G(u; z) = |z|^α / (2δ) · 1[|u| < δ|z|] (eq. 7), so
 
     E_z[G] = (1/δ) ∫_{|u|/δ}^∞ z^α λ(z) dz                    eq. 8: an ordinary surrogate
 
 z is drawn by the inverse transform (A.2.3): |z| = Q(r), r uniform, Q the quantile function of |z|,
-tabulated at the midpoints of 65,536 equal steps of r. The sign of z never matters to G.
+tabulated at the midpoints of 65,536 equal steps of r. The sign of z never matters to G. Training
+takes r from a counter-based stream, so that the compiled kernel can ask for the few that it needs.
 
 Source: Mukhoty et al., Direct Training of SNN using Local Zeroth Order Method (NeurIPS 2023).
 """
@@ -14,8 +15,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from course_lib.lif import heaviside
 
 QUANTILES = 2**16
 
@@ -70,3 +74,56 @@ def check_samples(samples: int) -> int:
     if int(samples) != samples or samples < 1:
         raise ValueError(f"samples is {samples}; eq. 6 averages over m ≥ 1 draws, a whole number")
     return int(samples)
+
+
+def stream_key(generator: torch.Generator) -> int:
+    """The key of a stream of draws: one number taken from an explicit generator."""
+    return int(torch.randint(2**62, (), generator=generator))
+
+
+def draw_indices(key: int, position: int, count: int) -> np.ndarray:
+    """Entries ``position`` … of stream ``key``: ``count`` whole numbers, uniform below 65,536.
+
+    The i-th is the top 16 bits of the i-th output of SplitMix64 (Steele, Lea and Flood 2014,
+    doi 10.1145/2660193.2660195) started at ``key``. As it depends on key and i alone, the kernel
+    can ask for the few that it needs and get the same.
+    """
+    x = np.arange(position + 1, position + 1 + count, dtype=np.uint64)
+    x = x * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((x ^ (x >> np.uint64(31))) >> np.uint64(48)).astype(np.int64)
+
+
+class _ZerothOrderSpike(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, distance, magnitudes, smoothing):
+        ctx.save_for_backward(smoothing.derivative(distance, magnitudes))
+        return heaviside(distance)
+
+    @staticmethod
+    def backward(ctx, grad_spikes):
+        (derivative,) = ctx.saved_tensors
+        return grad_spikes * derivative, None, None
+
+
+class ZerothOrderSpike:
+    """A spike function: Heaviside forward, LocalZO's G backward, fresh draws at every call.
+
+    generator: names the stream of draws; calls take their z from it one after the other.
+    """
+
+    def __init__(self, smoothing: Smoothing, samples: int, generator: torch.Generator):
+        self.smoothing, self.samples = smoothing, check_samples(samples)
+        self.key, self.position = stream_key(generator), 0
+
+    def draw(self, distance: Tensor) -> Tensor:
+        """|z| for every entry of ``distance``: its shape with m samples as a last axis."""
+        count = distance.numel() * self.samples
+        indices = torch.from_numpy(draw_indices(self.key, self.position, count))
+        self.position += count
+        drawn = self.smoothing.magnitudes[indices].to(distance)
+        return drawn.view(*distance.shape, self.samples)
+
+    def __call__(self, distance: Tensor) -> Tensor:
+        return _ZerothOrderSpike.apply(distance, self.draw(distance), self.smoothing)

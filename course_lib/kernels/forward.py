@@ -111,7 +111,7 @@ def run_layer(
 
 @numba.njit(**COMPILED)
 def _derivative(distance, key, entry, samples, ceilings, thresholds, weights):
-    """LocalZO's G with draws ``entry`` … of stream ``key``: SplitMix64, as in localzo.py.
+    """LocalZO's G with draws ``entry`` … of stream ``key``: SplitMix64, as in spike_derivative.py.
 
     Draw i has G = weights[i] where distance < thresholds[i]. The few ceilings stay in the first
     cache and spare most looks at the many thresholds.

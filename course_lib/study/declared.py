@@ -192,6 +192,8 @@ OPZO = Study(
           for name in ("gaussian", "rademacher", "sphere")),
         *(_opzo("scale α", f"α {value:g}", momentum=0.999, alpha=value)
           for value in (0.2, 0.05, 1.0)),
+        *(_opzo("loss", value.replace("_", " "), loss=value)
+          for value in ("accumulated", "each_step")),
     ),
     settings=SETTINGS,
     search=RATES,

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from course_lib.estimators.localzo import LocalZO, SparseGrad, ZerothOrderSpike, draw_indices
+from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.smoothing import (
     DISTRIBUTIONS,
     QUANTILES,
@@ -14,6 +14,7 @@ from course_lib.estimators.smoothing import (
     match_surrogate,
     named_smoothing,
 )
+from course_lib.estimators.spike_derivative import ZerothOrderSpike, draw_indices
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.fitness import cross_entropy
 from course_lib.lif import LIFParameters

@@ -7,7 +7,8 @@ import ipywidgets as ipw
 import numpy as np
 import torch
 
-from course_lib.estimators.localzo import LocalZO, ZerothOrderSpike
+from course_lib.estimators.localzo import LocalZO
+from course_lib.estimators.spike_derivative import ZerothOrderSpike
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.events import load_splits
 from course_lib.fitness import cross_entropy
