@@ -23,10 +23,9 @@ from torch import Tensor
 
 from course_lib.event_lists import SAMPLES, Entries, Events, entry_room, event_room
 from course_lib.kernels import backward, forward, gradients
-from course_lib.kernels.threads import in_threads
+from course_lib.kernels.threads import in_threads, ranges
 from course_lib.kernels.workspace import Workspace
 from course_lib.network import SpikingNetwork
-from course_lib.population import ranges
 
 #: The batch is cut into so many groups, however many threads there are, and the groups' gradients
 #: are added in order: the number of threads changes no bit.

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.kernels.events import SPARE, list_events
-from course_lib.kernels.threads import in_threads
+from course_lib.kernels import packing
+from course_lib.kernels.events import SPARE, list_events, multiply_events
+from course_lib.kernels.threads import in_threads, ranges
 from course_lib.kernels.workspace import Workspace
 from course_lib.network import SpikingNetwork
-from course_lib.population import ranges
 
 #: samples of one job
 SAMPLES = 8
@@ -26,6 +26,15 @@ class Events(NamedTuple):
 
     indices: np.ndarray
     starts: np.ndarray
+
+
+class FrameEvents(NamedTuple):
+    """Entries of frames that are not zero: per sample b, those of step t stand at places
+    [starts[b, t], starts[b, t + 1]) of indices[b]; values is empty where all of them are 1."""
+
+    indices: np.ndarray
+    starts: np.ndarray
+    values: np.ndarray
 
 
 class Entries(NamedTuple):
@@ -56,6 +65,28 @@ def input_events(
     values = frames.detach().contiguous().numpy()
     plain = in_threads(list_events, ranges(batch, 2 * SAMPLES), values, *events)
     return events if all(plain) else None
+
+
+def frame_events(frames: Tensor) -> FrameEvents:
+    """The events of frames (T, B, D)."""
+    steps, batch, inputs = frames.shape
+    values = frames.detach().contiguous().numpy()
+    indices, starts = event_room(Workspace(), "frames", batch, steps, inputs)
+    jobs = ranges(batch, 2 * SAMPLES)
+    if all(in_threads(list_events, jobs, values, indices, starts)):
+        return FrameEvents(indices, starts, np.empty((0, 0), np.float32))
+    counts = np.empty(indices.shape, np.float32)
+    in_threads(packing.list_values, jobs, values, indices, starts, counts)
+    return FrameEvents(indices, starts, counts)
+
+
+def multiply(
+    events: FrameEvents, columns: np.ndarray, begin: np.ndarray, out: np.ndarray, run=in_threads
+) -> None:
+    """Frames, given by their events, times columns (strips, D, STRIP): see ``multiply_events``."""
+    samples = ranges(len(out), 8 * SAMPLES)
+    jobs = [(strip, *some) for strip in range(len(columns)) for some in samples]
+    run(multiply_events, jobs, *events, columns, begin, out)
 
 
 def event_room(room: Workspace, name: str, batch: int, steps: int, size: int) -> Events:

@@ -10,17 +10,18 @@ threshold, and nowhere else.
 
 import math
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.kernels import packing, population
-from course_lib.kernels.events import SPARE, list_events, multiply_events
-from course_lib.kernels.threads import in_threads, in_turn
+from course_lib.event_lists import FrameEvents, frame_events, multiply
+from course_lib.kernels import losses, packing, population, products
+from course_lib.kernels.events import STRIP
+from course_lib.kernels.first_layer import MEMBRANE, RATE
+from course_lib.kernels.plan import BIAS, WEIGHTS, WIDTH, lanes_of, make_plan
+from course_lib.kernels.threads import in_threads, ranges
 from course_lib.network import SpikingNetwork, per_layer
 
 #: bytes that the columns of a group of draws and their products with the frames may take
@@ -31,45 +32,12 @@ ROWS_BYTES = 2**18
 SAMPLES = 8
 
 
-class FrameEvents(NamedTuple):
-    """Entries of frames that are not zero: per sample b, those of step t stand at places
-    [starts[b, t], starts[b, t + 1]) of indices[b]; values is empty where all of them are 1."""
-
-    indices: np.ndarray
-    starts: np.ndarray
-    values: np.ndarray
-
-
 def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
     """What keeps the kernel from this network and frames; empty if nothing does."""
     for name, tensor in [*network.named_parameters(), *(("frames", f) for f in frames)]:
         if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
             return f"it needs float32 on the CPU, and {name} is {tensor.dtype} on {tensor.device}"
     return ""
-
-
-def frame_events(frames: Tensor) -> FrameEvents:
-    """The events of frames (T, B, D)."""
-    steps, batch, inputs = frames.shape
-    values = frames.detach().contiguous().numpy()
-    # Pages of an empty array that nobody touches cost nothing, so there is room for the worst case.
-    indices = np.empty((batch, steps * inputs + SPARE), np.int32)
-    starts = np.zeros((batch, steps + 1), np.int32)
-    jobs = ranges(batch, 2 * SAMPLES)
-    if all(in_threads(list_events, jobs, values, indices, starts)):
-        return FrameEvents(indices, starts, np.empty((0, 0), np.float32))
-    counts = np.empty(indices.shape, np.float32)
-    in_threads(packing.list_values, jobs, values, indices, starts, counts)
-    return FrameEvents(indices, starts, counts)
-
-
-def multiply(
-    events: FrameEvents, columns: np.ndarray, begin: np.ndarray, out: np.ndarray, run=in_threads
-) -> None:
-    """Frames, given by their events, times columns (tiles, D, 64): see ``multiply_events``."""
-    samples = ranges(len(out), 8 * SAMPLES)
-    jobs = [(tile, *some) for tile in range(len(columns)) for some in samples]
-    run(multiply_events, jobs, *events, columns, begin, out)
 
 
 class PopulationPass:
@@ -106,8 +74,8 @@ class PopulationPass:
         for (weight, bias), place in zip(layers[1:], self.plan[1:], strict=True):
             self._pack_layer(weight, bias, place)
         weight, bias = layers[0]
-        width = self.plan[0, population.WIDTH]
-        columns = np.empty((width // 64, self.sizes[0], 64), np.float32)
+        width = self.plan[0, WIDTH]
+        columns = np.empty((width // STRIP, self.sizes[0], STRIP), np.float32)
         run(packing.pack_weights, ranges(len(columns), 1), weight, columns)
         begin = np.zeros(width, np.float32)
         begin[: len(bias)] = bias
@@ -115,9 +83,9 @@ class PopulationPass:
         self._multiply(columns, begin, self.base)
 
     def _pack_layer(self, weight, bias, place):
-        lanes = 16 if place[population.WIDTH] == 16 else 64
-        groups, rows = place[population.WIDTH] // lanes, weight.shape[1] + 1
-        begin, end = place[population.WEIGHTS], place[population.BIAS]
+        lanes = lanes_of(place[WIDTH])
+        groups, rows = place[WIDTH] // lanes, weight.shape[1] + 1
+        begin, end = place[WEIGHTS], place[BIAS]
         table = self.weights[begin:end].reshape(groups, rows, lanes)
         self.run(packing.pack_weights, ranges(groups, 1), weight, table)
         self.weights[end : end + len(bias)] = bias
@@ -150,23 +118,24 @@ class PopulationPass:
             packing.pack_rows, ranges(draws, 16), noise, rank, self.sizes, self.scales,
             self.deviations, self.plan, rows,
         )  # fmt: skip
-        tiles = (draws * rank + 63) // 64
-        columns = np.empty((tiles, self.sizes[0], 64), np.float32)
+        strips = (draws * rank + STRIP - 1) // STRIP
+        columns = np.empty((strips, self.sizes[0], STRIP), np.float32)
         start = int(self.sizes[1]) * rank
-        self.run(packing.pack_columns, ranges(tiles, 1), noise, start, rank, columns)
-        projected = np.empty((*self.base.shape[:2], tiles * 64), np.float32)
-        self._multiply(columns, np.zeros(tiles * 64, np.float32), projected)
+        self.run(packing.pack_columns, ranges(strips, 1), noise, start, rank, columns)
+        projected = np.empty((*self.base.shape[:2], strips * STRIP), np.float32)
+        self._multiply(columns, np.zeros(strips * STRIP, np.float32), projected)
         few = max(1, ROWS_BYTES // (4 * self.row_length))
         jobs = [
             (*samples, *some) for some in ranges(draws, few)
             for samples in ranges(self.batch, SAMPLES)
         ]  # fmt: skip
+        (_, steps, _), stride = self.base.shape, projected.shape[2]
         self.run(
-            population.roll_out, jobs, self.base, projected, self.weights, rows, self.plan,
-            rank, self.signs, np.float32(neuron.beta), np.float32(neuron.threshold),
+            population.roll_out, jobs, steps, self.base.reshape(-1), projected.reshape(-1), stride,
+            self.weights, rows, self.plan, rank, self.signs, np.float32(neuron.beta),
+            np.float32(neuron.threshold),
             0 if neuron.reset == "zero" else 2 if neuron.reset_delay else 1,
-            population.RATE if self.network.readout == "rate" else population.MEMBRANE,
-            done, outputs.numpy(),
+            RATE if self.network.readout == "rate" else MEMBRANE, done, outputs.numpy(),
         )  # fmt: skip
 
 
@@ -183,101 +152,39 @@ def weights_of(network: SpikingNetwork) -> list[tuple[np.ndarray, np.ndarray]]:
     ]
 
 
-def full_rank_outputs(
-    network: SpikingNetwork,
-    frames: Tensor,
-    noise: np.ndarray,
-    sigmas: Sequence[float],
-    signs: Sequence[int],
-    events: FrameEvents,
-) -> Tensor:
-    """Outputs (signs, M, B, C) of members that have weights of their own, W ± σE.
-
-    noise: (M, P) float32; a row holds, layer after layer, E (out, in) and e (out,). One thread
-    builds and runs one member at a time.
-    """
-    layers = weights_of(network)
-    outputs = torch.empty(len(signs), len(noise), frames.shape[1], network.sizes[-1])
-    still = np.zeros((1, sum(network.sizes[1:])), np.float32)
-
-    def one(draw: int, column: int) -> None:
-        member, start = [], 0
-        for (weight, bias), sigma in zip(layers, sigmas, strict=True):
-            scale, middle = np.float32(signs[column] * sigma), start + weight.size
-            end = middle + bias.size
-            own = noise[draw, start:middle].reshape(weight.shape) * scale
-            own += weight
-            member.append((own, bias + scale * noise[draw, middle:end]))
-            start = end
-        run = PopulationPass(network, frames, events=events, layers=member, run=in_turn)
-        outputs[column, draw] = run.outputs(still)[0, 0]
-
-    members = [(draw, column) for draw in range(len(noise)) for column in range(len(signs))]
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(lambda member: one(*member), members))
-    return outputs
-
-
 def fitness(network: SpikingNetwork, outputs: Tensor, labels: Tensor) -> Tensor:
     """Minus the mean cross-entropy in nats of outputs (signs, M, B, C): (M, signs)."""
     signs, draws, batch, classes = outputs.shape
-    losses, members = torch.empty(signs * draws), outputs.view(-1, batch, classes).numpy()
+    found, members = torch.empty(signs * draws), outputs.view(-1, batch, classes).numpy()
     in_threads(
-        population.mean_losses, ranges(len(members), 16), members,
-        np.float32(network.logit_scale), labels.numpy(), losses.numpy(),
+        losses.mean_losses, ranges(len(members), 16), members,
+        np.float32(network.logit_scale), labels.numpy(), found.numpy(),
     )  # fmt: skip
-    return -losses.view(signs, draws).T
+    return -found.view(signs, draws).T
 
 
 def add_products(
     network: SpikingNetwork, noise: Tensor, weights: Tensor, rank: int, sigmas: Sequence[float]
 ) -> None:
-    """Add −Σ weight · E/σ of some draws to every ``.grad``: one matrix product a layer.
+    """Add −Σ weight · E/σ of some draws to every ``.grad``, draw after draw.
 
     noise: (M, P) as in ``PopulationPass.outputs``;  weights: (M,).
     """
     start, draws = 0, len(noise)
     for layer, sigma in zip(network.layers, sigmas, strict=True):
         outputs, inputs = layer.weight.shape
-        fours, tiles, rows = -(-outputs // 4), -(-inputs // 64), draws * rank
-        left = np.empty((fours, rows, 4), np.float32)
-        right = np.empty((tiles, rows, 64), np.float32)
+        blocks, tiles = -(-outputs // products.BLOCK), -(-inputs // products.TILE)
+        left = np.empty((blocks, draws * rank, products.BLOCK), np.float32)
+        right = np.empty((tiles, draws * rank, products.TILE), np.float32)
         in_threads(
-            packing.pack_products, ranges(draws, 8), noise.numpy(), rank, outputs, inputs, start,
-            weights.numpy(), left, right,
+            products.pack_products, ranges(draws, 8), noise.numpy(), rank, outputs, inputs, start,
+            (weights / (-sigma * math.sqrt(rank))).numpy(), left, right,
         )  # fmt: skip
-        jobs = [(tile, *some) for tile in range(tiles) for some in ranges(fours, 16)]
-        scale = np.float32(-1 / (sigma * math.sqrt(rank)))
-        in_threads(packing.add_products, jobs, left, right, scale, layer.weight.grad.numpy())
+        jobs = [(tile, *some) for tile in range(tiles) for some in ranges(blocks, 16)]
+        gradient = layer.weight.grad.view(-1).numpy()
+        in_threads(products.add_products, jobs, left, right, outputs, inputs, gradient)
         start += (outputs + inputs) * rank
-        packing.add_rows(
-            noise.numpy(), start, weights.numpy(), np.float32(-1 / sigma), layer.bias.grad.numpy()
+        products.add_rows(
+            noise.numpy(), start, (weights / -sigma).numpy(), layer.bias.grad.numpy()
         )
         start += outputs
-
-
-def make_plan(sizes: Sequence[int], rank: int) -> tuple[np.ndarray, int, int]:
-    """(plan, length of a row of factors, length of ``weights``) for ``kernels/population.py``.
-
-    Hidden neurons are padded to 64, a narrow last layer to 16. 64 numbers at the end of each may be
-    read, never used.
-    """
-    plan, row, weights = np.zeros((len(sizes) - 1, 7), np.int64), 0, 0
-    for i, place in enumerate(plan):
-        inputs, outputs = sizes[i], sizes[i + 1]
-        lanes = 16 if 0 < i == len(plan) - 1 and outputs <= 16 else 64
-        width = (outputs + lanes - 1) // lanes * lanes
-        place[population.INPUTS], place[population.WIDTH] = inputs, width
-        place[population.A], place[population.NOISE] = row, row + rank * width
-        place[population.B] = row = row + (rank + 1) * width
-        if i:
-            row += ((inputs + 1) * rank + 63) // 64 * 64
-            place[population.WEIGHTS] = weights
-            place[population.BIAS] = weights + width * (inputs + 1)
-            weights += width * (inputs + 2)
-    return plan, row + 64, weights + 64
-
-
-def ranges(length: int, size: int) -> list[tuple[int, int]]:
-    """(first, last) of pieces of so many."""
-    return [(start, min(start + size, length)) for start in range(0, length, size)]

@@ -20,8 +20,9 @@ from course_lib.bench.generation import SMALL, generation_of
 from course_lib.bench.timing import Times
 from course_lib.benchmarks import main
 from course_lib.estimators import EGGROLL, ES
+from course_lib.event_lists import frame_events
 from course_lib.kernels import noise as compiled
-from course_lib.kernels import population as kernels
+from course_lib.kernels import plan as plans
 from course_lib.kernels.neurons import lif_spikes
 from course_lib.kernels.vectors import LISTS_BITS
 from course_lib.lif import LIFParameters, lif_run
@@ -140,7 +141,8 @@ def test_threads_ranges_and_groups_change_no_bit(monkeypatch):
     threads, results = torch.get_num_threads(), []
 
     def outcome(*ranges):
-        fitness = torch.cat([estimator.evaluate(network, frames, labels, 4, r) for r in ranges])
+        found = {r.start: estimator.evaluate(network, frames, labels, 4, r) for r in ranges}
+        fitness = torch.cat([found[start] for start in sorted(found)])
         with torch.no_grad():
             estimator.write_gradient(network, estimator.draw_weights(fitness.detach()), 4)
         return [fitness.detach(), *(p.grad.clone() for p in network.parameters())]
@@ -154,6 +156,8 @@ def test_threads_ranges_and_groups_change_no_bit(monkeypatch):
                 patch.setattr(population, "GROUP_BYTES", 1)  # 64 columns at a time
                 patch.setattr(population, "ROWS_BYTES", 1)
                 patch.setattr(population, "SAMPLES", 5)
+                patch.setattr("course_lib.estimators.eggroll.PRODUCT_ROWS", 12)
+                results.append(outcome(range(7), range(20, 30), range(7, 20)))
                 patch.setattr("course_lib.estimators.eggroll.KEPT_BYTES", 0)
                 results.append(outcome(range(30)))
     finally:
@@ -262,7 +266,7 @@ def test_lif_spikes_are_those_of_the_readable_run(size, reset, delay):
 def test_events_are_the_entries_of_the_frames(inputs, density):
     frames, _ = batch(inputs, 2, steps=7, size=40, density=density)
     for scale in (1, 2):
-        events = population.frame_events(scale * frames)
+        events = frame_events(scale * frames)
         assert (events.values.size == 0) == (scale == 1 or density == 0)
         for b in range(40):
             for t in range(7):
@@ -299,15 +303,47 @@ def test_events_are_listed_alike_on_machines_with_other_instructions():
     assert done.stdout.strip() == "same", f"LISTS_BITS = {not LISTS_BITS}: {done.stderr}"
 
 
+OTHER = """
+import hashlib, sys
+from course_lib.kernels import vectors
+vectors.LANES = int(sys.argv[1])
+import torch
+from course_lib.estimators import EGGROLL
+from course_lib.lif import LIFParameters
+from course_lib.network import SpikingNetwork
+torch.set_num_threads(1)
+frames = (torch.rand(6, 9, 90, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+labels, digest = torch.arange(9) % 3, hashlib.sha256()
+for sizes, reset in [((90, 70, 130, 3), "zero"), ((90, 70, 40), "subtract"), ((90, 5), "zero")]:
+    network = SpikingNetwork(sizes, LIFParameters(reset=reset), weight_sd=0.4)
+    EGGROLL(population=12, rank=9, sigma=0.1).fill_grads(network, frames, labels)
+    for parameter in network.parameters():
+        digest.update(parameter.grad.numpy().data)
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_vectors_of_other_machines_give_the_same_bits(tmp_path):
+    """A processor without AVX-512 works eight numbers at a time, one with it 64."""
+    done = [
+        subprocess.run([sys.executable, "-c", OTHER, lanes], capture_output=True, text=True,
+                       env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / lanes)})
+        for lanes in ("8", "64")
+    ]  # fmt: skip
+    assert len(done[0].stdout) > 60, done[0].stderr
+    assert done[0].stdout == done[1].stdout, done[1].stderr
+
+
 # ------------------------------------------------------------------------------------ time and room
 
 
 def test_no_array_of_a_member_is_written():
     """Rows of factors, columns and products are all that grows with the population."""
-    plan, row, weights = population.make_plan((2312, 256, 10), 2)
+    plan, row, weights = plans.make_plan((2312, 256, 10), 2)
     assert row < 1.3 * (2 * (256 + 256 + 10) + 256 + 10) + 200
     assert weights < 1.1 * 16 * 260
-    assert plan[-1, kernels.WIDTH] == 16
+    assert plan[-1, plans.WIDTH] == 16
 
 
 COMPILING = """

@@ -14,12 +14,14 @@ import numba
 import numpy as np
 import torch
 
-from course_lib import population
 from course_lib.bench.timing import Times, row
-from course_lib.kernels import packing
-from course_lib.kernels.population import COMPILED, sum_both
+from course_lib.event_lists import frame_events, multiply
+from course_lib.kernels.events import COMPILED, STRIP
+from course_lib.kernels.later_layers import sum_both
+from course_lib.kernels.plan import COLUMNS
+from course_lib.kernels.products import BLOCK, TILE, add_products
 from course_lib.kernels.threads import in_threads, take
-from course_lib.kernels.vectors import add, fma, item, load, spread, store
+from course_lib.kernels.vectors import LANES, add, fma, item, load, spread, store
 from course_lib.network import SpikingNetwork
 
 PARTS = ("input", "members", "gradient")
@@ -51,11 +53,11 @@ def dense_input(frames, columns):
 
 
 def sparse_input(frames, columns):
-    events, tiles = population.frame_events(frames), -(-columns // 64)
-    packed = np.random.default_rng(0).random((tiles, frames.shape[-1], 64), np.float32)
-    begin = np.zeros(tiles * 64, np.float32)
-    sums = np.empty((frames.shape[1], len(frames), tiles * 64), np.float32)
-    return lambda: population.multiply(events, packed, begin, sums)
+    events, strips = frame_events(frames), -(-columns // STRIP)
+    packed = np.random.default_rng(0).random((strips, frames.shape[-1], STRIP), np.float32)
+    begin = np.zeros(strips * STRIP, np.float32)
+    sums = np.empty((frames.shape[1], len(frames), strips * STRIP), np.float32)
+    return lambda: multiply(events, packed, begin, sums)
 
 
 def dense_gradient(outputs, inputs, rows):
@@ -66,11 +68,11 @@ def dense_gradient(outputs, inputs, rows):
 
 def sparse_gradient(outputs, inputs, rows):
     generator = np.random.default_rng(0)
-    left = generator.random((-(-outputs // 4), rows, 4), np.float32)
-    right = generator.random((-(-inputs // 64), rows, 64), np.float32)
-    result = np.zeros((outputs, inputs), np.float32)
+    left = generator.random((-(-outputs // BLOCK), rows, BLOCK), np.float32)
+    right = generator.random((-(-inputs // TILE), rows, TILE), np.float32)
+    result = np.zeros(outputs * inputs, np.float32)
     jobs = [(tile, 0, len(left)) for tile in range(len(right))]
-    return lambda: in_threads(packing.add_products, jobs, left, right, np.float32(1), result)
+    return lambda: in_threads(add_products, jobs, left, right, outputs, inputs, result)
 
 
 def dense_members(spikes, classes, draws, rank):
@@ -112,18 +114,19 @@ def sparse_members(spikes, draws, rank):
 @numba.njit(**COMPILED)
 def _members(counter, jobs, indices, starts, projected, rank, width, a, second, table, sums):
     steps, columns = projected.shape[1], projected.shape[2]
-    flat, kept, rows = projected.reshape(-1), spread(np.float32(0), 64), spread(np.float32(0), 16)
+    flat, kept = projected.reshape(-1), spread(np.float32(0), LANES)
+    rows, seen = spread(np.float32(0), 16), spread(np.float32(0), COLUMNS)
     j = take(counter)
     while j < len(jobs):
         for b in range(jobs[j, 0], jobs[j, 1]):
             for m in range(len(a)):
                 factors, place = a[m], b * steps * columns + m * rank
-                for n in range(0, width, 64):
+                for n in range(0, width, LANES):
                     for t in range(steps):
                         total = kept
                         for k in range(rank):
-                            weight = spread(item(flat, place + t * columns + k), 64)
-                            total = fma(weight, load(factors, k * width + n, 64), total)
+                            weight = spread(item(flat, place + t * columns + k), LANES)
+                            total = fma(weight, load(factors, k * width + n, LANES), total)
                         kept = total
                 for _ in range(2):
                     for t in range(steps):
@@ -131,10 +134,11 @@ def _members(counter, jobs, indices, starts, projected, rank, width, a, second, 
                             rows, table, 0, 16, second[m], 0, rank, indices[b], starts[b, t],
                             starts[b, t + 1],
                         )  # fmt: skip
-                        rows = add(rows, other)
+                        seen = add(seen, other)
         j = take(counter)
     store(sums, 0, kept)  # or the compiler would leave all of it out
     store(sums, 0, rows)
+    store(sums, 0, seen)
 
 
 def against_products(times: Times, rank: int, bar: float | None) -> list[str]:

@@ -38,7 +38,7 @@ from course_lib.noise import gaussians
 
 #: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
 KEPT_BYTES = 2**28
-#: rows of the gradient's matrix products: draws times rank
+#: rows that the gradient's products take at a time, draws times rank; it changes no bit
 PRODUCT_ROWS = 1024
 KERNELS = ("auto", "fused", "readable")
 
@@ -85,6 +85,12 @@ class EGGROLL(EvolutionStrategy):
         """The draws, cut into ranges of at most ``chunk``, or of another size."""
         size = size or self.chunk
         return [draws[start : start + size] for start in range(0, len(draws), size)]
+
+    def pieces(self, size: int) -> list[range]:
+        """All draws, in ranges of at most ``size``; those whose noise is kept apart from others."""
+        own = range(self._kept[1], self._kept[1] + len(self._kept[2])) if self._kept else range(0)
+        cuts = [range(own.start), own, range(own.stop, self.draws)]
+        return [piece for cut in cuts for piece in self.chunks(cut, size)]
 
     def noise(self, network: SpikingNetwork, step: int, draws: range) -> Tensor:
         """(M, P): for each draw and layer, A, B and the bias noise, one after another."""
@@ -198,7 +204,7 @@ class EGGROLL(EvolutionStrategy):
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
         if self.uses_fused(network):
-            for draws in self.chunks(range(self.draws), max(1, PRODUCT_ROWS // self.rank)):
+            for draws in self.pieces(max(1, PRODUCT_ROWS // self.rank)):
                 noise, w = self.noise(network, step, draws), weights[draws.start : draws.stop]
                 population.add_products(network, noise, w, self.rank, sigmas)
             self._kept = None

@@ -22,7 +22,9 @@ from torch import Tensor
 
 from course_lib import population
 from course_lib.estimators.evolution import EvolutionStrategy
+from course_lib.event_lists import frame_events
 from course_lib.fitness import cross_entropy
+from course_lib.full_rank import full_rank_outputs
 from course_lib.kernels import noise as compiled
 from course_lib.network import SpikingNetwork, per_layer
 from course_lib.noise import gaussians
@@ -121,10 +123,10 @@ class ES(EvolutionStrategy):
                 f'kernel="fused" does not work here: {obstacle}; use kernel="readable"'
             )
         sigmas = per_layer("sigma", self.sigma, len(network.layers))
-        events, parts = population.frame_events(frames), [frames.new_empty(0, len(self.signs))]
+        events, parts = frame_events(frames), [frames.new_empty(0, len(self.signs))]
         for first in range(0, len(draws), GROUP):
             noise = self.rows(network, step, draws[first : first + GROUP]).numpy()
-            outputs = population.full_rank_outputs(
+            outputs = full_rank_outputs(
                 network, frames, noise, sigmas, self.signs, events
             )
             parts.append(population.fitness(network, outputs, labels))

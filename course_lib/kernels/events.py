@@ -11,6 +11,7 @@ import numpy as np
 from course_lib.kernels.threads import take
 from course_lib.kernels.vectors import (
     INLINE,
+    LANES,
     LISTS_BITS,
     add,
     count,
@@ -24,7 +25,9 @@ from course_lib.kernels.vectors import (
     unequal,
 )
 
-COMPILED = {"cache": True, "nogil": True}
+COMPILED = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
+#: columns of a matrix that stand beside each other and are summed up in registers at a time
+STRIP = max(32, LANES)
 #: places that a list of events needs beyond its end
 SPARE = 64
 
@@ -36,12 +39,13 @@ def list_word(indices, found, word, offset):
     if LISTS_BITS:
         list_bits(indices, found, word, offset)
         return end
-    while found < end:  # eight at once: the branch is then nearly always foreseen
-        for k in range(8):
+    while True:  # six at once: the branch is then nearly always foreseen
+        for k in range(6):
             indices[np.uint64(found + k)] = offset + lowest(word)
             word &= word - np.uint64(1)
-        found += 8
-    return end
+        found += 6
+        if found >= end:
+            return end
 
 
 @numba.njit(**COMPILED)
@@ -77,29 +81,29 @@ def list_events(counter, jobs, frames, indices, starts):
 
 @numba.njit(**COMPILED)
 def multiply_events(counter, jobs, indices, starts, values, columns, begin, out):
-    """out[b, t, columns of the tile] = begin + Σ values · columns[j] over the events j.
+    """out[b, t, columns of the strip] = begin + Σ values · columns[j] over the events j.
 
-    columns: (tiles, D, 64); begin: (tiles · 64,); out: (B, T, tiles · 64).
-    values:  one for each event, or empty where every event counts one. A job: tile, samples from,
+    columns: (strips, D, STRIP); begin: (strips · STRIP,); out: (B, T, strips · STRIP).
+    values:  one for each event, or empty where every event counts one. A job: strip, samples from,
     to.
     """
     steps, width = out.shape[1], out.shape[2]
     flat = out.reshape(-1)
     j = take(counter)
     while j < len(jobs):
-        tile, first, last = jobs[j]
-        table = columns[tile].reshape(-1)
+        strip, first, last = jobs[j]
+        table = columns[strip].reshape(-1)
         for b in range(first, last):
             events = indices[b]
             for t in range(steps):
-                total = load(begin, tile * 64, 64)
+                total = load(begin, strip * STRIP, STRIP)
                 if values.size:
                     counts = values[b]
                     for e in range(starts[b, t], starts[b, t + 1]):
-                        row = load(table, item(events, e) * 64, 64)
-                        total = fma(spread(item(counts, e), 64), row, total)
+                        row = load(table, item(events, e) * STRIP, STRIP)
+                        total = fma(spread(item(counts, e), STRIP), row, total)
                 else:
                     for e in range(starts[b, t], starts[b, t + 1]):
-                        total = add(total, load(table, item(events, e) * 64, 64))
-                store(flat, (b * steps + t) * width + tile * 64, total)
+                        total = add(total, load(table, item(events, e) * STRIP, STRIP))
+                store(flat, (b * steps + t) * width + strip * STRIP, total)
         j = take(counter)

@@ -5,7 +5,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.kernels.population import COMPILED, step_neurons
+from course_lib.kernels.events import COMPILED
+from course_lib.kernels.first_layer import step_neurons
 from course_lib.kernels.threads import in_threads, take
 from course_lib.kernels.vectors import choose, load, spread, store
 from course_lib.lif import LIFParameters
@@ -45,18 +46,19 @@ def _run(counter, jobs, currents, spikes, beta, theta, mode):
     while j < len(jobs):
         first, last = jobs[j]
         whole = (last - first) // 64 * 64
-        voltages, fired = np.zeros(last - first, np.float32), np.zeros(whole // 64 + 1, np.uint64)
+        voltages = np.zeros(last - first, np.float32)
+        silent = np.full(whole // 64 + 1, ~np.uint64(0))
         rest, late = voltages[whole:], np.zeros(last - first - whole, np.bool_)
         for t in range(steps):
             place = t * size + first
             for n in range(0, whole, 64):
                 voltage, word = step_neurons(
-                    load(voltages, n, zero), fired[n // 64], load(drive, place + n, zero), leak,
+                    load(voltages, n, zero), silent[n // 64], load(drive, place + n, zero), leak,
                     threshold, zero, mode,
                 )  # fmt: skip
                 store(voltages, n, voltage)
-                store(out, place + n, choose(word, one, zero))
-                fired[n // 64] = word
+                store(out, place + n, choose(word, zero, one))
+                silent[n // 64] = word
             for n in range(len(rest)):  # past the last whole vector
                 current = drive[place + whole + n]
                 if mode == 2 and late[n]:

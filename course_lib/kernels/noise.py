@@ -24,13 +24,16 @@ from numba.np.random._constants import (
 from numba.np.random.distributions import np_log1pf
 from torch import Tensor
 
+from course_lib.kernels.events import COMPILED
 from course_lib.kernels.threads import in_threads, take
+from course_lib.kernels.vectors import INLINE, INNER, put
 
-COMPILED = {"cache": True, "nogil": True}
 M0, M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 W0, W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
-#: words that are made at a time
-WORDS = 256
+#: halves of words that are made at a time
+HALVES = 512
+#: a half below that of its layer is taken at once
+LIMITS = ki_float << np.uint32(9)
 
 
 def gaussians(length: int, *, seed: int, generation: int, members: range) -> Tensor:
@@ -44,16 +47,17 @@ def gaussians(length: int, *, seed: int, generation: int, members: range) -> Ten
 
 
 @intrinsic
-def _high(typing, x, y):
-    """The upper 64 bits of the product of two 64-bit words."""
+def _product(typing, x, y):
+    """(upper, lower) 64 bits of the product of two 64-bit words: one instruction."""
 
     def generate(context, builder, signature, args):
-        wide = ir.IntType(128)
+        word, wide = ir.IntType(64), ir.IntType(128)
         product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
-        shifted = builder.lshr(product, ir.Constant(wide, 64))
-        return builder.trunc(shifted, ir.IntType(64))
+        upper = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), word)
+        halves = [upper, builder.trunc(product, word)]
+        return context.make_tuple(builder, signature.return_type, halves)
 
-    return types.uint64(types.uint64, types.uint64), generate
+    return types.UniTuple(types.uint64, 2)(types.uint64, types.uint64), generate
 
 
 @intrinsic
@@ -62,58 +66,69 @@ def _signed(typing, number, sign):
 
     def generate(context, builder, signature, args):
         bits = builder.bitcast(args[0], ir.IntType(32))
-        turned = builder.xor(bits, builder.trunc(args[1], ir.IntType(32)))
+        turned = builder.xor(bits, args[1])
         return builder.bitcast(turned, ir.FloatType())
 
-    return types.float32(types.float32, types.uint64), generate
+    return types.float32(types.float32, types.uint32), generate
 
 
-@numba.njit(**COMPILED)
-def _refill(words, state):
-    """The next words: four for each counter (counter, 0, 0, member)."""
+@numba.njit(**INNER)
+def _refill(halves, sizes, state):
+    """The next halves of words, four words for each counter (counter, 0, 0, member).
+
+    sizes: of each half the number of its upper 23 bits, with bit 8 as its sign.
+    """
     counter, member, seed, generation = state[0], state[1], state[2], state[3]
-    for place in range(0, len(words), 4):
+    for place in range(0, len(halves) // 2, 4):
         counter += np.uint64(1)
         a, b, c, d, key, other = counter, np.uint64(0), np.uint64(0), member, seed, generation
         for _ in range(10):
-            a, b, c, d = _high(M1, c) ^ b ^ key, M1 * c, _high(M0, a) ^ d ^ other, M0 * a
+            upper, lower = _product(M1, c)
+            high, low = _product(M0, a)
+            a, b, c, d = upper ^ b ^ key, lower, high ^ d ^ other, low
             key, other = key + W0, other + W1
-        words[place], words[place + 1], words[place + 2], words[place + 3] = a, b, c, d
+        put(halves, place, a)
+        put(halves, place + 1, b)
+        put(halves, place + 2, c)
+        put(halves, place + 3, d)
     state[0] = counter
+    for place in range(len(halves)):
+        half = halves[place]
+        size = np.float32(np.int32(half >> np.uint32(9)))
+        sizes[place] = _signed(size, (half & np.uint32(0x100)) << np.uint32(23))
 
 
-@numba.njit(**COMPILED)
-def _uniform(halves, words, place, state):
-    """(a number in [0, 1) from the next half, the place after it)."""
-    if place == len(halves):
-        _refill(words, state)
-        place = 0
-    return np.float32(halves[place] >> np.uint32(8)) * np.float32(1 / 16777216), place + 1
+@INLINE
+def _under(x, layer, half):
+    """Whether a point of uniform height in the layer lies under the Gaussian's curve."""
+    u = np.float32(half >> np.uint32(8)) * np.float32(1 / 16777216)
+    below, step = fi_float[layer], fi_float[layer - np.uint64(1)] - fi_float[layer]
+    height = np.float32(np.float32(step * u) + below)
+    return height < math.exp(-0.5 * np.float64(x) * np.float64(x))
 
 
-@numba.njit(**COMPILED)
-def _edge(x, layer, size, halves, words, place, state):
-    """What the ziggurat does beyond its table: (whether x is taken, x, the place)."""
-    if layer:
-        u, place = _uniform(halves, words, place, state)
-        height = np.float32(np.float32((fi_float[layer - 1] - fi_float[layer]) * u)
-                            + fi_float[layer])  # fmt: skip
-        return height < math.exp(-0.5 * np.float64(x) * np.float64(x)), x, place
-    while True:  # the tail
-        u, place = _uniform(halves, words, place, state)
-        far = np.float32(-ziggurat_nor_inv_r_f * np_log1pf(-u))
-        u, place = _uniform(halves, words, place, state)
-        y = np.float32(-np_log1pf(-u))
-        if np.float32(y + y) > np.float32(far * far):
+@numba.njit(**INNER)
+def _tail(negative, halves, sizes, place, state):
+    """A number beyond the last layer: (its absolute value or minus that, the place)."""
+    far, first = np.float32(0), False
+    while True:
+        if place == len(halves):
+            _refill(halves, sizes, state)
+            place = 0
+        u = np.float32(halves[place] >> np.uint32(8)) * np.float32(1 / 16777216)
+        y, place, first = np.float32(-np_log1pf(-u)), place + 1, not first
+        if first:  # of the two uniform numbers that an attempt takes
+            far = np.float32(ziggurat_nor_inv_r_f * y)
+        elif np.float32(y + y) > np.float32(far * far):
             x = np.float32(ziggurat_nor_r_f + far)
-            return True, (-x if (size >> np.uint32(8)) & np.uint32(1) else x), place
+            return (-x if negative else x), place
 
 
 @numba.njit(**COMPILED)
 def _fill(counter, jobs, rows, seed, generation, start, step):
     """Row i is that of member start + i · step. A job: rows from, to."""
-    words, state = np.empty(WORDS, np.uint64), np.empty(4, np.uint64)
-    halves = words.view(np.uint32)
+    halves, sizes = np.empty(HALVES, np.uint32), np.empty(HALVES, np.float32)
+    state = np.empty(4, np.uint64)
     j = take(counter)
     while j < len(jobs):
         for i in range(jobs[j, 0], jobs[j, 1]):
@@ -122,17 +137,28 @@ def _fill(counter, jobs, rows, seed, generation, start, step):
             state[2], state[3] = seed, generation
             while n < len(row):
                 if place == len(halves):
-                    _refill(words, state)
+                    _refill(halves, sizes, state)
                     place = 0
-                half = halves[np.uint64(place)]
-                place += 1
-                layer = np.uint64(half & np.uint32(0xFF))
-                size = (half >> np.uint32(9)) & np.uint32(0x7FFFFF)
-                sign = (half & np.uint32(0x100)) << np.uint32(23)
-                x = _signed(np.float32(np.int32(size)) * wi_float[layer], sign)
-                accepted = size < ki_float[layer]
-                if not accepted:
-                    accepted, x, place = _edge(x, layer, size, halves, words, place, state)
-                row[np.uint64(n)] = x
-                n += accepted
+                shift, stop = n - place, min(len(halves), place + len(row) - n)
+                while place < stop:  # nearly always up to the end
+                    half = halves[np.uint64(place)]
+                    layer = np.uint64(half & np.uint32(0xFF))
+                    row[np.uint64(place + shift)] = sizes[np.uint64(place)] * wi_float[layer]
+                    if half >= LIMITS[layer]:
+                        break
+                    place += 1
+                n = place + shift
+                if place < stop:  # beyond the table
+                    half, place = halves[place], place + 1
+                    layer = np.uint64(half & np.uint32(0xFF))
+                    if layer == 0:
+                        negative = half & np.uint32(1 << 17)
+                        row[n], place = _tail(negative, halves, sizes, place, state)
+                        n += 1
+                        continue
+                    if place == len(halves):
+                        _refill(halves, sizes, state)
+                        place = 0
+                    n += _under(row[n], layer, halves[place])
+                    place += 1
         j = take(counter)

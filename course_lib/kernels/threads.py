@@ -67,6 +67,11 @@ def in_threads(function: Callable, jobs: Sequence[tuple[int, ...]], *arguments) 
     return results + [helper.result() for helper in waiting]
 
 
+def ranges(length: int, size: int) -> list[tuple[int, int]]:
+    """(first, last) of pieces of so many: jobs."""
+    return [(start, min(start + size, length)) for start in range(0, length, size)]
+
+
 def in_turn(function: Callable, jobs: Sequence[tuple[int, ...]], *arguments) -> list:
     """The same in the calling thread alone."""
     if not jobs:

@@ -1,4 +1,4 @@
-"""Vectors of 16 or 64 float32 numbers, inside compiled functions.
+"""Vectors of 8, 16 or 64 float32 numbers, inside compiled functions.
 
 A loop that keeps its state in variables of this type keeps it in the processor's vector registers,
 over all steps of a simulation, where a loop over arrays would write it to memory and read it again
@@ -71,6 +71,19 @@ def store(typing, array, index, vector):
 
 
 @intrinsic
+def put(typing, array, index, word):
+    """Store a word of any width in an array's memory, as if it were an array of such words."""
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        words = builder.bitcast(data, ir.IntType(word.bitwidth).as_pointer())
+        builder.store(args[2], builder.gep(words, [args[1]]))
+        return context.get_dummy_value()
+
+    return types.none(array, types.intp, word), generate
+
+
+@intrinsic
 def item(typing, array, index):
     """array[index] for an index that is known to be valid and not negative."""
 
@@ -129,6 +142,16 @@ def above(typing, x, y):
 
     def generate(context, builder, signature, args):
         return builder.bitcast(builder.fcmp_ordered(">", *args), ir.IntType(x.lanes))
+
+    return x.word(x, y), generate
+
+
+@intrinsic
+def not_above(typing, x, y):
+    """In which lanes not x > y: a word of that many bits."""
+
+    def generate(context, builder, signature, args):
+        return builder.bitcast(builder.fcmp_unordered("<=", *args), ir.IntType(x.lanes))
 
     return x.word(x, y), generate
 
@@ -209,9 +232,15 @@ def vector_index(number):
     return ir.Constant(ir.IntType(32), number)
 
 
+FEATURES = binding.get_host_cpu_features()
+#: numbers of a vector of neurons whose whole state should stay in registers: AVX-512 has 32 of 16
+#: numbers; AVX2 has 16 of 8, and an instruction that collects the bits of eight lanes
+LANES = 64 if FEATURES.get("avx512f", False) else 8
 #: whether ``list_bits`` is a few instructions on this machine; it is hundreds on others
-LISTS_BITS = bool(binding.get_host_cpu_features().get("avx512vbmi2", False))
+LISTS_BITS = bool(FEATURES.get("avx512vbmi2", False))
 
 
+#: for functions that only other compiled ones call
+INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: for the small functions that kernels are put together from
-INLINE = numba.njit(nogil=True, forceinline=True)
+INLINE = numba.njit(**INNER, forceinline=True)
