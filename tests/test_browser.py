@@ -38,6 +38,7 @@ WIDGETS = {
     "07_eggroll": (0, "End", "r = 8,", "r = 1,"),
     "08_opzo": (0, "ArrowRight", "α = 0.316,", "α = 0.00316,"),
     "09_full_training": (0, "ArrowRight", "rank 2,", "rank 1,"),
+    "10_beyond": (0, "ArrowRight", "BPTT is at 55 %", "EGGROLL is at 20 %"),
 }
 
 

@@ -325,6 +325,14 @@ BREAKS = {
     "a population's forward passes counted as one": (
         "09_full_training", "estimators/evolution.py", "        return self.population\n",
         "        return 1\n"),
+    "synapses that work twice": (
+        "10_beyond", "energy.py", "operations = arrived @", "operations = 2 * arrived @"),
+    "a hybrid whose readout learns by the local rule": (
+        "10_beyond", "estimators/hybrid.py", "readout.layers[0] = network.layers[-1]",
+        "readout.layers[0].load_state_dict(network.layers[-1].state_dict())"),
+    "fitness values gathered in another order": (
+        "10_beyond", "scaling.py", "for row, share in zip(messages, self.shares",
+        "for row, share in zip(messages.flip(0), self.shares"),
     "climbs the loss instead of the fitness": (
         "09_full_training", "estimators/evolution.py", "sum(dim=1) / self.population",
         "sum(dim=1) / -self.population"),

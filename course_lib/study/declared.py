@@ -241,7 +241,7 @@ SHARED = {
 
 def _sparse(readout: str, until: float) -> list[Row]:
     start = {"hidden": (128,), "readout": readout, "until": until, **SHARED[readout]}
-    group = f"{readout} readout, {until:.0%}"
+    group = f"{readout} readout, {100 * until:.0f} %"
 
     def one(label, method, steps=310, validate_every=2, search=RATES, **options):
         run = {"method": method, "options": options, "steps": steps}

@@ -11,6 +11,7 @@ from course_lib.lab.widgets.evolution import population_search
 from course_lib.lab.widgets.feedback import momentum_feedback
 from course_lib.lab.widgets.localzo import localzo_draws
 from course_lib.lab.widgets.neurons import lif_neuron
+from course_lib.lab.widgets.sparsity import spikes_at_accuracy
 from course_lib.lab.widgets.surrogates import surrogate_slope
 from course_lib.lab.widgets.sweep import Sweep
 from course_lib.lab.widgets.training import any_method
@@ -27,6 +28,7 @@ WIDGETS = {
     "low_rank_search": low_rank_search,
     "momentum_feedback": momentum_feedback,
     "any_method": any_method,
+    "spikes_at_accuracy": spikes_at_accuracy,
 }
 
 __all__ = ["WIDGETS", "Sweep", *WIDGETS]
