@@ -3,8 +3,8 @@
 Every row gets a search of the same number of trials, whole runs with the seed SEARCH_SEED. (Half as
 long, trials favoured learning rates that were too high for whole runs.) The choice is the trial
 with the highest validation accuracy, the lower validation loss where two are equal. Then come the
-final runs, one a seed, from FIRST_SEED on: seeds that the search has not seen. Only these read the
-test set, once each.
+final runs, one a seed, from FIRST_SEED on (from 1 if nothing is searched): seeds that the search
+has not seen. Only these read the test set, once each.
 """
 
 import dataclasses
@@ -156,9 +156,10 @@ def trials(study: Study, row: Row) -> list[Job]:
     return [_job(study, row, "trial", choice, SEARCH_SEED) for choice in choices]
 
 
-def seeds(count: int) -> range:
-    """Seeds of so many final runs."""
-    return range(FIRST_SEED, FIRST_SEED + count)
+def seeds(study: Study, count: int) -> range:
+    """Seeds of so many final runs; where nothing is searched, nothing was seen, so from 1 on."""
+    first = FIRST_SEED if len(study.choices(study.rows[0])) > 1 else 1
+    return range(first, first + count)
 
 
 def final(study: Study, row: Row, choice: dict[str, Any], seed: int) -> Job:

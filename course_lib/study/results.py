@@ -9,7 +9,7 @@ from typing import Any
 
 from course_lib.events import Splits
 from course_lib.events.files import write_atomic
-from course_lib.study.plan import FIRST_SEED, RULE, SEARCH_SEED, Job, Row, Study, final, trials
+from course_lib.study.plan import RULE, SEARCH_SEED, Job, Row, Study, final, seeds, trials
 from course_lib.study.store import Store
 
 SUMMARISED = ("test_accuracy", "validation_accuracy", "seconds", "cpu_seconds", "peak_memory",
@@ -84,7 +84,7 @@ def _gather_row(study: Study, row: Row, store: Store) -> dict[str, Any] | None:
     tried = [{**job.choice, **record} for job, record in zip(search, tried, strict=True)]
     choice = best(search, store) if search else study.choices(row)[0]
     runs, config = [], None
-    for seed in itertools.count(FIRST_SEED):
+    for seed in itertools.count(seeds(study, 1).start):
         job = final(study, row, choice, seed)
         record = store.get(job.key)
         if record is None:

@@ -54,7 +54,7 @@ def run(
     restore(read(study.name, out), store)
     if again:
         for row in chosen:
-            numbered = itertools.product(study.choices(row), plan.seeds(seeds))
+            numbered = itertools.product(study.choices(row), plan.seeds(study, seeds))
             own = trials(study, row) if row.like is None else []
             for job in own + [final(study, row, *pair) for pair in numbered]:
                 store.drop(job.key)
@@ -97,7 +97,7 @@ def _row(study: Study, row: Row, seeds: int, store: Store, make) -> int:
     if missing:
         return len(missing) + seeds
     choice = best(search, store) if search else study.choices(row)[0]
-    return sum(not make(final(study, row, choice, seed)) for seed in plan.seeds(seeds))
+    return sum(not make(final(study, row, choice, seed)) for seed in plan.seeds(study, seeds))
 
 
 def load(study: Study, data: str | None) -> Splits:

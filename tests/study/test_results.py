@@ -27,8 +27,9 @@ def test_there_are_results():
 def test_they_say_where_they_come_from(result):
     assert result["data"]["recordings"].count("/") == 2 and result["machines"]
     for row in result["rows"]:
+        seeds = plan.seeds(STUDIES[result["study"]], row["summary"]["n"])
         assert len(row["trials"]) in (0, result["search"]["trials"])
-        assert [run["seed"] for run in row["runs"]] == list(plan.seeds(row["summary"]["n"]))
+        assert [run["seed"] for run in row["runs"]] == list(seeds)
         for run in row["trials"] + row["runs"]:
             assert re.fullmatch(r"[0-9a-f]{12}\+?", run["revision"]) and run["threads"] >= 1
             assert set(result["machines"][run["machine"]]) >= {"processor", "cores", "torch"}
