@@ -125,10 +125,12 @@ class Exercise:
             except compare.Difference as difference:
                 likely = self.likely_mistake(cases, results)
                 head = f"Likely mistake: {likely}" if likely else sentence(str(difference))
-                where = f"\n  where     {difference}" if likely and difference.place else ""
+                right = compare.show(expected)
+                abridged = likely and difference.place and "..." in right
+                where = f"\n  where     {difference}" if abridged else ""
                 raise NotYet(
                     f"  {head}\n{self.shown(arguments)}\n  got       {compare.show(result)}\n"
-                    f"  expected  {compare.show(expected)}{where}"
+                    f"  expected  {right}{where}"
                 ) from None
             self.check_properties(arguments, result, cases, results)
         if self.room:

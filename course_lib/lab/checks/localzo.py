@@ -233,10 +233,11 @@ SPARSEGRAD_DERIVATIVE = Exercise(
     goal="build a rival method from the same parts",
     reference=sparsegrad_derivative,
     cases=lambda rng: [
-        (_distances(rng, _limit(delta, m), (-0.8, 0.3, 0.9)).tolist()
-         + _distances(rng, ROOT3 * delta, (-1.2, 1.3)).tolist()
-         + [round(0.5 * (_limit(delta, m) + ROOT3 * delta) * sign, 3) for sign in (1, -1)],
-         delta, m)
+        (np.concatenate([
+            _distances(rng, _limit(delta, m), (-0.8, 0.3, 0.9)),
+            _distances(rng, ROOT3 * delta, (-1.2, 1.3)),
+            0.5 * (_limit(delta, m) + ROOT3 * delta) * np.array([1, -1]),
+        ]).round(3), delta, m)
         for delta, m in ((0.5, 1), (0.3, 3), (0.8, 2))
     ],
     mistakes=(

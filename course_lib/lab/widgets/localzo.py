@@ -132,7 +132,7 @@ def render_localzo(values: dict) -> tuple[bytes, str, str]:
         )  # fmt: skip
         highest = max(1.6 * expected.max(), estimate.max(), cloud.quantile(0.98)).item()
         left.set_ylim(0, 1.1 * highest)
-        left.legend(fontsize=8, loc="upper right")
+        left.legend(fontsize=8, loc="upper right", markerscale=3)
         for index, (label, curve) in enumerate(
             {"LocalZO": losses, "expected surrogate": goal}.items()
         ):
