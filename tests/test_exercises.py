@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib.assignments import ROOT, find_solutions, release, target, task_facts, verify
+from course_lib import opening
+from course_lib.assignments import GUIDE, ROOT, find_solutions, release, target, task_facts, verify
 from course_lib.lab import checks
 from course_lib.lab.checks import EXERCISES, NotYet, compare
 
@@ -96,6 +97,12 @@ def test_an_unusual_right_solution_passes(name, words, source, capsys):
 def test_enough_solutions_are_kept(name):
     kinds = [kind for exercise, kind, _, _ in BLOCKS if exercise == name]
     assert kinds.count("wrong") >= 4 and kinds.count("right") >= 2
+
+
+def test_every_lesson_from_the_second_on_has_exercises_and_proofs():
+    assert [topic[:2] for topic in TOPICS] == [f"{lesson:02d}" for lesson in range(2, 11)]
+    assert [path.name for path in sorted(DATA.glob("*"))] == [f"{t}.py.txt" for t in TOPICS]
+    assert len(EXERCISES) >= 40 and len(WRONG) >= 160
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -217,6 +224,7 @@ def test_anatomy_of_an_assignment(source):
     exercises = [e for e in EXERCISES.values() if e.topic == topic]
     assert len(exercises) >= 4
     assert (ROOT / "notebooks" / f"{topic}.ipynb").name in notebook["title"].source
+    assert opening.SETUP.format(repository=opening.repository()) in notebook["setup"].source
     assert f'checks.summary("{topic}")' in notebook["score"].source
     for exercise in exercises:
         slug = exercise.name.replace("_", "-")
@@ -239,6 +247,14 @@ def test_enough_exercises_of_every_kind():
     ]
     assert len(stars) == len(EXERCISES)
     assert {"★☆☆", "★★☆", "★★★"} <= set(stars)
+
+
+def test_syllabi_of_more_than_a_day_cover_every_lesson():
+    text = (ROOT / GUIDE).read_text(encoding="utf-8")
+    for name in ("One-week block", "Ten-week term"):
+        table = text.split(f"**{name}**")[1].split("\n\n")[1]
+        column = " ".join(row.split("|")[2] for row in table.splitlines()[2:])
+        assert re.findall(r"\d\d", column) == [f"{lesson:02d}" for lesson in range(1, 11)], name
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=TOPICS)

@@ -8,10 +8,13 @@ from course_lib.lab.checks import (
     comparison,
     counters,
     evolution,
+    hybrid,
+    inference,
     localzo,
     low_rank,
     opzo,
     shaping,
+    sharing,
     spikes,
     surrogate_networks,
     surrogates,
@@ -37,6 +40,9 @@ TOPICS = (
     comparison,
     verdicts,
     tables,
+    inference,
+    sharing,
+    hybrid,
 )
 #: every exercise by the name of its function
 EXERCISES: dict[str, Exercise] = {e.name: e for topic in TOPICS for e in topic.EXERCISES}
