@@ -261,7 +261,8 @@ def add_align(commands) -> None:
         "align", help="every method's gradient beside BPTT's: cosine, variance, memory; in seconds"
     )
     add = align.add_argument
-    add("--methods", nargs="+", metavar="NAME", help="default: all that there are")
+    add("--methods", nargs="+", metavar="NAME",
+        help="default: all but hybrid, whose layers are OPZO's and EGGROLL's")  # fmt: skip
     add("--hidden", type=int, nargs="+", default=[64, 64], metavar="N", help="default: 64 64")
     add("--readout", choices=("rate", "membrane"), default="membrane", help="default: membrane")
     add("--steps", type=int, default=60, help="of training by BPTT; default: 60")

@@ -78,6 +78,21 @@ def test_gradients_equal_the_loop_for_every_distribution(method, name):
     assert_close(grads, gradients(method(fast=False, **options), network, frames, labels)[1])
 
 
+@pytest.mark.parametrize("alpha", [-1.0, 2.0])
+@pytest.mark.parametrize("method", [LocalZO, SparseGrad])
+def test_gradients_equal_the_loop_for_other_exponents_and_a_surrogate_of_ones_own(method, alpha):
+    """Eq. 7 with |z|^α; at α = 2 the given g needs g′(u)/u² to be integrable."""
+
+    def own(u):
+        return torch.exp(-(u**4))
+
+    frames, labels = batch()
+    network = spiking(beta=0.9)
+    options = {"delta": 0.3, "samples": 3, "distribution": own, "alpha": alpha}
+    _, grads = gradients(method(**options), network, frames, labels)
+    assert_close(grads, gradients(method(fast=False, **options), network, frames, labels)[1])
+
+
 @pytest.mark.parametrize("beta", [0.0, 0.5, math.exp(-0.1), 1.0])
 @pytest.mark.parametrize("sizes", [(50, 5), (50, 40, 5), (50, 20, 15, 10, 5), (33, 17, 3)])
 def test_any_leak_and_any_number_of_layers(sizes, beta):

@@ -1,6 +1,7 @@
 """The benchmark of LocalZO's sparse passes at a tiny size, and half its bars at the full one."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ import torch
 from course_lib.bench.localzo import DELTA, compare, setting
 from course_lib.bench.localzo_table import BARS, DENSE, LOOP, SPARSE, comparison, ratios
 from course_lib.bench.passes import autograd, kernel, phases
+from course_lib.bench.store import page
 from course_lib.benchmarks import main
 from course_lib.estimators.localzo import LocalZO
 from course_lib.estimators.surrogate import surrogate_spike
@@ -56,6 +58,18 @@ def test_the_command_keeps_figures_and_table(tmp_path, capsys):
     page = (tmp_path / "bench-localzo.md").read_text()
     assert record["text"] in page and record["text"] in capsys.readouterr().out
     assert record["machine"]["processor"] in page and "see that it works" in page
+
+
+def test_the_stored_page_is_made_from_the_stored_figures():
+    path = Path(__file__).parents[1] / "data" / "results" / "bench-localzo.json"
+    record = json.loads(path.read_text())
+    assert path.with_suffix(".md").read_text() == page("localzo", record)
+    assert not record["quick"] and "missed" not in record["text"]
+    for steps, wanted in BARS.items():
+        found = record["median_seconds"][f"T = {steps}"]
+        assert comparison(steps, found, bars=True) in record["text"]
+        assert all(r >= bar for r, bar in zip(ratios(found["times"], LOOP, SPARSE), wanted,
+                                              strict=True))  # fmt: skip
 
 
 @pytest.mark.slow
