@@ -37,7 +37,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "sparsegrad": {"delta": 0.5, "samples": 5},
     **{name: {"slope": SLOPE} for name in ("ottt", "opzo", "dfa", "zo")},
     "hybrid": {"population": 32},
-    **{name: {"population": 32, "kernel": "fused"} for name in ("eggroll", "es")},
+    **{name: {"population": 32, "kernel": "fused"} for name in ("eggroll", "projected", "es")},
 }
 
 

@@ -13,7 +13,7 @@ from course_lib.methods import METHODS
 from course_lib.runs import RunConfig
 
 #: T of the memory's columns, and whose step is not made of torch's tensors alone
-STEPS, COMPILED = (10, 100), ("hybrid", "eggroll", "es")
+STEPS, COMPILED = (10, 100), ("hybrid", "eggroll", "projected", "es")
 
 
 def main(options) -> int:
