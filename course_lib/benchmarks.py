@@ -10,16 +10,23 @@ from pathlib import Path
 
 import torch
 
-from course_lib.bench.generation import generation, noise
+from course_lib.bench.device import gpu
+from course_lib.bench.generation import (
+    generation,
+    generation_of_64,
+    generation_of_1024_neurons,
+    noise,
+)
 from course_lib.bench.live import live
 from course_lib.bench.localzo import localzo, sparsegrad
 from course_lib.bench.neurons import lif
 from course_lib.bench.peers import jax, torcheggroll
 from course_lib.bench.room import memory
+from course_lib.bench.scaling import scaling
+from course_lib.bench.start import start
 from course_lib.bench.store import save, store
 from course_lib.bench.timing import Table, interleaved
 from course_lib.machine import machine, revision
-from course_lib.scaling_benchmark import scaling
 
 
 def frames(repeats: int, quick: bool = False) -> dict[str, float]:
@@ -40,9 +47,10 @@ def frames(repeats: int, quick: bool = False) -> dict[str, float]:
     )
 
 
-BENCHMARKS = {"frames": frames, "generation": generation, "noise": noise, "memory": memory}
-BENCHMARKS |= {"live": live, "lif": lif, "jax": jax, "torcheggroll": torcheggroll}
-BENCHMARKS |= {"localzo": localzo, "sparsegrad": sparsegrad, "scaling": scaling}
+BENCHMARKS = {"frames": frames, "generation": generation, "generation-64": generation_of_64}
+BENCHMARKS |= {"generation-1024": generation_of_1024_neurons, "noise": noise, "memory": memory}
+BENCHMARKS |= {"start": start, "live": live, "lif": lif, "jax": jax, "torcheggroll": torcheggroll}
+BENCHMARKS |= {"localzo": localzo, "sparsegrad": sparsegrad, "scaling": scaling, "gpu": gpu}
 
 
 def main(
@@ -81,11 +89,9 @@ def main(
         text = table_text(results[name])
         print(text, flush=True)
         if folder:
-            store(
-                folder,
-                name,
-                record | {"title": title, "text": text, "median_seconds": results[name]},
-            )
+            own = {"title": title, "text": text, "median_seconds": results[name],
+                   "figures": getattr(results[name], "figures", ())}  # fmt: skip
+            store(folder, name, record | own)
     if path:
         save(path, record | {"median_seconds": results})
     return 0

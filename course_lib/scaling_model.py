@@ -3,8 +3,9 @@
     t(N, K)  =  fixed  +  N · rebuild  +  share · member  +  gather,    share = 2 ⌈N / 2K⌉
 
     fixed     batch, base product, optimiser: every process does all of it
-    rebuild   one member's noise, made again for the gradient: every process, for all N members
-    member    one member's forward pass: shared, mirrored pairs together
+    rebuild   one member's noise and its part of the gradient: every process, for all N members
+    member    one member's forward pass: shared, mirrored pairs together (a process keeps its own
+              members' noise and need not make it again)
     gather    fitness values from everyone to everyone, in a ring as gloo does it:
               (K − 1) · (latency + message / bandwidth),   message = 8 + 4 share bytes
 

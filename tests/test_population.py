@@ -24,6 +24,7 @@ from course_lib.event_lists import frame_events
 from course_lib.kernels import noise as compiled
 from course_lib.kernels import plan as plans
 from course_lib.kernels.neurons import lif_spikes
+from course_lib.kernels.renewal import renew
 from course_lib.kernels.vectors import LISTS_BITS
 from course_lib.lif import LIFParameters, lif_run
 from course_lib.network import SpikingNetwork
@@ -344,6 +345,18 @@ def test_no_array_of_a_member_is_written():
     assert row < 1.3 * (2 * (256 + 256 + 10) + 256 + 10) + 200
     assert weights < 1.1 * 16 * 260
     assert plan[-1, plans.WIDTH] == 16
+
+
+def test_stored_compilations_are_dropped_when_any_source_changes(tmp_path):
+    sources, cache = tmp_path / "kernels", tmp_path / "cache"
+    sources.mkdir()
+    (sources / "parts.py").write_text("old")
+    assert not renew(sources, cache)
+    (cache / "whole.run-3.nbi").write_text("compiled")
+    assert not renew(sources, cache) and (cache / "whole.run-3.nbi").exists()
+    (sources / "parts.py").write_text("new")
+    assert renew(sources, cache) and not (cache / "whole.run-3.nbi").exists()
+    assert not renew(sources, cache)
 
 
 COMPILING = """

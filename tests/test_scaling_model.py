@@ -5,6 +5,7 @@ import json
 import pytest
 
 from course_lib import cli, scaling_benchmark, scaling_page
+from course_lib.bench import scaling
 from course_lib.scaling_model import (
     NETWORKS,
     Compute,
@@ -89,7 +90,7 @@ def test_the_page_and_the_stored_results_agree(tmp_path):
 
 @pytest.mark.slow
 def test_the_command_measures_and_writes(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(scaling_benchmark, "POPULATIONS", (64,))
+    monkeypatch.setattr(scaling, "POPULATIONS", (64,))
     assert cli.main(["scaling", "--repeats", "1", "--json", str(tmp_path / "s.json")]) == 0
     printed = capsys.readouterr().out
     assert "t = fixed + N · rebuild" in printed and "Ethernet" in printed

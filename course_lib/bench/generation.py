@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import torch
 
+from course_lib.bench.neurons_alone import neurons_alone
 from course_lib.bench.products import against_products, products
 from course_lib.bench.timing import Table, Times, row
 from course_lib.estimators import EGGROLL, ES
@@ -40,7 +41,7 @@ class Setting(NamedTuple):
 
 
 MAIN = Setting(256, 256, 256, {1: 90, 4: 40, 8: 30}, {1: 30, 8: 10}, 5)
-SETTINGS = [MAIN, Setting(256, 64, 256), Setting(1024, 64, 256)]
+FEW, WIDE = Setting(256, 64, 256), Setting(1024, 64, 256)
 #: what CI can afford; its bars are of its own size, measured in one thread
 SMALL = Setting(64, 64, 64, {1: 40, 8: 25}, {1: 10, 8: 4}, 5)
 
@@ -67,15 +68,21 @@ def generation_of(estimator: Estimator, setting: Setting) -> Callable[[], None]:
 
 def generation(repeats: int, quick: bool = False) -> Table:
     """One generation, EGGROLL against full-rank ES: sampling, evaluation, gradient and Adam."""
-    result, lines = Table(), []
-    for setting in [SMALL] if quick else SETTINGS:
-        lines += [f"{setting}", *measure(setting, repeats, result), ""]
-    result.text = "\n".join(lines[:-1])
-    return result
+    return measure(SMALL if quick else MAIN, repeats)
 
 
-def measure(setting: Setting, repeats: int, result: Table) -> list[str]:
-    """Lines of the table for one setting; medians go into ``result``."""
+def generation_of_64(repeats: int, quick: bool = False) -> Table:
+    """The same with 64 members: what is done once a generation weighs more."""
+    return measure(SMALL if quick else FEW, repeats)
+
+
+def generation_of_1024_neurons(repeats: int, quick: bool = False) -> Table:
+    """The same with 64 members of 1024 hidden neurons."""
+    return measure(SMALL if quick else WIDE, repeats)
+
+
+def measure(setting: Setting, repeats: int) -> Table:
+    """The table of one setting."""
     size = {"population": setting.population}
     methods = {f"EGGROLL, rank {r}": EGGROLL(rank=r, **size) for r in RANKS}
     methods["readable EGGROLL, rank 1"] = EGGROLL(kernel="readable", **size)
@@ -87,9 +94,9 @@ def measure(setting: Setting, repeats: int, result: Table) -> list[str]:
     for rank in RANKS:
         network = SpikingNetwork((2312, setting.hidden, 10))
         contestants |= products(network, frames, setting.population // 2, rank)
+    contestants["neurons alone"] = neurons_alone(network, frames, setting.population // 2)
     times = Times(contestants, repeats)
-    result |= {f"{setting}: {name}": value for name, value in times.medians().items()}
-    lines = [row(name, 1000 * times.median(name), "ms") for name in methods]
+    lines = [f"{setting}", *(row(name, 1000 * times.median(name), "ms") for name in methods)]
 
     plain, same = "full-rank ES, one member after another", "full-rank ES, compiled"
     for rank in RANKS:
@@ -106,11 +113,11 @@ def measure(setting: Setting, repeats: int, result: Table) -> list[str]:
     lines.append(row("    rank 1 against batched ES", ratio, "×"))
     for rank in RANKS:
         lines += against_products(times, rank, 2.5 if setting is MAIN else None)
-    return lines
+    return Table(times.medians()).show(lines)
 
 
 def noise(repeats: int, quick: bool = False) -> Table:
-    """The share of a generation that goes into drawing its noise; bar for rank 1: 5 %."""
+    """The share of a generation that goes into drawing its noise."""
     setting, result, lines = SMALL if quick else MAIN, Table(), []
     for rank in RANKS:
         estimator = EGGROLL(rank=rank, population=setting.population)
@@ -127,5 +134,4 @@ def noise(repeats: int, quick: bool = False) -> Table:
         lines.append(
             row(f"rank {rank}: noise / generation", share, "%", None if quick else 5, True)
         )
-    result.text = "\n".join([f"{setting}", *lines])
-    return result
+    return result.show([f"{setting}", *lines])

@@ -36,9 +36,7 @@ def lif(repeats: int, quick: bool = False) -> Table:
     for name in list(contestants)[1:]:
         bar = None if quick or "readable" in name else 5
         lines.append(row(f"ours against {name}", times.ratio(name, "ours, compiled"), "×", bar))
-    result = Table(times.medians())
-    result.text = "\n".join(lines)
-    return result
+    return Table(times.medians()).show(lines)
 
 
 def _snntorch(currents):

@@ -35,19 +35,19 @@ def jax(repeats: int, quick: bool = False) -> Table:
     for rank, bar in {1: 4, 8: 2.5}.items():
         ratio = times.ratio(f"JAX, rank {rank}", f"ours, rank {rank}")
         lines.append(row(f"rank {rank} against JAX", ratio, "×", None if quick else bar))
-    result = _table(setting, times, lines)
+    result = Table(times.medians())
     try:
         rival = jax_eggroll.open_es(setting)
     except ModuleNotFoundError as error:
-        result.text += f"\n  evosax OpenES: skipped, {error.name} is not installed"
-        return result
+        lines.append(f"  evosax OpenES: skipped, {error.name} is not installed")
+        return result.show([f"{setting}", *lines])
     # By itself: the gigabyte that it lets go of slows down whoever comes next.
     times = Times({"ours, rank 1": contestants["ours, rank 1"], "evosax OpenES": rival}, repeats)
-    result[f"{setting}: evosax OpenES"] = times.median("evosax OpenES")
+    result["evosax OpenES"] = times.median("evosax OpenES")
     ratio = times.ratio("evosax OpenES", "ours, rank 1")
-    result.text += "\n" + row("evosax OpenES", 1000 * times.median("evosax OpenES"), "ms")
-    result.text += "\n" + row("rank 1 against evosax OpenES", ratio, "×", None if quick else 5)
-    return result
+    lines.append(row("evosax OpenES", 1000 * times.median("evosax OpenES"), "ms"))
+    lines.append(row("rank 1 against evosax OpenES", ratio, "×", None if quick else 5))
+    return result.show([f"{setting}", *lines])
 
 
 def torcheggroll(repeats: int, quick: bool = False) -> Table:
@@ -70,7 +70,7 @@ def torcheggroll(repeats: int, quick: bool = False) -> Table:
     for rank in (1, 8):
         ratio = times.ratio(f"torcheggroll, rank {rank}", f"ours, rank {rank}")
         lines.append(row(f"rank {rank} against torcheggroll", ratio, "×", None if quick else 5))
-    return _table(setting, times, lines)
+    return Table(times.medians()).show([f"{setting}", *lines])
 
 
 def _step(strategy, network, setting):
@@ -87,13 +87,5 @@ def _step(strategy, network, setting):
     return run
 
 
-def _table(setting, times, lines):
-    result = Table({f"{setting}: {name}": value for name, value in times.medians().items()})
-    result.text = "\n".join([f"{setting}", *lines])
-    return result
-
-
 def _skipped(error):
-    result = Table()
-    result.text = f"  skipped: {error.name} is not installed"
-    return result
+    return Table().show([f"  skipped: {error.name} is not installed"])

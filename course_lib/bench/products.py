@@ -142,7 +142,10 @@ def _members(counter, jobs, indices, starts, projected, rank, width, a, second, 
 
 
 def against_products(times: Times, rank: int, bar: float | None) -> list[str]:
-    """How far a generation is from the products in it, each in its faster form."""
+    """How far a generation is from the products in it, each in its faster form.
+
+    And from these with the hidden neurons, which no product replaces.
+    """
     lines, total = [], 0.0
     for part in PARTS:
         seconds, form = min(
@@ -151,5 +154,10 @@ def against_products(times: Times, rank: int, bar: float | None) -> list[str]:
         )
         total += seconds
         lines.append(row(f"rank {rank}: products of the {part}, {form}", 1000 * seconds, "ms"))
-    ratio = times.median(f"EGGROLL, rank {rank}") / total
-    return [*lines, row(f"rank {rank}: generation / these products", ratio, "×", bar, True)]
+    neurons, whole = times.median("neurons alone"), times.median(f"EGGROLL, rank {rank}")
+    return [
+        *lines,
+        row(f"rank {rank}: generation / these products", whole / total, "×", bar, True),
+        row(f"rank {rank}: the hidden neurons, alone", 1000 * neurons, "ms"),
+        row(f"rank {rank}: generation / products and neurons", whole / (total + neurons), "×"),
+    ]

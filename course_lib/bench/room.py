@@ -33,9 +33,7 @@ def high_water() -> int:
 def memory(repeats: int, quick: bool = False) -> Table:
     """Peak memory of one generation, batch 256, against the size of its perturbations."""
     if sys.platform == "win32":
-        result = Table()
-        result.text = "  skipped: Windows does not tell a process's peak memory this way"
-        return result
+        return Table().show(["  skipped: Windows does not tell a process's peak memory this way"])
     cases = [(256, n, 1) for n in (64, 256, 1024, 4096)] + [(1024, 4096, 1), (1024, 4096, 8)]
     result, lines = Table(), []
     for hidden, population, rank in cases[:2] if quick else cases:
@@ -50,8 +48,7 @@ def memory(repeats: int, quick: bool = False) -> Table:
             f"      the generation {(after - before) / 1e6:.0f} MB; its factors are "
             f"{4 * low / 1e6:.0f} MB, full-rank perturbations would be {4 * full / 1e6:,.0f} MB"
         )
-    result.text = "\n".join(lines)
-    return result
+    return result.show(lines)
 
 
 def peak(hidden: int, population: int, rank: int, batch: int = 256) -> tuple[int, int]:

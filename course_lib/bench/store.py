@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from course_lib.bench.pages import refresh
 from course_lib.events.files import write_atomic
 
 
@@ -17,11 +18,13 @@ def store(folder: Path, name: str, record: dict[str, Any]) -> None:
     """Write bench-NAME.json and bench-NAME.md.
 
     record: ``title``, ``text`` (the printed table), ``machine``, ``revision``, ``date``,
-    ``repeats``, ``load``, ``quick``, and ``median_seconds``, the figures themselves.
+    ``repeats``, ``load``, ``quick``, ``median_seconds`` by contestant, and ``figures``, the lines
+    of the table: see ``Table``.
     """
     path = folder / f"bench-{name}.json"
     save(path, record)
     write_atomic(path.with_suffix(".md"), lambda stream: stream.write(page(name, record).encode()))
+    refresh(folder)
     print(f"wrote {path}, {path.with_suffix('.md')}")
 
 

@@ -6,13 +6,35 @@ the two times of one repeat.
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+class Line(str):
+    """A line of a table, and the figure that it shows."""
+
+    figure: dict[str, Any]
 
 
 class Table(dict):
-    """Median seconds by contestant, and the text to print in place of the general table."""
+    """Median seconds by contestant, and what to print in place of the general table.
+
+    figures: one for each ``Line``: ``setting`` (the heading above it), ``what``, ``value``,
+             ``unit``, ``bar`` (None: there is none) and ``at_most``, the bar's side.
+    """
 
     text = ""
+    figures: Sequence[dict[str, Any]] = ()
+
+    def show(self, lines: Sequence[str]) -> "Table":
+        """Take over the lines; returns itself. What is not indented is a heading."""
+        self.text, self.figures, setting = "\n".join(lines), [], ""
+        for line in lines:
+            if isinstance(line, Line):
+                self.figures.append({"setting": setting, **line.figure})
+            elif not line.startswith(" "):
+                setting = line
+        return self
 
 
 class Times:
@@ -46,10 +68,18 @@ def interleaved(contestants: dict[str, Callable[[], object]], repeats: int) -> d
     return Times(contestants, repeats).medians()
 
 
-def row(text: str, value: float, unit: str, bar: float | None = None, at_most: bool = False) -> str:
+def row(
+    text: str, value: float, unit: str, bar: float | None = None, at_most: bool = False
+) -> Line:
     """One line of a table: what, how much, and whether it meets its bar."""
-    line = f"  {text:62s}{value:9.2f} {unit:3s}"
-    if bar is None:
-        return line.rstrip()
-    met = value <= bar if at_most else value >= bar
-    return f"{line} (bar: {'≤' if at_most else '≥'} {bar:g}{'' if met else ', missed'})"
+    line = f"  {text:62s}{value:9.2f} {unit:3s}".rstrip()
+    if bar is not None:
+        missed = "" if meets(value, bar, at_most) else ", missed"
+        line = f"{line:77s} (bar: {'≤' if at_most else '≥'} {bar:g}{missed})"
+    line = Line(line)
+    line.figure = dict(what=text.strip(), value=value, unit=unit, bar=bar, at_most=at_most)
+    return line
+
+
+def meets(value: float, bar: float, at_most: bool) -> bool:
+    return value <= bar if at_most else value >= bar

@@ -60,7 +60,7 @@ class EGGROLL(EvolutionStrategy):
             the papers. See ``spatial.py`` for what is estimated then.
     chunk:  draws that the readable kernel evaluates together. It bounds memory and decides how the
             work is cut: a draw's fitness is the same to the bit wherever and in whatever order its
-            chunk is evaluated.
+            chunk is evaluated. A GPU is faster with some hundreds.
     kernel: "fused", compiled loops over events, for float32 on the CPU; "readable", plain torch on
             any device; "auto", the first where it can be had. Their fitness differs by rounding,
             and where rounding moves a voltage across the threshold.
@@ -101,7 +101,7 @@ class EGGROLL(EvolutionStrategy):
             inside = 0 <= rows.start <= rows.stop <= len(values)
             if name == (self.seed, step, length) and inside:
                 return values[rows.start : rows.stop]
-        make = compiled.gaussians if self.uses_fused(network) else gaussians
+        make = gaussians if self.kernel == "readable" else compiled.gaussians  # to the same bits
         values = make(length, seed=self.seed, generation=step, members=draws)
         if self.smooth:
             inputs, outputs = network.sizes[:2]

@@ -1,8 +1,6 @@
 """Frames as lists of their events, and products of frames with matrices, by adding up rows.
 
 Frames are about 93 % zeros: x W costs one row of W for each event, and nothing for the rest.
-
-Numba renews a stored compilation when its file changes, not when ``vectors.py`` does.
 """
 
 import numba

@@ -6,8 +6,6 @@ its active entries: the (t, n) whose derivative G of the spike is not zero.
 Lists of events or entries belong to one sample b; those of step t stand at places starts[b, t] to
 starts[b, t + 1] − 1. Rows of weights are padded to whole vectors of 64 neurons; padding has a bias
 of −∞, so that it never fires and is never active. ``event_driven.py`` makes the arrays.
-
-Numba renews a stored compilation when its file changes, not when ``vectors.py`` does.
 """
 
 import numba

@@ -1,0 +1,75 @@
+"""Tables of benchmarks, and what pages show of them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from course_lib.bench import pages
+from course_lib.bench.device import on_device, work
+from course_lib.bench.generation import Setting
+from course_lib.bench.timing import Table, meets, row
+from course_lib.benchmarks import main
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def table():
+    return Table({"ours": 0.1}).show([
+        "2312-256-10", row("ours", 100, "ms"), row("against theirs", 3.14159, "×", 5),
+        "2312-64-10", row("noise", 4.5, "%", 5, at_most=True),
+    ])  # fmt: skip
+
+
+def test_a_table_keeps_its_figures_and_their_headings():
+    time, ratio, noise = table().figures
+    assert time == {"setting": "2312-256-10", "what": "ours", "value": 100, "unit": "ms",
+                    "bar": None, "at_most": False}  # fmt: skip
+    assert ratio["value"] == 3.14159 and noise["setting"] == "2312-64-10" and noise["at_most"]
+    lines = table().text.splitlines()
+    assert lines[2].endswith("3.14 ×   (bar: ≥ 5, missed)") and lines[4].endswith("(bar: ≤ 5)")
+    assert meets(5, 5, True) and meets(5, 5, False) and not meets(6, 5, True)
+
+
+def test_pages_show_the_figures_that_have_a_bar():
+    here = {"processor": "P", "cores": 2, "torch": "2", "threads": 1}
+    record = {"figures": table().figures, "machine": here, "date": "2026-01-02T03:04:05"}
+    text = "a\n<!-- bench ours none -->\nold\n<!-- end of bench -->\nb\n"
+    filled = pages.fill(text, {"ours": record, "others": record})
+    assert filled.startswith("a\n<!-- bench ours none -->\n| `bench` |") and "old" not in filled
+    assert filled.endswith("<!-- end of bench -->\nb\n")
+    assert "| | against theirs | 3.14 × | ≥ 5 | missed |" in filled
+    assert "| | noise | 4.5 % | ≤ 5 |  |" in filled and "ms" not in filled
+    ratio = {**table().figures[1], "bar": None}
+    for names, shown in [(["ours"], False), (["all", "ours"], True)]:
+        text = pages.table({"ours": {**record, "figures": [ratio]}}, names)
+        assert ("against theirs | 3.14 × |  |  |" in text) == shown
+    assert "`ours` on P, 2 cores, torch 2 with 1 threads, 2026-01-02." in filled
+    assert "others" not in filled and pages.fill(filled, {"ours": record}) == filled
+    assert pages.number(1234.5) == "1,234" and pages.number(0.123456) == "0.123"
+
+
+@pytest.mark.parametrize("page", ["README.md", "data/results/README.md"])
+def test_pages_are_what_the_stored_benchmarks_say(page):
+    text = (ROOT / page).read_text()
+    assert "<!-- bench " in text
+    assert pages.fill(text, pages.stored(ROOT / "data" / "results")) == text
+
+
+def test_storing_a_benchmark_fills_the_folders_page(tmp_path, capsys):
+    page = tmp_path / "README.md"
+    page.write_text("<!-- bench gpu live -->\n<!-- end of bench -->\n")
+    assert main(["live"], 1, None, quick=True, folder=tmp_path) == 0
+    record = json.loads((tmp_path / "bench-live.json").read_text())
+    assert [figure["what"] for figure in record["figures"]][0] == "rank 1"
+    assert "Measured by `live` on" in page.read_text()
+
+
+def test_the_gpu_benchmark_counts_and_times_the_same_torch_code():
+    """By hand, N = 4, 2 neurons, B = 3, T = 1, D = 5, r = 1: two draws."""
+    first = 3 * 5 * (2 + 2) + 3 * 2 * 2
+    second = 3 * 4 * (2 * 11 + 10)
+    assert work(Setting(2, 4, 3), steps=1, inputs=5) == 2 * (first + second + 2 * (5 * 2 + 20))
+    found = on_device("cpu", "this processor", (4,), repeats=1, batch=4)
+    assert found["population 4"] > 0 and found.text.startswith("this processor\n")
+    assert len(found.figures) == 4
