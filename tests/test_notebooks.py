@@ -270,10 +270,11 @@ BREAKS = {
     "logits without their scale": (
         "03_surrogates", "network.py", "return self.logit_scale * self(", "return self("),
     "a quotient not divided by two": (
-        "05_localzo", "estimators/smoothing.py", "self.scale / (2 * self.delta)",
+        "05_localzo", "estimators/spike_derivative.py", "self.scale / (2 * self.delta)",
         "self.scale / self.delta"),
     "the threshold of one draw for every m": (
-        "05_localzo", "estimators/smoothing.py", "steps ** check_samples(samples)", "steps**1"),
+        "05_localzo", "estimators/spike_derivative.py", "steps ** check_samples(samples)",
+        "steps**1"),
     "SparseGrad without its cut": (
         "05_localzo", "estimators/localzo.py",
         "return self.smoothing.surrogate(distance) * (distance.abs() < self.threshold)",
