@@ -374,7 +374,8 @@ print(time.process_time() - begin)
 
 @pytest.mark.slow
 def test_compiling_takes_seconds_once_and_is_silent(tmp_path):
-    """Processor seconds, which a busy machine does not stretch much; 18 and 1: twice the bars."""
+    """Processor seconds; 18: twice the bar. Later starts: 1 s where compiling takes 9 s, its
+    bar, and as much longer as a machine compiles longer."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     seconds = []
     for _ in range(2):
@@ -383,7 +384,7 @@ def test_compiling_takes_seconds_once_and_is_silent(tmp_path):
         )
         assert not done.stderr
         seconds.append(float(done.stdout))
-    assert seconds[0] < 18 and seconds[1] < 1
+    assert seconds[0] < 18 and seconds[1] < seconds[0] / 9
 
 
 @pytest.mark.slow
