@@ -180,7 +180,7 @@ def add_products(
             products.pack_products, ranges(draws, 8), noise.numpy(), rank, outputs, inputs, start,
             (weights / (-sigma * math.sqrt(rank))).numpy(), left, right,
         )  # fmt: skip
-        jobs = [(tile, *some) for tile in range(tiles) for some in ranges(blocks, 16)]
+        jobs = [(tile, 0, blocks) for tile in range(tiles)]
         gradient = layer.weight.grad.view(-1).numpy()
         in_threads(products.add_products, jobs, left, right, outputs, inputs, gradient)
         start += (outputs + inputs) * rank

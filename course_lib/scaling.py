@@ -6,7 +6,7 @@ all N fitness values can rebuild every perturbation and take the whole step by i
 
     process k:   f_i for its share of i            N/K forward passes
     all gather:  f_1 … f_N                         4 bytes a member, whatever the network's size
-    everyone:    ∇ = −(1/Nσ) Σ_i f̃_i E_i           noise made again from its counter
+    everyone:    ∇ = −(1/Nσ) Σ_i f̃_i E_i           others' noise made again from its counter
                  the same optimiser step
 
 Weights, gradients and noise never travel. Where an estimator evaluates draws in chunks, shares are
