@@ -3,6 +3,7 @@
 Screenshots are kept in artefacts/.
 """
 
+import json
 import os
 import re
 import shutil
@@ -73,7 +74,7 @@ def jupyterlab(course, tmp_path_factory):
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
          "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
-         "--ServerApp.password=", "--LabApp.news_url=",
+         "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True", "--LabApp.news_url=",
          "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"],
         cwd=course, env=environment, stdout=log, stderr=log,
     )  # fmt: skip
@@ -138,7 +139,8 @@ def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
     errors = []
     page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(f"{jupyterlab}/lab/tree/notebooks/{lesson}.ipynb")
+    # A workspace of its own: another would open the lessons before it, too, with their widgets.
+    page.goto(f"{jupyterlab}/lab/workspaces/{lesson}/tree/notebooks/{lesson}.ipynb")
     idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
     page.wait_for_selector(idle, timeout=60_000, state="attached")
     # A stored lesson shows all its pictures, the widget's too, before anything has run.
@@ -185,3 +187,13 @@ def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
     assert page.get_by_text("Error displaying widget").count() == 0
     assert errors == []
     page.close()
+    stop_kernels(jupyterlab)
+
+
+def stop_kernels(address: str) -> None:
+    """A lesson's kernel keeps its data until it is told to go."""
+    with urllib.request.urlopen(f"{address}/api/kernels") as reply:
+        kernels = json.load(reply)
+    for kernel in kernels:
+        request = urllib.request.Request(f"{address}/api/kernels/{kernel['id']}", method="DELETE")
+        urllib.request.urlopen(request).close()
