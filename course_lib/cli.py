@@ -159,7 +159,8 @@ def add_train(commands) -> None:
 
     group = train.add_argument_group("optimisation")
     add = group.add_argument
-    add("--lr", type=float, nargs="+", help="Adam's learning rate, one or one per layer")
+    add("--lr", type=float, nargs="+",
+        help="Adam's learning rate, one or one per layer; 0 leaves a layer as it starts")
     add("--decay", choices=("cosine", "linear", "none"), help="of the rate; default: cosine")
     add("--batch-size", type=int)
     add("--shift", type=int, metavar="PIXELS", help="augmentation: random shifts")

@@ -28,7 +28,7 @@ class RunConfig:
     """Everything that shapes a run. ``None`` means: the method's default, filled in at once.
 
     options: of the method's estimator, such as {"rank": 4}.
-    lr:      of Adam; one number, or one a layer.
+    lr:      of Adam; one number, or one a layer, where 0 leaves a layer as it starts.
 
     Raises ValueError for settings that cannot work.
     """
@@ -104,11 +104,18 @@ class RunConfig:
             raise ValueError(f"shift is {self.shift}; expected 0 or more pixels")
         if self.device != "cpu" and not torch.cuda.is_available():
             raise ValueError(f"device is {self.device!r}, but torch sees no GPU here; use cpu")
-        per_layer("lr", self.lr, len(self.hidden) + 1)
+        self._check_rates()
         if "sigma" in self.options:
             per_layer("sigma", self.options["sigma"], len(self.hidden) + 1)
         self.network()
         self.estimator()
+
+    def _check_rates(self) -> None:
+        """Rates are positive, or 0 for a layer that stays as it starts; but not for all."""
+        rates, layers = self.lr, len(self.hidden) + 1
+        if isinstance(rates, tuple) and any(rates):
+            rates = tuple(rate or 1.0 for rate in rates)
+        per_layer("lr", rates, layers)
 
     def network(self) -> SpikingNetwork:
         neuron = LIFParameters(self.beta, self.threshold, self.reset, self.reset_delay)

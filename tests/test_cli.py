@@ -13,6 +13,7 @@ from course_lib import cli
 from course_lib.checkpoints import load_checkpoint
 from course_lib.estimators import EGGROLL
 from course_lib.report import interval
+from course_lib.runs import load_network
 
 SMALL = ["--hidden", "8", "--batch-size", "8", "--quiet", "--validate-every", "2"]
 
@@ -124,12 +125,23 @@ def test_evaluate_every_split(capsys):
         assert f"of {count} recordings" in capsys.readouterr().out
 
 
+def test_a_layer_whose_rate_is_0_stays_as_it_starts():
+    options = [*SMALL, "--lr", 0.01, 0, "--steps", 2]
+    assert run("train", "--method", "bptt", *options, "--out", "r") == 0
+    config, network = load_network(Path("r"))
+    starts = config.network().layers
+    for layer, start, still in zip(network.layers, starts, (False, True), strict=True):
+        assert torch.equal(layer.weight, start.weight) == still
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
         (["train", "--data", "no/such/folder"], "no/such/folder"),
         (["train", "--shift", "-1"], "shift is -1"),
         (["train", "--lr", "0.1", "0.1", "0.1"], "lr has 3 values; give one, or one for each of 2"),
+        (["train", "--lr", "0.0"], "lr is 0.0; every value must be a positive number"),
+        (["train", "--lr", "0", "0"], "lr is (0.0, 0.0); every value must be a positive number"),
         (["train", "--until", "75"], "until is 75.0; expected a validation accuracy"),
         (["train", "--threads", "-1"], "threads is -1"),
         (["train", "--out", "a_file/x", "--steps", "1"], "a_file"),

@@ -269,7 +269,8 @@ SPARSITY = Study(
 
 
 def _hybrid(network: str) -> list[Row]:
-    """A group for each local rule: the hybrid first, then its two pure forms."""
+    """A group for each local rule: the hybrid first, then its two pure forms, then a control: the
+    rule below a readout that stays as it starts. Does the readout need to learn at all?"""
     hidden, sigmas = {"hidden": SMALL_HIDDEN[network]}, (0.01, 0.003, 0.03)
     rules = {
         "OPZO": ("opzo", {"slope": SLOPE}, SLOPES),
@@ -281,12 +282,16 @@ def _hybrid(network: str) -> list[Row]:
     )
     rows = []
     for name, (method, options, search) in rules.items():
-        group = f"{name} below, {network}"
+        group, pure = f"{name} below, {network}", {"method": method, "options": options, **hidden}
+        frozen = tuple(
+            trial | {"lr": (*[trial["lr"]] * len(SMALL_HIDDEN[network]), 0.0)} for trial in search
+        )
         rows += [
             Row(f"{name} + EGGROLL", {"method": "hybrid", **hidden,
                 "options": {"below": method, **options}}, group, _search("sigma", *sigmas)),
-            Row(name, {"method": method, "options": options, **hidden}, group, search),
+            Row(name, pure, group, search),
             Row("EGGROLL", {"method": "eggroll", **hidden}, group, of_eggroll),
+            Row(f"{name}, readout as it starts", pure, group, frozen),
         ]  # fmt: skip
     return rows
 

@@ -147,12 +147,15 @@ def test_the_declared_rows_share_network_and_start():
         assert len(set(shared)) == 1 and {"bptt", "eggroll"} <= {r.settings["method"] for r in rows}
 
 
-def test_the_hybrid_stands_first_before_its_pure_forms():
+def test_the_hybrid_stands_first_before_its_pure_forms_and_a_control():
     study = STUDIES["hybrid"]
     for group in dict.fromkeys(row.group for row in study.rows):
-        first, *pure = [row for row in study.rows if row.group == group]
+        first, *pure, control = [row for row in study.rows if row.group == group]
+        assert control.settings == pure[0].settings
+        assert all(trial["lr"][-1] == 0 < min(trial["lr"][:-1]) for trial in control.search)
         assert first.settings["method"] == "hybrid" and len(pure) == 2
         assert {row.settings["method"] for row in pure} == {
             first.settings["options"]["below"], "eggroll"
         }  # fmt: skip
-    assert len({plan.final(study, row, {"lr": 0.01}, 1).key for row in study.rows}) == 10
+    keys = {plan.final(study, row, {"lr": 0.01}, 1).key for row in study.rows}
+    assert len(keys) == 10, "controls share their settings with the pure rule"
