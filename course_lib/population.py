@@ -24,6 +24,8 @@ from course_lib.kernels.plan import BIAS, WEIGHTS, WIDTH, lanes_of, make_plan
 from course_lib.kernels.threads import in_threads, ranges
 from course_lib.network import SpikingNetwork, per_layer
 
+#: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
+KEPT_BYTES = 2**28
 #: bytes that the columns of a group of draws and their products with the frames may take
 GROUP_BYTES = 2**26
 #: bytes of factor rows that one job reads for every sample: they should stay in the second cache
@@ -93,12 +95,13 @@ class PopulationPass:
     def _multiply(self, columns, begin, out):
         multiply(self.events, columns, begin, out, self.run)
 
-    def outputs(self, noise: np.ndarray) -> Tensor:
+    def outputs(self, noise: np.ndarray | Tensor) -> Tensor:
         """(signs, M, B, C) of the members of M draws.
 
-        noise: (M, P) float32; a row holds, layer after layer, A (out, r), B (in, r) and the bias
-        noise (out,).
+        noise: (M, P) float32, an array or a tensor; a row holds, layer after layer, A (out, r),
+        B (in, r) and the bias noise (out,).
         """
+        noise = np.asarray(noise)
         outputs = torch.empty(self.signs, len(noise), self.batch, self.network.sizes[-1])
         for begin, end in ranges(len(noise), self.draws_at_once):
             self._outputs(noise[begin:end], begin, outputs)

@@ -111,6 +111,7 @@ def fit(
     if shift < 0:
         raise ValueError(f"shift is {shift}; expected 0 or more pixels")
     device = network.layers[0].weight.device
+    train, validation = train.to(device), validation and validation.to(device)
     rates = [group.get("initial_lr", group["lr"]) for group in optimizer.param_groups]
     settings = {
         "optimizer": type(optimizer).__name__, "lr": rates, "logit_scale": network.logit_scale,

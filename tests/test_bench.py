@@ -72,4 +72,4 @@ def test_the_gpu_benchmark_counts_and_times_the_same_torch_code():
     assert work(Setting(2, 4, 3), steps=1, inputs=5) == 2 * (first + second + 2 * (5 * 2 + 20))
     found = on_device("cpu", "this processor", (4,), repeats=1, batch=4)
     assert found["population 4"] > 0 and found.text.startswith("this processor\n")
-    assert len(found.figures) == 4
+    assert len(found.figures) == 8 and found["population 4, plain"] > 0

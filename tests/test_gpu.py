@@ -1,21 +1,113 @@
-"""Evolution strategies on a GPU: the same numbers as on the CPU, in plain torch.
+"""Evolution strategies on a GPU: the same numbers as on the CPU.
 
-Every test runs on the CPU as well, where it compares the torch code with itself: so they are known
-to work before a GPU is at hand.
+Tests of plain torch run on the CPU as well, where they compare the torch code with itself: so they
+are known to work before a GPU is at hand. Those of the Triton kernel need a GPU, or the package
+triton with TRITON_INTERPRET=1 in the environment.
 """
+
+import importlib.util
+import os
 
 import pytest
 import torch
 
+from course_lib import gpu as population_on_gpu
 from course_lib.bench.device import gpu as benchmark
 from course_lib.cli import main
 from course_lib.estimators import EGGROLL, ES
+from course_lib.events import load_splits, shift_frames
+from course_lib.events.frameset import FramesOnDevice, shift_together
+from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request) -> str:
     return request.param if request.param == "cpu" else request.getfixturevalue("gpu")
+
+
+@pytest.fixture
+def triton_device() -> str:
+    """Where the Triton kernel runs: on a GPU, or on the CPU by Triton's interpreter."""
+    if torch.cuda.is_available():
+        return "cuda"
+    if os.environ.get("TRITON_INTERPRET") == "1" and importlib.util.find_spec("triton"):
+        return "cpu"
+    pytest.skip("no GPU here; without one this needs triton and TRITON_INTERPRET=1")
+
+
+RESETS = [("zero", False), ("subtract", False), ("subtract", True), ("zero", True)]
+
+
+@pytest.mark.parametrize("readout", ["rate", "membrane"])
+@pytest.mark.parametrize("reset, delay", RESETS)
+@pytest.mark.parametrize("rank, mirrored, hidden", [(1, True, 40), (3, False, 17), (8, True, 256)])
+def test_the_kernel_is_the_readable_roll_out(triton_device, readout, reset, delay, rank, mirrored,
+                                             hidden):  # fmt: skip
+    """Rates differ only where some voltage comes within 1e-5 of the threshold; voltages by less.
+
+    19 samples and 5 or 10 draws: neither fills the kernel's blocks.
+    """
+    neuron = LIFParameters(0.9, 1.0, reset, delay)
+    network = SpikingNetwork((60, hidden, 5), neuron, readout, weight_sd=0.4).to(triton_device)
+    generator = torch.Generator().manual_seed(0)
+    frames = (torch.rand(6, 19, 60, generator=generator) < 0.2).float().to(triton_device)
+    plain = EGGROLL(10, 0.1, rank=rank, mirrored=mirrored, kernel="readable")
+    draws = range(plain.draws)
+    noise = plain.noise(network, 3, draws)
+    run = population_on_gpu.PopulationPass(network, frames, rank, 0.1, len(plain.signs))
+    outputs = run.outputs(noise)
+    with torch.no_grad():
+        factors = plain.factors(network, 3, draws)
+        changed = plain.population_currents(network, factors, network.layers[0](frames))
+        layers = list(network._run(frames, lambda u: (u > 0).float(), changed))
+        wanted = network.read(layers[-1])
+    close = (layers[0].voltages - 1).abs().amin(dim=(0, -1)) < 1e-5
+    if readout == "rate":
+        close |= (layers[1].voltages - 1).abs().amin(dim=(0, -1)) < 1e-5
+    assert close.float().mean() < 0.05, "few members and samples are in doubt"
+    assert torch.allclose(outputs[~close], wanted[~close], atol=1e-5)
+    assert wanted.std() > 0.01, "the outputs say something"
+
+
+@pytest.mark.parametrize("rank", [1, 4])
+def test_the_gradient_on_a_gpu_is_the_readable_one(triton_device, rank):
+    network = SpikingNetwork((60, 40, 5), weight_sd=0.4).to(triton_device)
+    plain = EGGROLL(22, (0.1, 0.3), rank=rank, kernel="readable")
+    weights = torch.randn(11, generator=torch.Generator().manual_seed(0)).to(triton_device)
+    plain.write_gradient(network, weights, 3)
+    wanted = [p.grad.clone() for p in network.parameters()]
+    for p in network.parameters():
+        p.grad = torch.zeros_like(p)
+    noise = plain.noise(network, 3, range(11))
+    population_on_gpu.add_products(network, noise, weights, rank, (0.1, 0.3))
+    for p, grad in zip(network.parameters(), wanted, strict=True):
+        assert (p.grad - grad).norm() < 1e-4 * grad.norm()
+
+
+def test_a_generation_takes_the_kernel_where_it_can(gpu):
+    network, frames = SpikingNetwork((60, 40, 5)).to(gpu), torch.ones(3, 8, 60, device=gpu)
+    assert EGGROLL(4).fused(network, frames) is population_on_gpu
+    deep = SpikingNetwork((60, 40, 40, 5)).to(gpu)
+    assert EGGROLL(4).fused(deep, frames) is None, "plain torch"
+    with pytest.raises(ValueError, match="takes one hidden layer"):
+        EGGROLL(4, kernel="fused").fused(deep, frames)
+    network.double()
+    assert EGGROLL(4).fused(network, frames.double()) is None
+
+
+def test_frames_are_unpacked_and_moved_on_a_device(device):
+    data = load_splits(progress=False).test
+    moved = FramesOnDevice(torch.from_numpy(data.packed).to(device), data.labels, data.bins)
+    assert torch.equal(moved.frames().cpu(), data.frames())
+    assert torch.equal(moved.frames(range(3, 9)).cpu(), data.frames(range(3, 9)))
+    assert torch.equal(moved.subset(range(3, 9)).frames([2]).cpu(), data.frames([5]))
+    shifts = torch.tensor([[0, 0], [3, -1], [-40, 2], [1, 33]])
+    frames = data.frames(range(4))
+    image = frames.view(data.bins, 4, 2, 34, 34).to(device)
+    together = shift_together(image, shifts.to(device)).view(frames.shape)
+    assert torch.equal(together.cpu(), shift_frames(frames, shifts))
+    assert data.to("cpu") is data
 
 
 def outcome(estimator, device):

@@ -159,7 +159,7 @@ def test_threads_ranges_and_groups_change_no_bit(monkeypatch):
                 patch.setattr(population, "SAMPLES", 5)
                 patch.setattr("course_lib.estimators.eggroll.PRODUCT_ROWS", 12)
                 results.append(outcome(range(7), range(20, 30), range(7, 20)))
-                patch.setattr("course_lib.estimators.eggroll.KEPT_BYTES", 0)
+                patch.setattr("course_lib.population.KEPT_BYTES", 0)
                 results.append(outcome(range(30)))
     finally:
         torch.set_num_threads(threads)
@@ -209,10 +209,10 @@ def test_full_rank_kernels_agree(sizes, mirrored):
 
 def test_auto_takes_the_kernel_where_it_works_and_torch_elsewhere():
     network, (frames, labels) = spiking((20, 15, 4)), batch(20, 4)
-    assert EGGROLL().uses_fused(network, frames)
-    assert not EGGROLL(kernel="readable").uses_fused(network, frames)
+    assert EGGROLL().fused(network, frames) is population
+    assert EGGROLL(kernel="readable").fused(network, frames) is None
     double = spiking((20, 15, 4)).double()
-    assert not EGGROLL().uses_fused(double, frames.double())
+    assert EGGROLL().fused(double, frames.double()) is None
     assert EGGROLL(population=4).fill_grads(double, frames.double(), labels) > 0
     for method in (EGGROLL, ES):
         with pytest.raises(ValueError, match=r"does not work here: it needs float32 on the CPU"):
@@ -374,8 +374,8 @@ print(time.process_time() - begin)
 
 @pytest.mark.slow
 def test_compiling_takes_seconds_once_and_is_silent(tmp_path):
-    """Processor seconds; 18: twice the bar. Later starts: 1 s where compiling takes 9 s, its
-    bar, and as much longer as a machine compiles longer."""
+    """Processor seconds; 18: twice the bar. Later starts: 1 s where compiling takes up to
+    9 s, its bar, and as much longer as a machine compiles longer."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     seconds = []
     for _ in range(2):
@@ -384,7 +384,7 @@ def test_compiling_takes_seconds_once_and_is_silent(tmp_path):
         )
         assert not done.stderr
         seconds.append(float(done.stdout))
-    assert seconds[0] < 18 and seconds[1] < seconds[0] / 9
+    assert seconds[0] < 18 and seconds[1] < max(1.0, seconds[0] / 9)
 
 
 @pytest.mark.slow

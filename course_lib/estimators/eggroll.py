@@ -14,7 +14,8 @@ and again for the gradient unless those of the whole generation are few. Biases 
 noise.
 
 ``population_currents`` is the algorithm in a few lines of torch. ``population.py`` has the same in
-compiled loops over events, many times faster; both see the same noise.
+compiled loops over events, ``gpu.py`` in one kernel for a GPU, many times faster; all see the same
+noise.
 
 Sources: Sarkar et al. 2025, Evolution Strategies at the Hyperscale (arXiv 2511.16652), section 4;
 Gradient-Free Training of SNNs via Low-Rank Evolution Strategies (arXiv 2605.30361), eq. 3 and 6.
@@ -23,12 +24,13 @@ Gradient-Free Training of SNNs via Low-Rank Evolution Strategies (arXiv 2605.303
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from course_lib import population
+from course_lib import gpu, population
 from course_lib.estimators.evolution import EvolutionStrategy
 from course_lib.estimators.spatial import smooth_factors
 from course_lib.fitness import cross_entropy
@@ -36,8 +38,6 @@ from course_lib.kernels import noise as compiled
 from course_lib.network import SpikingNetwork, per_layer
 from course_lib.noise import gaussians
 
-#: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
-KEPT_BYTES = 2**28
 #: rows that the gradient's products take at a time, draws times rank; it changes no bit
 PRODUCT_ROWS = 1024
 KERNELS = ("auto", "fused", "readable")
@@ -61,9 +61,10 @@ class EGGROLL(EvolutionStrategy):
     chunk:  draws that the readable kernel evaluates together. It bounds memory and decides how the
             work is cut: a draw's fitness is the same to the bit wherever and in whatever order its
             chunk is evaluated. A GPU is faster with some hundreds.
-    kernel: "fused", compiled loops over events, for float32 on the CPU; "readable", plain torch on
-            any device; "auto", the first where it can be had. Their fitness differs by rounding,
-            and where rounding moves a voltage across the threshold.
+    kernel: "fused", for float32: compiled loops over events on the CPU, one kernel on a GPU (one
+            hidden layer); "readable", plain torch on any device; "auto", the first where it can be
+            had. Their fitness differs by rounding, and where rounding moves a voltage across the
+            threshold.
     """
 
     rank: int = 1
@@ -124,19 +125,23 @@ class EGGROLL(EvolutionStrategy):
             for a, b, bias in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
         ]
 
-    def uses_fused(self, network: SpikingNetwork, *frames: Tensor) -> bool:
-        """Whether to use the compiled kernel. Raises ValueError if it was asked for and cannot."""
+    def fused(self, network: SpikingNetwork, *frames: Tensor) -> ModuleType | None:
+        """``population`` or ``gpu``, whichever works on these tensors; None for plain torch.
+
+        Raises ValueError if a kernel was asked for and there is none.
+        """
         if self.kernel == "readable":
-            return False
-        obstacle = population.why_not(network, *frames)
+            return None
+        module = population if network.layers[0].weight.device.type == "cpu" else gpu
+        obstacle = module.why_not(network, *frames)
         if obstacle and self.kernel == "fused":
             raise ValueError(f'kernel="fused" does not work here: {obstacle}; use kernel="auto"')
-        return not obstacle
+        return None if obstacle else module
 
     def evaluate(self, network, frames, labels, step, draws):
         if not len(draws):
             return frames.new_empty(0, len(self.signs))
-        if self.uses_fused(network, frames):
+        if self.fused(network, frames):
             return self.evaluate_fused(network, frames, labels, step, draws)
         base = network.layers[0](frames)
         return torch.cat([
@@ -147,15 +152,21 @@ class EGGROLL(EvolutionStrategy):
     def evaluate_fused(
         self, network: SpikingNetwork, frames: Tensor, labels: Tensor, step: int, draws: range
     ) -> Tensor:
-        """Fitness of these draws, (M, signs), by the compiled kernel."""
-        length = sum(self._lengths(network))
-        if 4 * length * len(draws) <= KEPT_BYTES:
-            self._kept = (self.seed, step, length), draws.start, self.noise(network, step, draws)
-        run = population.PopulationPass(network, frames, self.rank, self.sigma, len(self.signs))
-        parts = []
+        """Fitness of these draws, (M, signs), by the compiled kernel.
+
+        Noise is made part by part: a GPU works on one part while the CPU makes the next.
+        """
+        module, length = self.fused(network, frames), sum(self._lengths(network))
+        keep = 4 * length * len(draws) <= module.KEPT_BYTES
+        run = module.PopulationPass(network, frames, self.rank, self.sigma, len(self.signs))
+        parts, kept = [], []
         for some in self.chunks(draws, run.draws_at_once):
-            outputs = run.outputs(self.noise(network, step, some).numpy())
-            parts.append(self.score(network, outputs, labels))
+            noise = self.noise(network, step, some).to(frames.device)
+            parts.append(self.score(network, run.outputs(noise), labels))
+            kept += [noise] if keep else []
+        if keep:
+            values = kept[0] if len(kept) == 1 else torch.cat(kept)
+            self._kept = (self.seed, step, length), draws.start, values
         return torch.cat(parts)
 
     def evaluate_chunk(
@@ -173,8 +184,9 @@ class EGGROLL(EvolutionStrategy):
 
     def score(self, network: SpikingNetwork, outputs: Tensor, labels: Tensor) -> Tensor:
         """Fitness (M, signs) of outputs (signs, M, B, C)."""
-        if self.uses_fused(network, outputs):
-            return population.fitness(network, outputs, labels)
+        module = self.fused(network, outputs)
+        if module:
+            return module.fitness(network, outputs, labels)
         return -cross_entropy(network.logit_scale * outputs, labels).T
 
     def population_currents(
@@ -203,10 +215,11 @@ class EGGROLL(EvolutionStrategy):
         sigmas = per_layer("sigma", self.sigma, len(network.layers))
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        if self.uses_fused(network):
+        module = self.fused(network)
+        if module:
             for draws in self.pieces(max(1, PRODUCT_ROWS // self.rank)):
                 noise, w = self.noise(network, step, draws), weights[draws.start : draws.stop]
-                population.add_products(network, noise, w, self.rank, sigmas)
+                module.add_products(network, noise, w, self.rank, sigmas)
             self._kept = None
             return
         for draws in self.chunks(range(self.draws)):

@@ -17,6 +17,8 @@ import numpy as np
 from course_lib.events.files import write_atomic
 
 PER_CLASS = 500
+#: digits of MNIST's test set
+MNIST_TEST = 10_000
 SHA256 = (
     "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"  # of images, then labels
 )
@@ -64,6 +66,31 @@ def load_digits() -> Digits:
             "it from the repository, or write it anew with `python -m course_lib data digits`."
         )
     return digits
+
+
+def load_mnist(path: str | os.PathLike) -> Digits:
+    """All 70,000 digits of MNIST from ``x_train``, ``y_train``, ``x_test``, ``y_test`` of an .npz
+    file; the last MNIST_TEST of them are the test set.
+
+    Raises FileNotFoundError, or ValueError if the file does not hold them.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}; expected MNIST as an .npz file")
+    try:
+        with np.load(path) as data:
+            arrays = [data[f"{name}_{part}"] for name in "xy" for part in ("train", "test")]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(
+            f"{path} does not hold MNIST ({error}); expected arrays x_train, y_train, x_test and "
+            "y_test"
+        ) from error
+    images, labels = np.concatenate(arrays[:2]), np.concatenate(arrays[2:])
+    shapes = [array.shape[0] for array in arrays]
+    if images.shape[1:] != (28, 28) or images.dtype != np.uint8 or shapes[:2] != shapes[2:]:
+        raise ValueError(f"{path} does not hold MNIST: images are {images.dtype} {images.shape}")
+    if shapes[1] != MNIST_TEST:
+        raise ValueError(f"{path} has {shapes[1]} test digits; MNIST has {MNIST_TEST:,}")
+    return Digits(images, labels.astype(np.uint8))
 
 
 def write_digits(path: str | os.PathLike) -> str:

@@ -47,6 +47,13 @@ class FrameSet:
         unpack(self.packed, rows, out.numpy())
         return out
 
+    def to(self, device: torch.device | str) -> "FrameSet | FramesOnDevice":
+        """The same recordings, packed, in a GPU's memory (54,000 take 156 MB); on the CPU, self."""
+        device = torch.device(device)
+        if device.type == "cpu":
+            return self
+        return FramesOnDevice(torch.from_numpy(self.packed).to(device), self.labels, self.bins)
+
     def subset(self, indices) -> "FrameSet":
         """A FrameSet of the recordings ``indices``, in that order."""
         rows = self._rows(indices)
@@ -65,6 +72,33 @@ class FrameSet:
         if rows.size and (rows.min() < -len(self) or rows.max() >= len(self)):
             raise ValueError(f"an index lies outside the {len(self)} recordings of this set")
         return rows % len(self) if len(self) else rows
+
+
+@dataclass(frozen=True)
+class FramesOnDevice:
+    """What training and evaluation ask of a FrameSet, with ``packed`` on a GPU, in plain torch."""
+
+    packed: torch.Tensor
+    labels: torch.Tensor
+    bins: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def frames(self, indices=None) -> torch.Tensor:
+        """(T, B, 2312) float32 zeros and ones on the device."""
+        rows = slice(None)
+        if indices is not None:
+            rows = torch.as_tensor(np.asarray(indices)).to(self.packed.device)
+        packed = self.packed[rows].view(-1, self.bins, BIN_BYTES, 1).transpose(0, 1)
+        places = torch.arange(7, -1, -1, device=packed.device, dtype=torch.uint8)
+        return ((packed >> places) & 1).flatten(2).float()
+
+    def subset(self, indices) -> "FramesOnDevice":
+        rows = torch.as_tensor(np.asarray(indices))
+        return FramesOnDevice(
+            self.packed[rows.to(self.packed.device)], self.labels[rows], self.bins
+        )
 
 
 @numba.njit(cache=True, nogil=True)
@@ -95,12 +129,28 @@ def shift_frames(frames: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
             f"expected ({frames.shape[1]}, 2) integers"
         )
     image = frames.reshape(frames.shape[0], frames.shape[1], 2, 34, 34)
+    if frames.device.type != "cpu":
+        return shift_together(image, shifts.to(frames.device)).reshape(frames.shape)
     moved = torch.zeros_like(image)
     for sample, (dy, dx) in enumerate(shifts.tolist()):
         if abs(dy) < 34 and abs(dx) < 34:
             source = image[:, sample, :, _from(dy), _from(dx)]
             moved[:, sample, :, _from(-dy), _from(-dx)] = source
     return moved.reshape(frames.shape)
+
+
+def shift_together(image: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
+    """``shift_frames`` of (T, B, 2, 34, 34) for a GPU: all samples in one go."""
+    rows, columns = (
+        torch.arange(34, device=image.device) - shift.unsqueeze(1) for shift in shifts.T
+    )
+    beside_rows, beside = (rows < 0) | (rows > 33), (columns < 0) | (columns > 33)
+    outside = beside_rows.unsqueeze(2) | beside.unsqueeze(1)
+    rows, columns = rows.clamp(0, 33)[:, None, :, None], columns.clamp(0, 33)[:, None, None, :]
+    sample = torch.arange(len(shifts), device=image.device)[:, None, None, None]
+    polarity = torch.arange(2, device=image.device)[None, :, None, None]
+    moved = image[:, sample, polarity, rows, columns]
+    return moved.masked_fill(outside.unsqueeze(1), 0)
 
 
 def _from(shift: int) -> slice:

@@ -1,5 +1,6 @@
 """Training, validation and test sets of saccade digits or of real recordings."""
 
+import hashlib
 import os
 from dataclasses import asdict
 from typing import NamedTuple
@@ -48,13 +49,16 @@ def load_splits(
       the test set; one tenth of Train/ is the validation set, the first nine tenths of a random
       permutation are the training set (54,000 / 6,000 / 10,000 for the full set, as in the paper
       EGGROLL-SNN).
+    - the path of a file ``….npz`` with all of MNIST (``x_train``, ``y_train``, ``x_test``,
+      ``y_test``, as Keras and many others pack it): SIMULATED recordings of its 70,000 digits,
+      split as the full N-MNIST is.
     - Train/ alone: stratified by class, 20 % test, 80 % for training, of which one tenth is
       the validation set; 1,000 recordings give 720 + 80 and 200. To train on all 800, join
       train and validation with ``concatenate``.
 
     Args:
         source: "saccade-digits"; "nmnist" (the folder in the variable NMNIST_DIR, else a
-            download kept in the cache); or the path of a folder of recordings.
+            download kept in the cache); or the path of a folder of recordings, or of MNIST.
         bins: T, the number of time bins.
         cache_dir: where frames are kept; default: COURSE_CACHE, else the user's cache folder.
         on_bad: "error" stops at the first bad file; "skip" leaves it out and counts it in note.
@@ -69,6 +73,8 @@ def load_splits(
         return _saccade_splits(bins, hold_out, cache_dir, seed, progress)
     if hold_out is not None:
         raise ValueError(f"hold_out is for the source {SOURCE!r}, not for {str(source)!r}")
+    if str(source).endswith(".npz"):
+        return _mnist_splits(source, bins, cache_dir, seed, progress)
     found = _find(source, cache_dir)
     if not found.train:
         raise ValueError(
@@ -77,9 +83,7 @@ def load_splits(
     train, skipped = _frames(found.folder, found.train, bins, cache_dir, on_bad, progress)
     labels = np.array([r.label for r in found.train])
     if found.test:
-        order = torch.randperm(len(labels), generator=_generator(seed)).numpy()
-        cut = len(labels) - len(labels) // 10
-        parts = [order[:cut], order[cut:]]
+        parts = a_tenth_apart(len(labels), seed)
         rule = f"Test/ is the test set, a tenth of Train/ the validation set, seed {seed}"
     else:
         parts = stratified(labels, (0.72, 0.08, 0.2), seed)
@@ -119,6 +123,13 @@ def concatenate(*sets: FrameSet) -> FrameSet:
         raise ValueError(f"the sets have {[p.bins for p in sets]} bins; expected the same")
     packed = np.concatenate([part.packed for part in sets])
     return FrameSet(packed, torch.cat([part.labels for part in sets]), sets[0].bins)
+
+
+def a_tenth_apart(count: int, seed: int) -> list[np.ndarray]:
+    """Indices of a random permutation, cut into nine tenths and one."""
+    order = torch.randperm(count, generator=_generator(seed)).numpy()
+    cut = count - count // 10
+    return [order[:cut], order[cut:]]
 
 
 def stratified(labels: np.ndarray, fractions: tuple, seed: int) -> list[np.ndarray]:
@@ -171,6 +182,31 @@ def _saccade_splits(bins, hold_out, cache_dir, seed, progress) -> Splits:
     if min(len(part) for part in sets) == 0:
         raise ValueError(f"hold_out={hold_out} leaves no digits: {len(out)} of 5,000 are left out")
     return Splits(*sets, name="saccade digits", note=_note(rule, sets, [], "error"))
+
+
+def _mnist_splits(path, bins, cache_dir, seed, progress) -> Splits:
+    """Simulated recordings of all of MNIST; training digit i has the seed 70,000 · seed + i, and
+    test digits follow."""
+    images, labels = digit_file.load_mnist(path)
+    seeds = range(len(images) * seed, len(images) * (seed + 1))
+    key = {
+        "digits": hashlib.sha256(images.tobytes()).hexdigest(),
+        "camera": [saccades.VERSION, asdict(saccades.DEFAULT)],
+        "frames": frames.VERSION,
+        "bins": bins,
+        "seed": seed,
+    }
+
+    def build():
+        return {"packed": saccades.simulate_frames(images, seeds, bins, progress=progress)}
+
+    packed = cached("saccade-mnist", key, build, cache_dir)["packed"]
+    everything = FrameSet(packed, torch.from_numpy(labels.astype(np.int64)), bins)
+    train = len(images) - digit_file.MNIST_TEST
+    parts = [*a_tenth_apart(train, seed), np.arange(train, len(images))]
+    sets = [everything.subset(part) for part in parts]
+    rule = f"simulated; MNIST's test set, a tenth of its training set for validation, seed {seed}"
+    return Splits(*sets, name="saccade MNIST", note=_note(rule, sets, [], "error"))
 
 
 class _Kept(NamedTuple):

@@ -13,10 +13,12 @@ from course_lib.events import (
     load_splits,
     pack,
     read_recording,
+    saccades,
     simulate,
     splits,
     write_recording,
 )
+from course_lib.events.digits import load_digits
 
 
 @pytest.fixture(scope="module")
@@ -215,3 +217,28 @@ def test_user_errors(folder, cache, tmp_path, monkeypatch):
     os.rename(folder / "Test", folder / "Train")
     with pytest.raises(ValueError, match="too few"):
         load_splits(folder, cache_dir=cache, progress=False)
+
+
+def test_all_of_mnist_is_split_as_the_paper_splits_nmnist(tmp_path, monkeypatch):
+    """A small stand-in: 40 digits of our own for training, 10 for the test."""
+    monkeypatch.setattr("course_lib.events.digits.MNIST_TEST", 10)
+    images, labels = load_digits()
+    images, labels = images[::100], labels[::100]
+    path = tmp_path / "mnist.npz"
+    np.savez(path, x_train=images[:40], y_train=labels[:40], x_test=images[40:], y_test=labels[40:])
+    splits = load_splits(path, cache_dir=tmp_path, progress=False)
+    assert [len(part) for part in splits[:3]] == [36, 4, 10]
+    assert splits.name == "saccade MNIST" and "simulated" in splits.note
+    assert splits.test.labels.tolist() == labels[40:].tolist()
+    seen = sorted(torch.cat([splits.train.labels, splits.validation.labels]).tolist())
+    assert seen == sorted(labels[:40].tolist())
+    packed = saccades.simulate_frames(images[40:], range(40, 50), 10)
+    assert (splits.test.packed == packed).all(), "test digits follow the training digits"
+
+
+def test_a_file_that_is_not_mnist_says_what_it_lacks(tmp_path):
+    np.savez(tmp_path / "other.npz", x=np.zeros(3))
+    with pytest.raises(ValueError, match="does not hold MNIST.*x_train"):
+        load_splits(tmp_path / "other.npz")
+    with pytest.raises(FileNotFoundError, match="expected MNIST as an .npz file"):
+        load_splits(tmp_path / "none.npz")
