@@ -51,7 +51,7 @@ class PopulationPass:
         network.check_frames(frames)
         self.network, self.frames, self.rank, self.signs = network, frames, rank, signs
         self.sigmas = per_layer("sigma", sigma, 2)
-        self.base = network.layers[0](frames)
+        self.base = network.layers[0](frames).contiguous()
 
     @property
     def draws_at_once(self) -> int:
@@ -73,7 +73,7 @@ class PopulationPass:
         start = hidden * rank
         columns = noise[:, start : start + inputs * rank].view(draws, inputs, rank)
         columns = columns.permute(1, 0, 2).reshape(inputs, draws * rank)
-        projected = self.frames.view(-1, inputs) @ columns
+        projected = self.frames.flatten(0, 1) @ columns
         outputs = self.frames.new_empty(self.signs, draws, batch, classes)
         reset = gpu.SUBTRACT_LATER if neuron.reset_delay else gpu.SUBTRACT
         at_bias, (first, second) = (hidden + inputs) * rank, self.sigmas

@@ -55,7 +55,8 @@ def test_the_kernel_is_the_readable_roll_out(triton_device, readout, reset, dela
     plain = EGGROLL(10, 0.1, rank=rank, mirrored=mirrored, kernel="readable")
     draws = range(plain.draws)
     noise = plain.noise(network, 3, draws)
-    run = population_on_gpu.PopulationPass(network, frames, rank, 0.1, len(plain.signs))
+    strided = frames.transpose(0, 1).contiguous().transpose(0, 1)
+    run = population_on_gpu.PopulationPass(network, strided, rank, 0.1, len(plain.signs))
     outputs = run.outputs(noise)
     with torch.no_grad():
         factors = plain.factors(network, 3, draws)

@@ -92,7 +92,7 @@ class FramesOnDevice:
             rows = torch.as_tensor(np.asarray(indices)).to(self.packed.device)
         packed = self.packed[rows].view(-1, self.bins, BIN_BYTES, 1).transpose(0, 1)
         places = torch.arange(7, -1, -1, device=packed.device, dtype=torch.uint8)
-        return ((packed >> places) & 1).flatten(2).float()
+        return ((packed >> places) & 1).flatten(2).float().contiguous()
 
     def subset(self, indices) -> "FramesOnDevice":
         rows = torch.as_tensor(np.asarray(indices))

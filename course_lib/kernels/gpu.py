@@ -88,8 +88,8 @@ def roll_out(
         for k in tl.static_range(rank):
             heard = tl.load(projected + place.to(tl.int64) * (draws * rank) + draw * rank + k,
                             in_b, 0.0)  # fmt: skip
-            a = tl.load(own + h * rank + k, in_h, 0.0)
-            shift += heard[:, None] * (scale * a)[None, :]
+            factor_a = tl.load(own + h * rank + k, in_h, 0.0)
+            shift += heard[:, None] * (scale * factor_a)[None, :]
         spikes, v_plus = fire(v_plus, current + shift, beta, threshold, reset)
         o_plus, sum_plus = readout(spikes, plus, bias_plus, o_plus, sum_plus, beta, threshold,
                                    reset, rate, precision)  # fmt: skip
