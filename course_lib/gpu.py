@@ -23,8 +23,8 @@ from course_lib.network import SpikingNetwork, per_layer
 GROUP_BYTES, GROUP = 2**31, 2048
 #: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
 KEPT_BYTES = 2**33
-#: samples of a program; hidden neurons that its registers hold at most
-SAMPLES, WIDEST = 16, 1024
+#: samples of a program, its threads in groups of 32; hidden neurons that registers hold at most
+SAMPLES, WARPS, WIDEST = 16, 8, 1024
 #: "tf32x3": tensor cores with the precision of float32, since spikes are exact in any format
 PRECISION = "tf32x3"
 
@@ -70,23 +70,23 @@ class PopulationPass:
         inputs, hidden, classes = self.network.sizes
         noise, rank = noise.to(self.frames.device, torch.float32).contiguous(), self.rank
         last, neuron = self.network.layers[1], self.network.neuron
-        start = hidden * rank
-        columns = noise[:, start : start + inputs * rank].view(draws, inputs, rank)
-        columns = columns.permute(1, 0, 2).reshape(inputs, draws * rank)
-        projected = self.frames.flatten(0, 1) @ columns
+        at_bias, (first, second) = (hidden + inputs) * rank, self.sigmas
+        a, b = noise[:, :at_bias].split((hidden * rank, inputs * rank), dim=1)
+        a_rows = a.view(draws, hidden, rank).transpose(1, 2).contiguous()
+        b_rows = b.view(draws, inputs, rank).transpose(1, 2).reshape(-1, inputs)
+        projected = b_rows @ self.frames.flatten(0, 1).T
         outputs = self.frames.new_empty(self.signs, draws, batch, classes)
         reset = gpu.SUBTRACT_LATER if neuron.reset_delay else gpu.SUBTRACT
-        at_bias, (first, second) = (hidden + inputs) * rank, self.sigmas
         width = max(16, 1 << (hidden - 1).bit_length())
         gpu.roll_out[draws, -(-batch // SAMPLES)](
-            self.base, projected, noise, last.weight.detach(), last.bias.detach(), outputs,
-            batch, hidden, classes, draws, noise.shape[1], start, at_bias, at_bias + hidden,
+            self.base, projected, a_rows, noise, last.weight.detach(), last.bias.detach(), outputs,
+            batch, hidden, classes, draws, noise.shape[1], at_bias, at_bias + hidden,
             first / math.sqrt(rank), first, second / math.sqrt(rank), second,
             neuron.beta, neuron.threshold, steps=steps, rank=rank, signs=self.signs,
             reset=gpu.ZERO if neuron.reset == "zero" else reset,
             rate=self.network.readout == "rate", samples=SAMPLES, width=width,
             columns=max(16, 1 << (classes - 1).bit_length()), precision=PRECISION,
-            num_warps=4 if width <= 256 else 8,
+            num_warps=WARPS,
         )  # fmt: skip
         return outputs
 

@@ -40,8 +40,8 @@ def readout(spikes, weights, bias, voltage, total, beta, threshold, reset: tl.co
 
 @triton.jit
 def roll_out(
-    base, projected, noise, weight, bias, outputs,
-    batch, hidden, classes, draws, row, at_b, at_bias, at_readout,
+    base, projected, a_rows, noise, weight, bias, outputs,
+    batch, hidden, classes, draws, row, at_bias, at_readout,
     scale, deviation, last_scale, last_deviation, beta, threshold,
     steps: tl.constexpr, rank: tl.constexpr, signs: tl.constexpr, reset: tl.constexpr,
     rate: tl.constexpr, samples: tl.constexpr, width: tl.constexpr, columns: tl.constexpr,
@@ -49,9 +49,10 @@ def roll_out(
 ):  # fmt: skip
     """Outputs (signs, M, B, C) of a network with one hidden layer.
 
-    base (T, B, H): currents of the unperturbed weights.  projected (T, B, M·r): frames times B.
-    noise (M, row): a draw's A (H, r), B at ``at_b`` and bias noise at ``at_bias`` of the hidden
-    layer, then from ``at_readout`` on those of the readout: A (C, r), B (H, r), bias noise (C).
+    base (T, B, H): currents of the unperturbed weights.  projected (M, r, T, B): frames times B.
+    a_rows (M, r, H): A of the hidden layer.  noise (M, row): of a draw, with the hidden layer's
+    bias noise at ``at_bias``, and from ``at_readout`` on the readout's A (C, r), B (H, r) and bias
+    noise (C).
     weight (C, H), bias (C): of the readout.  scale: σ/√r, deviation: σ; last_…: of the readout.
     samples, width, columns: block sizes of B, H, C, powers of two.
     """
@@ -86,9 +87,9 @@ def roll_out(
         current = tl.load(base + place[:, None] * hidden + h[None, :], inside, 0.0)
         shift = tl.zeros((samples, width), tl.float32) + hidden_bias[None, :]
         for k in tl.static_range(rank):
-            heard = tl.load(projected + place.to(tl.int64) * (draws * rank) + draw * rank + k,
-                            in_b, 0.0)  # fmt: skip
-            factor_a = tl.load(own + h * rank + k, in_h, 0.0)
+            factors = draw.to(tl.int64) * rank + k
+            heard = tl.load(projected + factors * (steps * batch) + place, in_b, 0.0)
+            factor_a = tl.load(a_rows + factors * hidden + h, in_h, 0.0)
             shift += heard[:, None] * (scale * factor_a)[None, :]
         spikes, v_plus = fire(v_plus, current + shift, beta, threshold, reset)
         o_plus, sum_plus = readout(spikes, plus, bias_plus, o_plus, sum_plus, beta, threshold,
