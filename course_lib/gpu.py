@@ -24,9 +24,7 @@ GROUP_BYTES, GROUP = 2**31, 2048
 #: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
 KEPT_BYTES = 2**33
 #: samples of a program, its threads in groups of 32; hidden neurons that registers hold at most
-SAMPLES, WARPS, WIDEST = 16, 8, 1024
-#: "tf32x3": tensor cores with the precision of float32, since spikes are exact in any format
-PRECISION = "tf32x3"
+SAMPLES, WARPS, WIDEST = 16, 4, 1024
 
 
 def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
@@ -78,15 +76,15 @@ class PopulationPass:
         outputs = self.frames.new_empty(self.signs, draws, batch, classes)
         reset = gpu.SUBTRACT_LATER if neuron.reset_delay else gpu.SUBTRACT
         width = max(16, 1 << (hidden - 1).bit_length())
-        gpu.roll_out[draws, -(-batch // SAMPLES)](
+        gpu.roll_out[draws * self.signs, -(-batch // SAMPLES)](
             self.base, projected, a_rows, noise, last.weight.detach(), last.bias.detach(), outputs,
             batch, hidden, classes, draws, noise.shape[1], at_bias, at_bias + hidden,
             first / math.sqrt(rank), first, second / math.sqrt(rank), second,
             neuron.beta, neuron.threshold, steps=steps, rank=rank, signs=self.signs,
             reset=gpu.ZERO if neuron.reset == "zero" else reset,
             rate=self.network.readout == "rate", samples=SAMPLES, width=width,
-            columns=max(16, 1 << (classes - 1).bit_length()), precision=PRECISION,
-            num_warps=WARPS,
+            columns=max(16, 1 << (classes - 1).bit_length()),
+            num_warps=WARPS, num_stages=1,
         )  # fmt: skip
         return outputs
 
