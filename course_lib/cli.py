@@ -85,7 +85,8 @@ def add_train(commands) -> None:
     )
     add = train.add_argument
     add("--method", choices=METHODS, help="default: eggroll")
-    add("--data", metavar="SOURCE", help='"saccade-digits" (default), "nmnist" or a folder')
+    add("--data", metavar="SOURCE", 
+        help='"saccade-digits" (default), "nmnist", a folder, or MNIST as .npz, to simulate')
     add("--hold-out", metavar="PATH", help="leave out digits of which PATH has real recordings")
     add("--on-bad", choices=("error", "skip"), help="what to do about a damaged recording")
     add("--no-validation", dest="validation", action="store_false", default=None,
@@ -204,7 +205,9 @@ def add_study(commands) -> None:
     add("name", nargs="?", metavar="NAME", help="without it: list the studies")
     add("--rows", nargs="+", metavar="ROW", help="only these: names, labels or groups")
     add("--seeds", type=int, metavar="N", help="final runs a row; default: the study's own")
-    add("--data", metavar="PATH", help="folder of real recordings, for studies of them")
+    add("--data", metavar="PATH",
+        help="folder of real recordings, for studies of them; paper-scale: also MNIST as .npz")
+    add("--device", default="cpu", help='"cpu" (default) or "cuda"')
     add("--budget", type=float, metavar="MINUTES", help="begin no run after so long")
     add("--again", action="store_true", help="make runs anew that are there already")
     add("--tables-only", action="store_true", help="tables and figures from NAME.json alone")

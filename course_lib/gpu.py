@@ -23,8 +23,9 @@ from course_lib.network import SpikingNetwork, per_layer
 GROUP_BYTES, GROUP = 2**31, 2048
 #: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
 KEPT_BYTES = 2**33
-#: samples of a program, its threads in groups of 32; hidden neurons that registers hold at most
-SAMPLES, WARPS, WIDEST = 16, 4, 1024
+#: samples of a program, and its threads in groups of 32, for up to 256 hidden neurons and for more;
+#: the fastest without spilled registers
+SAMPLES, WARPS, WIDEST = (32, 16), (4, 8), 1024
 
 
 def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
@@ -76,15 +77,16 @@ class PopulationPass:
         outputs = self.frames.new_empty(self.signs, draws, batch, classes)
         reset = gpu.SUBTRACT_LATER if neuron.reset_delay else gpu.SUBTRACT
         width = max(16, 1 << (hidden - 1).bit_length())
-        gpu.roll_out[draws * self.signs, -(-batch // SAMPLES)](
+        wide = int(width > 256)
+        gpu.roll_out[draws * self.signs, -(-batch // SAMPLES[wide])](
             self.base, projected, a_rows, noise, last.weight.detach(), last.bias.detach(), outputs,
             batch, hidden, classes, draws, noise.shape[1], at_bias, at_bias + hidden,
             first / math.sqrt(rank), first, second / math.sqrt(rank), second,
             neuron.beta, neuron.threshold, steps=steps, rank=rank, signs=self.signs,
             reset=gpu.ZERO if neuron.reset == "zero" else reset,
-            rate=self.network.readout == "rate", samples=SAMPLES, width=width,
+            rate=self.network.readout == "rate", samples=SAMPLES[wide], width=width,
             columns=max(16, 1 << (classes - 1).bit_length()),
-            num_warps=WARPS, num_stages=1,
+            num_warps=WARPS[wide], num_stages=1,
         )  # fmt: skip
         return outputs
 

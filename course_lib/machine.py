@@ -8,9 +8,11 @@ from pathlib import Path
 import torch
 
 
-def machine() -> dict[str, str | int]:
-    """Processor, cores, system and versions; nothing that names a person or a host."""
-    return {
+def machine(device: str = "cpu") -> dict[str, str | int]:
+    """Processor, cores, system and versions, and the GPU's name where ``device`` is one; nothing
+    that names a person or a host."""
+    gpu = {} if device == "cpu" else {"gpu": torch.cuda.get_device_name(device)}
+    return gpu | {
         "processor": _processor(),
         "cores": os.cpu_count() or 1,
         "system": platform.system(),

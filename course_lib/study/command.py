@@ -27,7 +27,8 @@ def main(options) -> int:
         return 0
     left = runner.run(
         study, seeds=options.seeds, data=options.data, rows=options.rows, budget=options.budget,
-        again=options.again, out=options.out, runs=options.runs, progress=not options.quiet,
+        again=options.again, out=options.out, runs=options.runs, device=options.device,
+        progress=not options.quiet,
     )  # fmt: skip
     if left:
         print(f"time is used up: {left} runs are left; the same command goes on")

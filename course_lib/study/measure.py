@@ -23,6 +23,7 @@ from course_lib.training import draw_batch, fit
 
 #: points of a final run's learning curve
 CURVE = 10
+SETS = ("train", "validation", "test")
 
 
 def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
@@ -37,8 +38,10 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     and those of ``counts``, where the settings say ``until`` which accuracy a final run goes on.
     """
     config, final = job.config, job.role == "final"
-    torch.set_num_threads(config.threads)
-    network, estimator = config.network(), config.estimator()
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    network, estimator = config.network().to(config.device), config.estimator()
+    splits = splits._replace(**{name: getattr(splits, name).to(config.device) for name in SETS})
     stopped, history = None, None
     try:
         history = fit(
@@ -67,6 +70,7 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
             "steps": last["step"],
             "test_accuracy": test.accuracy,
             "test_loss": _number(test.loss),
+            "lost_classes": lost(test.confusion),
             "spikes": [round(count, 2) for count in test.spikes],
             "peak_memory": step_memory(job, splits),
             "active": getattr(estimator, "active_fraction", None),
@@ -79,10 +83,16 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     return record | {
         "stopped": stopped,
         "revision": revision(),
-        "threads": config.threads,
+        "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-        "machine": machine(),
+        "machine": machine(config.device),
     }
+
+
+def lost(confusion: torch.Tensor) -> int:
+    """Classes of which the network knows less than one recording in twenty."""
+    known = confusion.diag() / confusion.sum(dim=1).clamp(min=1)
+    return int((known < 0.05).sum())
 
 
 def counts(network, config, test, history) -> dict[str, Any]:
@@ -112,13 +122,19 @@ def counts(network, config, test, history) -> dict[str, Any]:
 def step_memory(job: Job, splits: Splits) -> int:
     """Bytes of all tensors that one step makes, at the moment when they are most.
 
+    On a GPU: all that is allocated there, recordings too.
     LocalZO and SparseGrad are measured in their readable form: the compiled kernel allocates
     outside torch, and less.
     """
-    network, estimator = job.config.network(), job.config.estimator()
+    device = job.config.device
+    network, estimator = job.config.network().to(device), job.config.estimator()
     if isinstance(estimator, LocalZO | SparseGrad):
         estimator.fast = False
     frames, labels = draw_batch(splits.train, 0, job.config.batch_size, job.config.seed)
+    if device != "cpu":
+        torch.cuda.reset_peak_memory_stats()
+        estimator.fill_grads(network, frames, labels.to(device), 0)
+        return torch.cuda.max_memory_allocated()
     with PeakMemory() as memory:
         estimator.fill_grads(network, frames, labels, 0)
     return memory.peak

@@ -54,7 +54,8 @@ class Study:
     title, question: for people.    rows: see ``Row``.    settings: shared by all rows.
     search:   what is tried, a dict of settings and options for each trial.
     seeds:    how many final runs a row has unless the command says otherwise.
-    source:   "saccade-digits", or "nmnist": the command then takes ``--data``.
+    source:   "saccade-digits"; "nmnist": the command then takes ``--data``; or "transfer": trained
+              on the first, tested on all of ``--data``, whose digits are left out of the first.
     kind:     how a run is made and shown: "training", "alignment" or "sparsity".
     columns:  of the table, keys of ``tables.COLUMNS``. "difference" is that from the first row of
               the group, seed by seed.
@@ -168,7 +169,9 @@ def final(study: Study, row: Row, choice: dict[str, Any], seed: int) -> Job:
 
 
 def _job(study, row, role, choice, seed) -> Job:
-    settings = {**study.settings, **row.settings, "seed": seed, "threads": 1}
+    settings = {**study.settings, **row.settings, "seed": seed}
+    if "device" not in settings:  # else the CPU makes a GPU's noise, on all its cores
+        settings["threads"] = 1
     if role == "trial":
         settings.pop("until", None)  # trials are whole runs, and so are chosen as everywhere
     options = dict(settings.pop("options", {}))

@@ -16,6 +16,14 @@ SUMMARISED = ("test_accuracy", "validation_accuracy", "seconds", "cpu_seconds", 
               "forward_passes", "active")  # fmt: skip
 
 
+#: what a study's recordings are, for people
+SOURCES = {
+    "saccade-digits": "saccade digits (simulated)",
+    "nmnist": "real N-MNIST recordings",
+    "transfer": "saccade digits (simulated) for training and validation, real N-MNIST recordings "
+    "of other digits for the test",
+}
+
 def load(name: str) -> dict[str, Any]:
     """The stored results of the study ``name``; data/results/README.md describes their form.
 
@@ -59,13 +67,14 @@ def gather(study: Study, store: Store, splits: Splits) -> dict[str, Any]:
             machines.append(record["machine"])
         record["machine"] = machines.index(record["machine"])
     simulated = study.source == "saccade-digits"
+    name = SOURCES[study.source]
     return {
         "study": study.name, "kind": study.kind, "title": study.title,
         "question": study.question,
         "command": f"python -m course_lib study {study.name}{'' if simulated else ' --data PATH'}",
         "data": {
             "source": study.source,
-            "name": "saccade digits (simulated)" if simulated else "real N-MNIST recordings",
+            "name": f"{splits.name} (simulated)" if splits.name == "saccade MNIST" else name,
             "recordings": " / ".join(f"{len(part):,}" for part in splits[:3]),
         },
         "search": {

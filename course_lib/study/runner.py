@@ -4,12 +4,13 @@ import itertools
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from course_lib.events import Splits, load_splits
+from course_lib.events import Splits, load_all, load_splits
 from course_lib.study import alignment, measure, plan
 from course_lib.study.plan import Job, Row, Study, final, trials
 from course_lib.study.results import best, gather, read, restore, write
@@ -32,6 +33,7 @@ def run(
     again: bool = False,
     out: Path = Path("data/results"),
     runs: Path = Path("runs/study"),
+    device: str = "cpu",
     progress: bool = True,
 ) -> int:
     """Make the runs that are missing, then write the results. Returns how many are left.
@@ -40,11 +42,14 @@ def run(
     data:   folder of real recordings, for studies whose source they are.
     rows:   names or labels; all by default.    again: make them anew.
     budget: minutes after which no further run is begun.
+    device: "cpu", or "cuda".
     out, runs: where results and single runs go. Runs that stand in ``out`` are not repeated.
 
     An interrupt (Ctrl-C) loses nothing: the same call goes on, within the run that it fell into.
     Results are written then, too. Raises ValueError for unknown rows or a missing ``data``.
     """
+    if device != "cpu":
+        study = replace(study, settings=study.settings | {"device": device})
     chosen, seeds = study.pick(rows), study.seeds if seeds is None else seeds
     if seeds < 1:
         raise ValueError(f"seeds is {seeds}; a row needs at least one final run")
@@ -109,4 +114,9 @@ def load(study: Study, data: str | None) -> Splits:
                 "real recordings there is real-methods"
             )
         return load_splits(progress=False)
+    if study.source == "transfer":
+        if not data:
+            raise ValueError(f"study {study.name} needs --data PATH, real recordings for its test")
+        splits = load_splits(hold_out=data, progress=False)
+        return splits._replace(test=load_all(data, progress=False))
     return load_splits(data or study.source, progress=False)

@@ -54,15 +54,19 @@ def by_seed(row: dict[str, Any], name: str = "test_accuracy") -> dict[int, float
     return {run["seed"]: run[name] for run in row["runs"]}
 
 
-def versus_first(row: dict[str, Any], result: dict[str, Any]) -> tuple[float, float] | None:
+def versus_first(
+    row: dict[str, Any], result: dict[str, Any], name: str = "test_accuracy"
+) -> tuple[float, float] | None:
     """``paired`` with the first row of the group; None for that row itself."""
     first = next(other for other in result["rows"] if other["group"] == row["group"])
-    return None if first["label"] == row["label"] else paired(by_seed(row), by_seed(first))
+    return (
+        None if first["label"] == row["label"] else paired(by_seed(row, name), by_seed(first, name))
+    )
 
 
-def difference(row: dict[str, Any], result: dict[str, Any]) -> str:
+def difference(row: dict[str, Any], result: dict[str, Any], name: str = "test_accuracy") -> str:
     """That in points, as text."""
-    found = versus_first(row, result)
+    found = versus_first(row, result, name)
     if found is None:
         return "–"
     mean, half = 100 * found[0], 100 * found[1]

@@ -9,6 +9,12 @@ NOTES = {
     "accuracy": "Accuracy: of the test set in %, mean ± sample standard deviation over n seeds.",
     "difference": "Difference: test accuracy minus that of the group's first row, in points, "
     "paired by seed, with a 95 % t-interval; only an interval without 0 shows a difference.",
+    "worst": "Lowest: test accuracy of the worst seed, in %.",
+    "lost": "Lost classes: of which the network knows less than one recording in twenty, a number "
+    "for each seed.",
+    "validation": "Validation: accuracy in % of the final runs on the validation set.",
+    "gain": "Gain: validation accuracy minus that of the first row, in points, paired by seed, "
+    "with a 95 % t-interval.",
     "cpu": "CPU s: processor seconds of training on one thread, with the drawing of batches and "
     "without evaluation. Other work on the same cores makes them longer (`load` in the JSON), so "
     "compare rows with one another.",
@@ -42,6 +48,15 @@ def _stopped(row: dict) -> str:
     return f" ({count} stopped early)" if count else ""
 
 
+def worst(row: dict) -> float:
+    return min(run["test_accuracy"] for run in row["runs"])
+
+
+def _lost(row: dict) -> str:
+    found = [run.get("lost_classes") for run in row["runs"]]
+    return "–" if None in found else ", ".join(map(str, sorted(found)))
+
+
 def _speedup(row: dict) -> str:
     found = [run["speedup"] for run in row["runs"] if run.get("speedup")]
     if not found:
@@ -60,6 +75,12 @@ COLUMNS = {
         "accuracy", lambda row, result: percent(row["summary"]["test_accuracy"]) + _stopped(row)
     ),
     "difference": ("difference", lambda row, result: difference(row, result)),
+    "worst": ("lowest", lambda row, result: f"{100 * worst(row):.1f}"),
+    "lost": ("lost classes", lambda row, result: _lost(row)),
+    "validation": (
+        "validation", lambda row, result: percent(row["summary"]["validation_accuracy"])
+    ),
+    "gain": ("gain", lambda row, result: difference(row, result, "validation_accuracy")),
     "cpu": ("CPU s", lambda row, result: _mean(row, "cpu_seconds", ".1f")),
     "wall": ("wall s", lambda row, result: _mean(row, "seconds", ".1f")),
     "memory": ("memory", lambda row, result: _mean(row, "peak_memory", ".1f", 1e-6)),
@@ -71,6 +92,10 @@ COLUMNS = {
     "speedup": ("faster", lambda row, result: _speedup(row)),
     "active": ("active", lambda row, result: _mean(row, "active", ".1%")),
 }  # fmt: skip
+
+
+def _gpu(place: dict) -> str:
+    return f"{place['gpu']} with " if "gpu" in place else ""
 
 
 def grid(headings: list[str], rows: list[list[str]]) -> str:
@@ -136,8 +161,8 @@ def setup(result: dict) -> str:
     seeds = ", ".join(map(str, sorted({run["seed"] for run in runs})))
     lines.append(f"- **Seeds of the final runs:** {seeds}.")
     places = "; ".join(
-        f"{m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}, torch "
-        f"{m['torch']}" for m in machines
+        f"{_gpu(m)}{m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}, "
+        f"torch {m['torch']}" for m in machines
     )  # fmt: skip
     threads = sorted({run["threads"] for run in runs})
     revisions = ", ".join(dict.fromkeys(f"`{run['revision']}`" for run in runs))

@@ -1,0 +1,63 @@
+"""What the studies of evolution strategies declare, and the columns that they add."""
+
+import pytest
+import torch
+
+from course_lib.study import plan
+from course_lib.study.declared import STUDIES
+from course_lib.study.measure import lost
+from course_lib.study.statistics import difference
+from course_lib.study.tables import COLUMNS
+
+
+def test_only_the_rank_differs_between_the_rows_of_eggroll():
+    study = STUDIES["eggroll"]
+    configs = [plan.final(study, row, study.choices(row)[0], 4).config for row in study.rows]
+    assert [config.options["rank"] for config in configs] == [1, 2, 4, 8] and study.seeds == 10
+    shared = {(c.hidden, c.readout, c.steps, c.lr, c.weight_sd) for c in configs}
+    assert len(shared) == 1 and configs[0].readout == "rate"
+
+
+def test_rows_of_equal_passes_spend_equal_passes():
+    study = STUDIES["beyond"]
+    for row in study.rows:
+        config = plan.final(study, row, {}, 4).config
+        samples = config.steps * config.options.get("population", 256) * config.batch_size
+        assert samples == 400 * 256 * 64, row.label
+
+
+def test_the_longer_rows_of_the_headline_are_not_searched_again():
+    study = STUDIES["headline"]
+    for row in study.rows:
+        assert (row.like is None) == (row.group == "about a minute")
+        assert row.settings["method"] in ("bptt", "eggroll", "projected")
+
+
+def test_lost_classes_are_counted():
+    confusion = torch.tensor([[96, 4, 0], [50, 50, 0], [99, 0, 1]])
+    assert lost(confusion) == 1
+
+
+def test_columns_of_the_worst_seed_and_of_the_gain_on_validation():
+    runs = [{"seed": s, "test_accuracy": 0.8 + s / 100, "validation_accuracy": 0.7 + s / 50,
+             "lost_classes": 3 - s} for s in (1, 2, 3)]  # fmt: skip
+    better = [run | {"validation_accuracy": run["validation_accuracy"] + 0.05} for run in runs]
+    rows = [
+        {"label": name, "group": "", "runs": found, "summary": {"validation_accuracy":
+         {"mean": 0.7, "sd": 0.1}}} for name, found in (("first", runs), ("second", better))
+    ]  # fmt: skip
+    result = {"rows": rows}
+    assert COLUMNS["worst"][1](rows[0], result) == "81.0"
+    assert COLUMNS["lost"][1](rows[0], result) == "0, 1, 2"
+    assert COLUMNS["gain"][1](rows[1], result) == "+5.0 (+5.0 to +5.0)"
+    assert difference(rows[1], result) == "0.0 (0.0 to 0.0)"
+    assert COLUMNS["validation"][1](rows[0], result) == "70.0 ± 10.0"
+    del runs[0]["lost_classes"]
+    assert COLUMNS["lost"][1](rows[0], result) == "–"
+
+
+def test_transfer_needs_real_recordings():
+    from course_lib.study.runner import load
+
+    with pytest.raises(ValueError, match="needs --data PATH"):
+        load(STUDIES["transfer"], None)
