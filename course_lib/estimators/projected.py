@@ -113,9 +113,12 @@ def felt(x: Tensor, a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
 def whitened(x: Tensor, ridge: float) -> Tensor:
     """(X_s X_sᵀ + λ · mean of its diagonal · I)⁻¹ of every sample, (B, T, T).
 
-    A pseudo-inverse, since steps without an event leave rows of zeros.
+    Without a ridge a pseudo-inverse, since steps without an event leave rows of zeros.
     """
     gram = x @ x.mT
     level = gram.diagonal(dim1=1, dim2=2).mean(dim=1).view(-1, 1, 1)
     unit = torch.eye(x.shape[1]).to(gram)
-    return torch.linalg.pinv(gram + ridge * level * unit, hermitian=True)
+    if not ridge:
+        return torch.linalg.pinv(gram, hermitian=True)
+    empty = level == 0  # no event at all: nothing was felt
+    return torch.linalg.inv(gram + (ridge * level + empty) * unit) * ~empty
