@@ -85,6 +85,9 @@ class FramesOnDevice:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def to(self, device: torch.device | str) -> "FramesOnDevice":
+        return FramesOnDevice(self.packed.to(device), self.labels, self.bins)
+
     def frames(self, indices=None) -> torch.Tensor:
         """(T, B, 2312) float32 zeros and ones on the device."""
         rows = slice(None)
