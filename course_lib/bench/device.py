@@ -46,17 +46,18 @@ def on_device(
     for n, setting in settings.items():
         seconds = times.median(f"population {n}")
         lines += [
-            row(f"population {n}, rank 1", seconds, "s"),
-            row(f"population {n}, rank 8", times.median(f"population {n}, rank 8"), "s"),
-            row("  of what the product reaches, rank 1", 100 * work(setting) / seconds / peak, "%"),
-            row("  of it the noise, made by the processor",
+            row(f"population {n}, rank 1", 1000 * seconds, "ms"),
+            row(f"population {n}, rank 8", 1000 * times.median(f"population {n}, rank 8"), "ms"),
+            row(f"population {n}: of what the product reaches",
+                100 * work(setting) / seconds / peak, "%"),
+            row(f"population {n}: time in which the processor makes noise",
                 100 * times.median(f"population {n}, noise") / seconds, "%"),
-            row("  memory on the device", memory[n] / 1e9, "GB"),
-            row("  the paper's 3.41 s, whatever its population, against it", PAPER / seconds, "×"),
+            row(f"population {n}: memory on the device", memory[n] / 1e9, "GB"),
+            row(f"population {n} against the paper's 3.41 s", PAPER / seconds, "×"),
         ]  # fmt: skip
         if n <= LARGEST:
             ratio = times.ratio(f"population {n}, plain", f"population {n}")
-            lines.append(row("  plain torch on the same device against it", ratio, "×"))
+            lines.append(row(f"population {n} against plain torch there", ratio, "×"))
     return Table(times.medians()).show(lines)
 
 

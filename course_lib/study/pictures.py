@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 from course_lib.lab.figures import COLOURS, MARKERS, style
 from course_lib.study.statistics import percent
 
+#: panels side by side
+COLUMNS = 2
 TICKS = (1, 2, 3, 5, 7, 10, 20, 30, 50, 90)
 
 
@@ -49,9 +51,12 @@ def errors(result: dict) -> Figure:
     """Test error of every row on a logarithmic axis: one mark a seed, and the mean."""
     panels = groups(result)
     tallest = max(map(len, panels.values()))
-    figure = Figure(figsize=(max(7.2, 1 + 4.6 * len(panels)), 1.3 + 0.3 * tallest))
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for ax, (group, rows) in zip(axes, panels.items(), strict=True):
+    lines, columns = -(-len(panels) // COLUMNS), min(len(panels), COLUMNS)
+    figure = Figure(figsize=(max(7.2, 1 + 4.6 * columns), lines * (1.3 + 0.3 * tallest)))
+    axes = figure.subplots(lines, columns, squeeze=False).ravel()
+    for ax in axes[len(panels) :]:
+        ax.set_axis_off()
+    for ax, (group, rows) in zip(axes, panels.items(), strict=False):
         everything = []
         for place, row in enumerate(rows):
             values = [max(100 * (1 - run["test_accuracy"]), 0.1) for run in row["runs"]]

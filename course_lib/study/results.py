@@ -66,12 +66,13 @@ def gather(study: Study, store: Store, splits: Splits) -> dict[str, Any]:
         if record["machine"] not in machines:
             machines.append(record["machine"])
         record["machine"] = machines.index(record["machine"])
-    simulated = study.source == "saccade-digits"
+    data = "" if study.source == "saccade-digits" else " --data PATH"
+    device = f" --device {study.settings['device']}" if "device" in study.settings else ""
     name = SOURCES[study.source]
     return {
         "study": study.name, "kind": study.kind, "title": study.title,
         "question": study.question,
-        "command": f"python -m course_lib study {study.name}{'' if simulated else ' --data PATH'}",
+        "command": f"python -m course_lib study {study.name}{data}{device}",
         "data": {
             "source": study.source,
             "name": f"{splits.name} (simulated)" if splits.name == "saccade MNIST" else name,
