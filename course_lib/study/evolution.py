@@ -29,7 +29,11 @@ EGGROLL = Study(
     name="eggroll",
     title="EGGROLL as in the paper, over ranks",
     question="Does the rank matter, how wide is the spread over seeds, and does training collapse?",
-    rows=_ranks("1,200 generations", 1200),
+    rows=(
+        *_ranks("1,200 generations", 1200),
+        Row("rank 1", {"method": "eggroll", "options": {"rank": 1}, "steps": 3600},
+            "3,600 generations", like="1,200 generations · rank 1"),
+    ),
     settings={"hidden": (128,), "readout": "rate"},
     search=RATES,
     seeds=10,
