@@ -139,6 +139,7 @@ class Job(NamedTuple):
             and getattr(estimator, field.name) != field.default
         }  # fmt: skip
         shape = {name: getattr(self.config, name) for name in SHAPING} | {
+            "device": "cpu",  # on a GPU it is the same run, but for rounding
             "options": options, "source": self.study.source, "kind": self.study.kind,
             "path": self.row.path, "role": self.role, "version": VERSION,
         }  # fmt: skip
