@@ -1,4 +1,4 @@
-"""Compiled loops, by Numba: speed lives here, apart from the readable code that it is checked by.
+"""Compiled loops, by Numba, and one kernel for GPUs by Triton: speed lives here, apart from the readable code that it is checked by.
 
     forward.py     forward passes of LIF layers over events (``event_driven.py``)
     backward.py    backward passes through those events: errors, layer by layer
@@ -16,6 +16,7 @@
     vectors.py     8, 16 or 64 numbers at a time
     threads.py     the same loops from several threads
     workspace.py   arrays kept from step to step
+    gpu.py         the forward passes of population.py on a GPU
     renewal.py     drops stored compilations when any of these files changes
 
 Functions hold no lock, so that ordinary Python threads can share the work: a thread pool of Numba's
