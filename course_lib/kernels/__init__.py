@@ -1,4 +1,5 @@
-"""Compiled loops, by Numba, and one kernel for GPUs by Triton: speed lives here, apart from the readable code that it is checked by.
+"""Compiled loops, by Numba, and one kernel for GPUs, by Triton: speed lives here, apart from the
+readable code that it is checked by.
 
     forward.py     forward passes of LIF layers over events (``event_driven.py``)
     backward.py    backward passes through those events: errors, layer by layer
