@@ -37,7 +37,7 @@ EGGROLL = Study(
     settings={"hidden": (128,), "readout": "rate"},
     search=RATES,
     seeds=10,
-    columns=("chosen", "accuracy", "worst", "difference", "cpu", "forward", "spikes"),
+    columns=("chosen", "accuracy", "worst", "lost", "difference", "cpu", "forward", "spikes"),
 )
 
 #: three rates each, for the readout ten thirds of the hidden layer's
