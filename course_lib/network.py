@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.lif import LIFParameters, SpikeFunction, heaviside, leaky_run, lif_run
+from course_lib.noise import normal
 
 READOUTS = ("rate", "membrane")
 
@@ -85,7 +86,8 @@ class SpikingNetwork(nn.Module):
         ):
             layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
             deviation = 1.2 / inputs**0.5 if deviation is None else deviation
-            nn.init.normal_(layer.weight, std=deviation, generator=generator)
+            start = deviation * normal(layer.weight.shape, generator)
+            layer.weight = nn.Parameter(start.to(layer.weight))
             nn.init.zeros_(layer.bias)
             self.layers.append(layer)
 

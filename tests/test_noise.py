@@ -1,10 +1,14 @@
 """Counter-based noise: the same counters, the same numbers; different ones, independent numbers."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 
-from course_lib.noise import gaussian, torch_generator
+from course_lib.noise import gaussian, normal, torch_generator
 
 
 def draw(n=8, seed=0, generation=0, member=0):
@@ -70,3 +74,33 @@ def test_torch_generators_differ_by_every_number():
     for bad in [(-1,), (2**32,), (0, 0, 2**32)]:
         with pytest.raises(ValueError, match="expected a whole number"):
             torch_generator(*bad)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (15,), (16,), (17,), (250, 10), (256, 2312), (0, 4)])
+def test_normal_is_torchs_but_for_rounding(shape):
+    """Tolerance: float32's Box and Muller is off by a few units in the last place of √(−2 ln u)."""
+    ours, theirs = (torch.Generator().manual_seed(3) for _ in range(2))
+    values, expected = normal(shape, ours), torch.randn(shape, generator=theirs)
+    assert values.shape == expected.shape and values.dtype == torch.float32
+    assert torch.allclose(values, expected, rtol=0, atol=4e-6)
+    assert torch.equal(ours.get_state(), theirs.get_state())
+
+
+HASH = """
+import hashlib, torch
+from course_lib.network import SpikingNetwork
+weights = [layer.weight.detach().numpy().tobytes() for layer in SpikingNetwork(seed=1).layers]
+print(hashlib.sha256(b"".join(weights)).hexdigest())
+"""
+
+
+def test_networks_start_alike_on_every_processor():
+    """torch's own normals differ in a third of the weights between these two."""
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", HASH], env=os.environ | {"ATEN_CPU_CAPABILITY": kind},
+            capture_output=True, text=True, check=True,
+        ).stdout
+        for kind in ("default", "avx2")
+    }  # fmt: skip
+    assert len(found) == 1

@@ -7,13 +7,12 @@ Nøkland 2016 (arXiv 1609.01596), eq. 5; single-point zeroth order, as the basel
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from course_lib.estimators.online import OnlineEstimator
 from course_lib.estimators.perturbation import NodePerturbation
 from course_lib.network import SpikingNetwork
-from course_lib.noise import STREAMS, torch_generator
+from course_lib.noise import STREAMS, normal, torch_generator
 
 
 @dataclass(kw_only=True)
@@ -67,6 +66,6 @@ def random_feedback(network: SpikingNetwork, seed: int) -> list[Tensor]:
     """Gaussian matrices (N_l, C) of standard deviation 1/√N_l, one for each hidden layer."""
     generator, like = torch_generator(seed, STREAMS["feedback"]), network.layers[0].weight
     return [
-        torch.randn(size, network.sizes[-1], generator=generator).to(like) / size**0.5
+        normal((size, network.sizes[-1]), generator).to(like) / size**0.5
         for size in network.sizes[1:-1]
     ]

@@ -23,11 +23,19 @@ class Sweep(ipw.VBox):
 
     controls: {name: control}; their values, by name, are what ``render`` gets.
 
-    A notebook that is not running shows the picture and the numbers of the first setting.
+    plain:    maps the same values to the text that a notebook stores and that its validation
+              compares; the numbers if not given. For numbers that differ between processors.
+
+    A notebook that is not running shows the picture and this text, of the first setting.
     """
 
-    def __init__(self, render: Render, controls: dict[str, ipw.Widget]):
-        self.render, self._kept = render, {}
+    def __init__(
+        self,
+        render: Render,
+        controls: dict[str, ipw.Widget],
+        plain: Callable[[dict], str] | None = None,
+    ):
+        self.render, self.plain, self._kept = render, plain, {}
         self.controls = dict(controls)
         self.picture = ipw.Image(format="png", layout=ipw.Layout(max_width="100%"))
         self.numbers, self.words = ipw.HTML(), ipw.HTML()
@@ -60,7 +68,8 @@ class Sweep(ipw.VBox):
     def _repr_mimebundle_(self, **options):
         bundle = super()._repr_mimebundle_(**options)
         data, numbers, alt = self._rendered()
-        bundle.update({"image/png": data, "text/plain": numbers})
+        stored = self.plain(self.values()) if self.plain else numbers
+        bundle.update({"image/png": data, "text/plain": stored})
         return bundle, {"image/png": {"alt": alt}}
 
 

@@ -32,11 +32,12 @@ def recordings():
     return splits.train, splits.test.frames(), splits.test.labels
 
 
+@functools.lru_cache(maxsize=16)
 def train(method: str, steps: int = STEPS, seed: int = 0, **options):
     """Train 2312-64-10 with the method's own start and learning rate.
 
-    What torch's products train is float64, where no machine's order of summation moves a spike:
-    everyone sees the same run. The compiled kernels have one order.
+    What torch's products train is float64: the last bit, in which processors differ, grows a
+    hundredfold in ten updates of Adam, so that from float32 it would reach the accuracy sooner.
     Returns steps, test accuracies (0 to 1), forward passes of a batch.
     """
     data, frames, labels = recordings()
@@ -101,14 +102,8 @@ def render_method(values: dict) -> tuple[bytes, str, str]:
         left.legend(loc="lower right")
         comparison_figures.spread(right, stored(), marked=STORED.get(method))
         right.set_title(f"stored: {NETWORK}, long runs")
-    knobs = {
-        "eggroll": f" (rank {values['rank']}, σ = {options.get('sigma', (0, 0))[0]:.4f} and "
-                   f"{options.get('sigma', (0, 0))[1]:.4f}, population {POPULATION})",
-        "localzo": f" (δ 0.5, m = {values['samples']})",
-    }.get(method, "")  # fmt: skip
     numbers = (
-        f"{label}{knobs}: {STEPS} updates, {passes:,} forward passes of a batch, "
-        f"{METHODS[method].backward}: test accuracy {100 * accuracies[-1]:.1f} %; "
+        f"{described(values, passes)}: test accuracy {100 * accuracies[-1]:.1f} %; "
         f"BPTT after as many updates {100 * reference()[1][-1]:.1f} %"
     )
     alt = (
@@ -117,6 +112,29 @@ def render_method(values: dict) -> tuple[bytes, str, str]:
         f"dot a seed. {numbers}"
     )
     return png(figure), numbers, alt
+
+
+def described(values: dict, passes: int) -> str:
+    """What was run: the method, its knobs and its cost."""
+    method, options = values["method"], options_of(values)
+    knobs = {
+        "eggroll": f" (rank {values['rank']}, σ = {options.get('sigma', (0, 0))[0]:.4f} and "
+                   f"{options.get('sigma', (0, 0))[1]:.4f}, population {POPULATION})",
+        "localzo": f" (δ 0.5, m = {values['samples']})",
+    }.get(method, "")  # fmt: skip
+    return (
+        f"{METHODS[method].label}{knobs}: {STEPS} updates, {passes:,} forward passes of a batch, "
+        f"{METHODS[method].backward}"
+    )
+
+
+def bounds(values: dict) -> str:
+    """What every computer finds at the first setting; accuracies differ by a point or two."""
+    _, accuracies, passes = train(values["method"], **options_of(values))
+    return (
+        f"{described(values, passes)}: above 45 % of the test set right: {accuracies[-1] > 0.45}; "
+        f"BPTT after as many updates above 78 %: {reference()[1][-1] > 0.78}"
+    )
 
 
 def any_method() -> Sweep:
@@ -132,4 +150,5 @@ def any_method() -> Sweep:
             ),
             "samples": slider(ipw.IntSlider, "samples m (LocalZO)", 5, 1, 20, 1),
         },
+        plain=bounds,
     )
