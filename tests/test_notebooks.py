@@ -261,7 +261,7 @@ BREAKS = {
         "02_spikes", "lif.py", "    voltage = beta * voltage + current\n    spikes",
         "    voltage = beta * (voltage + current)\n    spikes"),
     "weights start too large": (
-        "02_spikes", "network.py", "std=deviation", "std=2 * deviation"),
+        "02_spikes", "network.py", "deviation * normal(", "2 * deviation * normal("),
     "surrogate without its square": (
         "03_surrogates", "estimators/surrogate.py", "return 1 / (1 + slope * distance.abs()) ** 2",
         "return 1 / (1 + slope * distance.abs())"),
