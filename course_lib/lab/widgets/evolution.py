@@ -38,7 +38,7 @@ def render_population(values: dict) -> tuple[bytes, str, str]:
         bell = smoothed(distances, fitness, sigma)
         evolution_figures.landscape(left, distances, fitness, {f"smoothed, σ = {sigma:g}": bell})
         left.set(title="before training", xlim=(-0.8, 0.8), ylim=(-11, -1))
-        left.legend(loc="lower center")
+        left.legend(loc="lower center", fontsize=8)
         label = f"N = {population}, σ = {sigma:g}"
         evolution_figures.runs(
             right, {label: run.losses}, {label: population}, window=max(1, generations // 20)
