@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+#: files whose tests take minutes: begun first, so that no worker is left with one at the end
+LONG = (
+    "test_notebooks.py", "test_browser.py", "test_training.py", "test_scaling.py",
+    "test_exercises.py", "test_scaling_model.py", "test_nbgrader.py",
+)  # fmt: skip
 KINDS = {"gpu": r"\bGPU\b", "recordings": r"\bNMNIST_DIR\b", "browser": r"(?i)\bchromium\b"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -50,6 +55,12 @@ def gpu() -> str:
     if not torch.cuda.is_available():
         pytest.skip("no GPU here: needs one of NVIDIA's and PyTorch's CUDA build")
     return "cuda"
+
+
+def pytest_collection_modifyitems(items):
+    """The long files first; within each kind the order stays."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
 
 
 def skip_kind(reason: str) -> str:
