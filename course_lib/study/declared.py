@@ -6,7 +6,7 @@ data/results/NAME.json, .md, .png and .svg.
 
 from dataclasses import replace
 
-from course_lib.study import evolution
+from course_lib.study import budget, evolution
 from course_lib.study.plan import Row, Study
 
 ONE, TWO = "2312-256-10", "2312-200-200-10"
@@ -315,6 +315,7 @@ STUDIES = {
     study.name: study
     for study in (
         METHODS, START, LOCALZO, ALIGNMENT, REAL, OPZO, SPARSEGRAD, SPARSITY, HYBRID,
-        evolution.HEADLINE, evolution.EGGROLL, evolution.BEYOND, evolution.TRANSFER, evolution.FULL,
+        evolution.HEADLINE, evolution.EGGROLL, evolution.BEYOND, evolution.DECLINED,
+        budget.SPENDING, evolution.TRANSFER, evolution.FULL,
     )
 }

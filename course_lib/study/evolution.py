@@ -46,11 +46,13 @@ ONE_RATE = tuple({"lr": lr} for lr in (0.005, 0.01, 0.02))
 GRADIENT_RATES = tuple({"lr": lr} for lr in (0.001, 0.003, 0.006))
 #: σ of the first layer that suits factors of this width in pixels: smooth noise moves neurons more
 SIGMA_OF_WIDTH = {0.7: 0.01, 1.0: 0.009, 1.4: 0.007, 2.0: 0.006, 4.0: 0.004}
+LAYERED_LABEL = "a rate for each layer"
 SMOOTH, PROJECTED = "smooth factors, 1.4 pixels", "projected factors"
 
 
 def _departure(label, group="", *, method="eggroll", search=LAYERED, like=None, **settings) -> Row:
-    names = ("rank", "smooth", "sigma", "population", "shaping", "ridge")
+    names = ("rank", "smooth", "sigma", "population", "shaping", "ridge", "orthogonal",
+             "sigma_rate")
     options = {name: settings.pop(name) for name in names if name in settings}
     return Row(label, {"method": method, "options": options, **settings}, group, search, like=like)
 
@@ -111,7 +113,9 @@ BEYOND = Study(
     question="Which departures from the paper pay at 400 generations of 256 members?",
     rows=(
         _departure("EGGROLL", search=ONE_RATE),
-        _departure("a rate for each layer"),
+        _departure(LAYERED_LABEL),
+        *(_departure(f"one σ of {sigma:g} for both layers", sigma=sigma, like=LAYERED_LABEL)
+          for sigma in (0.007, 0.014, 0.03)),
         *(_smooth(f"smooth factors, {width:g} pixels", width) for width in SIGMA_OF_WIDTH),
         _smooth("smooth 1.4, rank 4", 1.4, rank=4, like=SMOOTH),
         _smooth("smooth 1.4, z-scores", 1.4, shaping="z_score", like=SMOOTH),
@@ -136,6 +140,25 @@ BEYOND = Study(
     seeds=5,
     columns=("chosen", "validation", "gain", "accuracy", "cpu", "forward"),
 )  # fmt: skip
+
+PLAIN = "EGGROLL's factors"
+DECLINED = Study(
+    name="declined",
+    title="Departures that did not pay",
+    question="Do orthogonal factors, or a σ that learns, lift EGGROLL at 400 generations?",
+    rows=(
+        _departure("EGGROLL", PLAIN),
+        _departure("orthogonal", PLAIN, orthogonal=True, like=f"{PLAIN} · EGGROLL"),
+        *(_departure(f"σ learned at rate {rate:g}", PLAIN, method="stepsize", sigma_rate=rate,
+                     like=f"{PLAIN} · EGGROLL") for rate in (1.0, 3.0, 10.0)),
+        _departure("projected EGGROLL", PROJECTED, method="projected"),
+        _departure("projected, orthogonal", PROJECTED, method="projected", orthogonal=True,
+                   like=f"{PROJECTED} · projected EGGROLL"),
+    ),
+    settings={"hidden": (128,), "readout": "membrane", "shift": 0, "steps": 400},
+    seeds=15,
+    columns=("chosen", "validation", "gain", "accuracy", "cpu", "forward"),
+)
 
 LARGE = {"population": 4096}
 FULL = Study(

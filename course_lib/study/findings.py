@@ -7,7 +7,7 @@ sentences do not: ``pages.py`` writes them between marks. What explains them is 
 from collections.abc import Callable
 from typing import Any
 
-from course_lib.study import alignment_tables, sparsity_tables
+from course_lib.study import alignment_tables, map_tables, sparsity_tables
 from course_lib.study.statistics import difference, percent, versus_first
 
 VERDICTS = ("ahead", "no difference shown", "behind", "one run only")
@@ -64,6 +64,7 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "training": compared,
     "alignment": directions,
     "sparsity": sparsity_tables.answers,
+    "map": map_tables.answers,
 }
 
 

@@ -34,9 +34,11 @@ def draw(result: dict[str, Any]) -> dict[str, bytes]:
 
 def own_tables(result: dict):
     """The module that shows results of this kind; None for "training", which is shown here."""
-    from course_lib.study import alignment_tables, sparsity_tables
+    from course_lib.study import alignment_tables, map_tables, sparsity_tables
 
-    return {"alignment": alignment_tables, "sparsity": sparsity_tables}.get(result["kind"])
+    return {
+        "alignment": alignment_tables, "sparsity": sparsity_tables, "map": map_tables,
+    }.get(result["kind"])  # fmt: skip
 
 
 def groups(result: dict) -> dict[str, list[dict]]:

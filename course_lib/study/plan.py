@@ -56,7 +56,7 @@ class Study:
     seeds:    how many final runs a row has unless the command says otherwise.
     source:   "saccade-digits"; "nmnist": the command then takes ``--data``; or "transfer": trained
               on the first, tested on all of ``--data``, whose digits are left out of the first.
-    kind:     how a run is made and shown: "training", "alignment" or "sparsity".
+    kind:     how a run is made and shown: "training", "alignment", "sparsity" or "map".
     columns:  of the table, keys of ``tables.COLUMNS``. "difference" is that from the first row of
               the group, seed by seed.
 

@@ -20,6 +20,7 @@ MEASURE: dict[str, Callable[[Job, Splits, Path], dict[str, Any]]] = {
     "training": measure.train,
     "alignment": alignment.follow,
     "sparsity": measure.train,
+    "map": measure.train,
 }
 
 
