@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 METHODS = (
-    "eggroll", "es", "projected", "stepsize", "bptt", "localzo", "sparsegrad", "ottt", "opzo",
-    "dfa", "zo", "hybrid",
+    "eggroll", "es", "projected", "bptt", "localzo", "sparsegrad", "ottt", "opzo", "dfa", "zo",
+    "hybrid",
 )  # fmt: skip
 EXAMPLES = r"""
 examples:

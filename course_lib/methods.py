@@ -15,7 +15,6 @@ from course_lib.estimators.hybrid import Hybrid
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.opzo import OPZO
 from course_lib.estimators.projected import ProjectedEGGROLL
-from course_lib.estimators.stepsize import StepSizeEGGROLL
 from course_lib.estimators.surrogate import SurrogateBPTT
 
 # The readouts need different starts: spiking outputs must fire before anything tells weights apart,
@@ -84,9 +83,6 @@ METHODS = {
     "es": Method(ES, "full-rank ES", ("population",), EVOLUTION, FORWARD),
     "projected": Method(
         ProjectedEGGROLL, "projected EGGROLL", ("rank", "population"), PROJECTED, FORWARD
-    ),
-    "stepsize": Method(
-        StepSizeEGGROLL, "EGGROLL, σ learned", ("rank", "population"), EVOLUTION, FORWARD
     ),
     "bptt": Method(SurrogateBPTT, "BPTT", ("surrogate",), GRADIENT, UNROLLED),
     "localzo": Method(

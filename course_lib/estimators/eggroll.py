@@ -21,7 +21,6 @@ Sources: Sarkar et al. 2025, Evolution Strategies at the Hyperscale (arXiv 2511.
 Gradient-Free Training of SNNs via Low-Rank Evolution Strategies (arXiv 2605.30361), eq. 3 and 6.
 """
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +32,6 @@ from torch import Tensor
 
 from course_lib import gpu, population
 from course_lib.estimators.evolution import EvolutionStrategy
-from course_lib.estimators.orthogonal import orthogonalise, whole_blocks
 from course_lib.estimators.spatial import smooth_factors
 from course_lib.fitness import cross_entropy
 from course_lib.kernels import noise as compiled
@@ -60,7 +58,6 @@ class EGGROLL(EvolutionStrategy):
     rank:   r ≥ 1.
     smooth: width in pixels over which the first layer's B varies; 0: independent entries, as in
             the papers. See ``spatial.py`` for what is estimated then.
-    orthogonal: directions of A orthogonal among as many draws as have room, see ``orthogonal.py``.
     chunk:  draws that the readable kernel evaluates together. It bounds memory and decides how the
             work is cut: a draw's fitness is the same to the bit wherever and in whatever order its
             chunk is evaluated. A GPU is faster with some hundreds.
@@ -72,7 +69,6 @@ class EGGROLL(EvolutionStrategy):
 
     rank: int = 1
     smooth: float = 0.0
-    orthogonal: bool = False
     chunk: int = 8
     kernel: str = field(default="auto", repr=False)  # a run may be resumed with another one
 
@@ -107,14 +103,7 @@ class EGGROLL(EvolutionStrategy):
             if name == (self.seed, step, length) and inside:
                 return values[rows.start : rows.stop]
         make = gaussians if self.kernel == "readable" else compiled.gaussians  # to the same bits
-        made = whole_blocks(draws) if self.orthogonal else draws
-        values = make(length, seed=self.seed, generation=step, members=made)
-        if self.orthogonal:
-            start = 0
-            for inputs, outputs in itertools.pairwise(network.sizes):
-                orthogonalise(values, start, outputs, self.rank)
-                start += (inputs + outputs) * self.rank + outputs
-            values = values[draws.start - made.start : draws.stop - made.start]
+        values = make(length, seed=self.seed, generation=step, members=draws)
         if self.smooth:
             inputs, outputs = network.sizes[:2]
             smooth_factors(values, outputs * self.rank, inputs, self.rank, self.smooth)

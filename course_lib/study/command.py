@@ -13,18 +13,23 @@ def main(options) -> int:
         for study in STUDIES.values():
             print(f"{study.name:16s} {len(study.rows):3d} rows   {study.question}")
         return 0
-    if options.name not in STUDIES:
+    result = read(options.name, options.out)
+    if options.name not in STUDIES and result is None:
         raise ValueError(f"no study {options.name!r}; there are {', '.join(STUDIES)}")
-    study = STUDIES[options.name]
-    path = Path(options.out) / f"{study.name}.json"
+    if options.name not in STUDIES and not options.tables_only:
+        raise ValueError(
+            f"study {options.name} cannot be run any more: what it tried did not pay and has left "
+            "the library. Its page names the git revision that has it; --tables-only rebuilds that"
+        )
+    path = Path(options.out) / f"{options.name}.json"
     if options.tables_only:
-        result = read(study.name, options.out)
         if result is None:
             raise FileNotFoundError(
-                f"{path} is not there yet; run `python -m course_lib study {study.name}` first"
+                f"{path} is not there yet; run `python -m course_lib study {options.name}` first"
             )
         print("wrote", ", ".join(show(result, options.out)))
         return 0
+    study = STUDIES[options.name]
     left = runner.run(
         study, seeds=options.seeds, data=options.data, rows=options.rows, budget=options.budget,
         again=options.again, out=options.out, runs=options.runs, device=options.device,

@@ -315,7 +315,7 @@ STUDIES = {
     study.name: study
     for study in (
         METHODS, START, LOCALZO, ALIGNMENT, REAL, OPZO, SPARSEGRAD, SPARSITY, HYBRID,
-        evolution.HEADLINE, evolution.EGGROLL, evolution.BEYOND, evolution.DECLINED,
-        budget.SPENDING, evolution.TRANSFER, evolution.FULL,
+        evolution.HEADLINE, evolution.EGGROLL, evolution.BEYOND, budget.SPENDING,
+        evolution.TRANSFER, evolution.FULL,
     )
 }

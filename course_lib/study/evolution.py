@@ -51,8 +51,7 @@ SMOOTH, PROJECTED = "smooth factors, 1.4 pixels", "projected factors"
 
 
 def _departure(label, group="", *, method="eggroll", search=LAYERED, like=None, **settings) -> Row:
-    names = ("rank", "smooth", "sigma", "population", "shaping", "ridge", "orthogonal",
-             "sigma_rate")
+    names = ("rank", "smooth", "sigma", "population", "shaping", "ridge")
     options = {name: settings.pop(name) for name in names if name in settings}
     return Row(label, {"method": method, "options": options, **settings}, group, search, like=like)
 
@@ -140,25 +139,6 @@ BEYOND = Study(
     seeds=5,
     columns=("chosen", "validation", "gain", "accuracy", "cpu", "forward"),
 )  # fmt: skip
-
-PLAIN = "EGGROLL's factors"
-DECLINED = Study(
-    name="declined",
-    title="Departures that did not pay",
-    question="Do orthogonal factors, or a σ that learns, lift EGGROLL at 400 generations?",
-    rows=(
-        _departure("EGGROLL", PLAIN),
-        _departure("orthogonal", PLAIN, orthogonal=True, like=f"{PLAIN} · EGGROLL"),
-        *(_departure(f"σ learned at rate {rate:g}", PLAIN, method="stepsize", sigma_rate=rate,
-                     like=f"{PLAIN} · EGGROLL") for rate in (1.0, 3.0, 10.0)),
-        _departure("projected EGGROLL", PROJECTED, method="projected"),
-        _departure("projected, orthogonal", PROJECTED, method="projected", orthogonal=True,
-                   like=f"{PROJECTED} · projected EGGROLL"),
-    ),
-    settings={"hidden": (128,), "readout": "membrane", "shift": 0, "steps": 400},
-    seeds=15,
-    columns=("chosen", "validation", "gain", "accuracy", "cpu", "forward"),
-)
 
 LARGE = {"population": 4096}
 FULL = Study(

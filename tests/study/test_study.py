@@ -233,6 +233,16 @@ def test_records_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
         store.get("b")
 
 
+def test_what_left_the_library_is_still_shown(made, tmp_path, monkeypatch, capsys):
+    """Departures that did not pay: their results stay, with the revision that has their code."""
+    assert study("tiny") == 0
+    before = (tmp_path / "data" / "results" / "tiny.md").read_text()
+    monkeypatch.delitem(STUDIES, "tiny")
+    assert study("tiny") == 2 and "cannot be run any more" in capsys.readouterr().err
+    assert study("tiny", "--tables-only") == 0
+    assert (tmp_path / "data" / "results" / "tiny.md").read_text() == before
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
