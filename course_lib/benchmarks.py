@@ -19,6 +19,7 @@ from course_lib.bench.generation import (
 )
 from course_lib.bench.live import live
 from course_lib.bench.localzo import localzo, sparsegrad
+from course_lib.bench.localzo_device import localzo_gpu
 from course_lib.bench.neurons import lif
 from course_lib.bench.peers import jax, torcheggroll
 from course_lib.bench.room import memory
@@ -51,6 +52,7 @@ BENCHMARKS = {"frames": frames, "generation": generation, "generation-64": gener
 BENCHMARKS |= {"generation-1024": generation_of_1024_neurons, "noise": noise, "memory": memory}
 BENCHMARKS |= {"start": start, "live": live, "lif": lif, "jax": jax, "torcheggroll": torcheggroll}
 BENCHMARKS |= {"localzo": localzo, "sparsegrad": sparsegrad, "scaling": scaling, "gpu": gpu}
+BENCHMARKS |= {"localzo-gpu": localzo_gpu}
 
 
 def main(

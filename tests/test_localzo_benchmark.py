@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from course_lib.bench.localzo import DELTA, compare, setting
+from course_lib.bench.localzo_device import on_device
 from course_lib.bench.localzo_table import BARS, DENSE, LOOP, SPARSE, comparison, ratios
 from course_lib.bench.passes import autograd, kernel, phases
 from course_lib.bench.store import page
@@ -84,3 +85,12 @@ def test_localzo_stays_above_half_its_bars(one_thread):
     times = phases(contestants, 3, network, frames, labels)
     for ratio, bar in zip(ratios(times, LOOP, SPARSE), BARS[100], strict=True):
         assert ratio > bar / 2
+
+
+def test_the_gpus_benchmark_counts_and_times_the_same_torch_code():
+    table = on_device("cpu", "here", [(10, 8)], repeats=1)
+    assert "here, T = 10: " in table.text and "against loop, dense surrogate: both" in table.text
+    assert float(table.text.split("same z: ")[1].split()[0]) < 1e-5
+    assert {name for times in table.values() for name in times} == {
+        "loop, dense surrogate", "loop, LocalZO", "sparse, LocalZO",
+    }  # fmt: skip

@@ -95,6 +95,23 @@ def draw_indices(key: int, position: int, count: int) -> np.ndarray:
     return ((x ^ (x >> np.uint64(31))) >> np.uint64(48)).astype(np.int64)
 
 
+def draw_indices_on(device: torch.device, key: int, position: int, count: int) -> Tensor:
+    """The same numbers, made on a device: torch has no unsigned 64-bit whole numbers, so a shift
+    to the right must clear what comes in from the left."""
+
+    def signed(word: int) -> int:
+        return word - 2**64 if word >= 2**63 else word
+
+    def shifted(x: Tensor, bits: int) -> Tensor:
+        return (x >> bits) & (2 ** (64 - bits) - 1)
+
+    x = torch.arange(position + 1, position + 1 + count, device=device)
+    x = x * signed(0x9E3779B97F4A7C15) + signed(key % 2**64)
+    x = (x ^ shifted(x, 30)) * signed(0xBF58476D1CE4E5B9)
+    x = (x ^ shifted(x, 27)) * signed(0x94D049BB133111EB)
+    return shifted(x ^ shifted(x, 31), 48)
+
+
 class _ZerothOrderSpike(torch.autograd.Function):
     @staticmethod
     def forward(ctx, distance, magnitudes, smoothing):
@@ -116,13 +133,18 @@ class ZerothOrderSpike:
     def __init__(self, smoothing: Smoothing, samples: int, generator: torch.Generator):
         self.smoothing, self.samples = smoothing, check_samples(samples)
         self.key, self.position = stream_key(generator), 0
+        self._table = smoothing.magnitudes
 
     def draw(self, distance: Tensor) -> Tensor:
         """|z| for every entry of ``distance``: its shape with m samples as a last axis."""
-        count = distance.numel() * self.samples
-        indices = torch.from_numpy(draw_indices(self.key, self.position, count))
+        count, device = distance.numel() * self.samples, distance.device
+        if device.type == "cpu":
+            indices = torch.from_numpy(draw_indices(self.key, self.position, count))
+        else:
+            indices = draw_indices_on(device, self.key, self.position, count)
+            self._table = self._table.to(device)
         self.position += count
-        drawn = self.smoothing.magnitudes[indices].to(distance)
+        drawn = self._table[indices].to(distance)
         return drawn.view(*distance.shape, self.samples)
 
     def __call__(self, distance: Tensor) -> Tensor:
