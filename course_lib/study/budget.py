@@ -4,7 +4,7 @@ from course_lib.study.plan import Row, Study
 
 #: forward passes of one recording that every cell of the maps may spend
 BUDGET = 256 * 64 * 400
-RATES = tuple({"lr": lr} for lr in (0.005, 0.01, 0.02, 0.04))
+RATES = tuple({"lr": lr} for lr in (0.0025, 0.005, 0.01, 0.02, 0.04))
 
 
 def _cell(line, group, population, batch=64, scale=1.0, like=None) -> Row:

@@ -35,7 +35,8 @@ def mean(row: dict) -> float:
 
 def figure(result: dict) -> Figure:
     """A panel a group: validation accuracy in every cell, darker where it is lower."""
-    names = groups(result)
+    names, means = groups(result), [mean(row) for row in result["rows"]]
+    low, high = min(means) - 1, max(means) + 1
     made = Figure(figsize=(1.2 + 4.4 * len(names), 3.8))
     for ax, name in zip(made.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         found = cells(result, name)
@@ -43,12 +44,12 @@ def figure(result: dict) -> Figure:
         values = [[mean(found[line, column]) if (line, column) in found else float("nan")
                    for column in columns] for line in lines]  # fmt: skip
         shades = matplotlib.colormaps["cividis"].with_extremes(bad="white")
-        ax.imshow(values, cmap=shades, vmin=10, vmax=90, aspect="auto")
+        ax.imshow(values, cmap=shades, vmin=low, vmax=high, aspect="auto")
         for y, line in enumerate(values):
             for x, value in enumerate(line):
                 if value == value:  # not nan
                     ax.text(x, y, f"{value:.0f}", ha="center", va="center",
-                            color="white" if value < 55 else "black")  # fmt: skip
+                            color="white" if value < (low + high) / 2 else "black")  # fmt: skip
         ax.set_xticks(range(len(columns)), [column.replace(" members", "") for column in columns])
         ax.set_yticks(range(len(lines)), lines)
         ax.grid(visible=False)
