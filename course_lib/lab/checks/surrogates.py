@@ -152,6 +152,10 @@ LIF_BACKWARD = Exercise(
                 lambda e, u, s, k, beta: e * surrogate_slope(u, k)),
         Mistake("you go forward. Start at the last step: δ[t] needs δ[t+1].",
                 lambda *a: blame(*a, forward=True)),
+        Mistake("the last step, t = T − 1, has no blame in yours: reversed(range(T - 1)) begins at "
+                "T − 2. Write reversed(range(T)).",
+                lambda e, u, s, k, beta: np.concatenate(
+                    [lif_backward(e[:-1], u[:-1], s[:-1], k, beta), 0 * u[-1:]])),
         Mistake("your result runs from the last step to the first. Turn it round, or fill "
                 "delta[t] in place.", lambda *a: lif_backward(*a)[::-1]),
         Mistake("the wall is missing: after a reset to zero nothing of u[t] is left, so blame is "
