@@ -270,8 +270,8 @@ BREAKS = {
     "logits without their scale": (
         "03_surrogates", "network.py", "return self.logit_scale * self(", "return self("),
     "a quotient not divided by two": (
-        "05_localzo", "estimators/spike_derivative.py", "self.scale / (2 * self.delta)",
-        "self.scale / self.delta"),
+        "05_localzo", "estimators/spike_derivative.py", "(2 * self.delta * magnitudes",
+        "(self.delta * magnitudes"),
     "the threshold of one draw for every m": (
         "05_localzo", "estimators/spike_derivative.py", "steps ** check_samples(samples)",
         "steps**1"),

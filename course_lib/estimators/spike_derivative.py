@@ -51,7 +51,10 @@ class Smoothing:
     def derivative(self, distance: Tensor, magnitudes: Tensor) -> Tensor:
         """c G averaged over the draws |z| in the last axis of ``magnitudes``, eq. 6 and 7."""
         active = distance.abs().unsqueeze(-1) < self.delta * magnitudes
-        return (active * (self.scale / (2 * self.delta) * magnitudes**self.alpha)).mean(dim=-1)
+        sizes = magnitudes if self.alpha == 1 else magnitudes**self.alpha
+        return (active * sizes).sum(dim=-1) * (
+            self.scale / (2 * self.delta * magnitudes.shape[-1])
+        )
 
     def expected_threshold(self, samples: int = 1) -> float:
         """B_th = δ E[max |z_k|] of m draws: the |u| up to which a neuron counts as active.
