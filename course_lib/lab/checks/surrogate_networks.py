@@ -154,6 +154,20 @@ def _layers(x, W, e, k, beta, theta, *, after=False, minus=True, sign=1, over=""
     return sign * np.einsum("tbn,tbd->nd", delta, x) / count
 
 
+def _threshold(subtracted, added):
+    """A layer whose forward run has its threshold in one of two places, or in none."""
+
+    def gradient(x, W, e, k, beta, theta):
+        u, s, v = np.zeros_like(e), np.zeros_like(e), 0.0
+        for t, current in enumerate(x @ W.T):
+            u[t] = beta * v + current - subtracted * theta
+            s[t] = u[t] > 0
+            v = (u[t] + added * theta) * (1 - s[t])
+        return np.einsum("tbn,tbd->nd", blame(e, u, s, k, beta), x)
+
+    return gradient
+
+
 def _with(**options):
     return lambda *a: blame(*a, **options)
 
@@ -192,6 +206,10 @@ WEIGHT_GRADIENT = Exercise(
                 lambda *a: _layers(*a, minus=False)),
         Mistake("you fire at u ≥ 0. The threshold must be passed: u > 0.",
                 lambda *a: _layers(*a, fires=np.greater_equal)),
+        Mistake("you hand the distance on, v = u(1 − s). The voltage goes on: v = (u + θ)(1 − s).",
+                _threshold(1, 0)),
+        Mistake("θ is missing forwards: u[t] = β v[t − 1] + x[t] Wᵀ − θ.", _threshold(0, 0)),
+        Mistake("θ is missing forwards: u[t] = β v[t − 1] + x[t] Wᵀ − θ.", _threshold(0, 1)),
         Mistake("forwards, neurons are never set back: v = (u + θ)(1 − s).",
                 lambda *a: _layers(*a, keep=True)),
         Mistake("you subtract θ at a spike. These neurons are reset to zero: v = (u + θ)(1 − s).",

@@ -55,6 +55,12 @@ SQUARED_ERROR = Exercise(
         Mistake("you return the error of one direction. The mean of n has n times less.",
                 _error(share=0)),
         Mistake("squared errors shrink by n, not by √n.", _error(share=0.5)),
+        Mistake("n stands under the first part only. The mean of n makes both parts n times less.",
+                lambda a, c, s, n: _error(count=lambda d: 0)(a, c, s, n)
+                + _error(own=False)(a, c, s, 1)),
+        Mistake("n stands under the offset's part only. The mean of n makes both parts n times "
+                "less.", lambda a, c, s, n: _error(count=lambda d: 0)(a, c, s, 1)
+                + _error(own=False)(a, c, s, n)),
         Mistake("the slopes are missing: (d + 1)‖a‖², also where the offset is 0.",
                 _error(own=False)),
     ),
@@ -83,13 +89,15 @@ DIRECTIONS_NEEDED = Exercise(
     "directions_needed", TOPIC, points=1,
     goal="turn a formula round, from what one gets to what one has to pay",
     reference=directions_needed,
-    cases=lambda rng: [(148_682, 0.6), (1, 0.88), *(_question(rng) for _ in range(4))],
+    cases=lambda rng: [(148_682, 0.6), (1, 0.88), (2, 0.5), *(_question(rng) for _ in range(4))],
     mistakes=(
         Mistake("you round down, and stay below the cosine that is asked for: round up.",
                 _needed(rounding=math.floor)),
         Mistake("you round to the nearest, and may stay below the cosine that is asked for: round "
                 "up.", _needed(rounding=round)),
         Mistake("the number of directions is whole: round up.", _needed(rounding=float)),
+        Mistake("you round down and add 1. Where the quotient is whole, as for d = 2 and a cosine "
+                "of 0.5, that is one too many.", _needed(rounding=lambda n: math.floor(n) + 1)),
         Mistake("1 + (d + 1)/n is 1/c². The 1 has to be taken off: (d + 1)/n = 1/c² − 1.",
                 _needed(share=lambda c: c * c)),
         Mistake("square the cosine: (d + 1)/n = 1/c² − 1.", _needed(share=lambda c: c / (1 - c))),
