@@ -560,7 +560,7 @@ def test(arguments):
     steps = [("ruff", ["ruff", "check", "."])]
     selected = ["-m", "not slow and not browser"] if fast else []
     # Files of tests and notebooks go to two workers, each of which computes on one thread. The
-    # order is that of tests/conftest.py: the long files first.
+    # order is that of tests/conftest.py.
     workers = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
     steps.append(("tests", ["pytest", "--durations=15"] + workers + selected))
     if lessons:

@@ -13,9 +13,11 @@ import pytest
 
 #: files whose tests take minutes: begun first, so that no worker is left with one at the end
 LONG = (
-    "test_notebooks.py", "test_browser.py", "test_training.py", "test_scaling.py",
-    "test_exercises.py", "test_scaling_model.py", "test_nbgrader.py",
+    "test_notebooks.py", "test_training.py", "test_scaling.py", "test_exercises.py",
+    "test_scaling_model.py", "test_nbgrader.py",
 )  # fmt: skip
+#: files that measure how fast something answers: at the end, when processors are free again
+LAST = ("test_browser.py",)
 KINDS = {"gpu": r"\bGPU\b", "recordings": r"\bNMNIST_DIR\b", "browser": r"(?i)\bchromium\b"}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
@@ -58,8 +60,9 @@ def gpu() -> str:
 
 
 def pytest_collection_modifyitems(items):
-    """The long files first; within each kind the order stays."""
+    """The long files first, those of LAST at the end; else the order stays."""
     places = {name: place for place, name in enumerate(LONG)}
+    places |= dict.fromkeys(LAST, len(LONG) + 1)
     items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
 
 

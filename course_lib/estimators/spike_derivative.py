@@ -50,11 +50,9 @@ class Smoothing:
 
     def derivative(self, distance: Tensor, magnitudes: Tensor) -> Tensor:
         """c G averaged over the draws |z| in the last axis of ``magnitudes``, eq. 6 and 7."""
-        active = distance.abs().unsqueeze(-1) < self.delta * magnitudes
-        sizes = magnitudes if self.alpha == 1 else magnitudes**self.alpha
-        return (active * sizes).sum(dim=-1) * (
-            self.scale / (2 * self.delta * magnitudes.shape[-1])
-        )
+        active = (distance.abs().unsqueeze(-1) < self.delta * magnitudes).to(magnitudes.dtype)
+        active *= magnitudes if self.alpha == 1 else magnitudes**self.alpha
+        return active.sum(dim=-1) * (self.scale / (2 * self.delta * magnitudes.shape[-1]))
 
     def expected_threshold(self, samples: int = 1) -> float:
         """B_th = δ E[max |z_k|] of m draws: the |u| up to which a neuron counts as active.
@@ -147,7 +145,7 @@ class ZerothOrderSpike:
             indices = draw_indices_on(device, self.key, self.position, count)
             self._table = self._table.to(device)
         self.position += count
-        drawn = self._table[indices].to(distance)
+        drawn = self._table.index_select(0, indices).to(distance)
         return drawn.view(*distance.shape, self.samples)
 
     def __call__(self, distance: Tensor) -> Tensor:
