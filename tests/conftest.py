@@ -4,6 +4,7 @@ With CI=true, a skip fails the run unless its kind stands in COURSE_ALLOW_SKIPS 
 "gpu" by default). The kind is read off the reason given.
 """
 
+import importlib.util
 import os
 import re
 import shutil
@@ -57,6 +58,18 @@ def gpu() -> str:
     if not torch.cuda.is_available():
         pytest.skip("no GPU here: needs one of NVIDIA's and PyTorch's CUDA build")
     return "cuda"
+
+
+@pytest.fixture(scope="session")
+def triton_device() -> str:
+    """Where Triton's kernels run: on a GPU, or on the CPU by Triton's interpreter."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if os.environ.get("TRITON_INTERPRET") == "1" and importlib.util.find_spec("triton"):
+        return "cpu"
+    pytest.skip("no GPU here; without one this needs triton and TRITON_INTERPRET=1")
 
 
 def pytest_collection_modifyitems(items):

@@ -5,9 +5,6 @@ are known to work before a GPU is at hand. Those of the Triton kernel need a GPU
 triton with TRITON_INTERPRET=1 in the environment.
 """
 
-import importlib.util
-import os
-
 import pytest
 import torch
 
@@ -24,16 +21,6 @@ from course_lib.network import SpikingNetwork
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request) -> str:
     return request.param if request.param == "cpu" else request.getfixturevalue("gpu")
-
-
-@pytest.fixture
-def triton_device() -> str:
-    """Where the Triton kernel runs: on a GPU, or on the CPU by Triton's interpreter."""
-    if torch.cuda.is_available():
-        return "cuda"
-    if os.environ.get("TRITON_INTERPRET") == "1" and importlib.util.find_spec("triton"):
-        return "cpu"
-    pytest.skip("no GPU here; without one this needs triton and TRITON_INTERPRET=1")
 
 
 RESETS = [("zero", False), ("subtract", False), ("subtract", True), ("zero", True)]

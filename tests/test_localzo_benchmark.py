@@ -87,10 +87,29 @@ def test_localzo_stays_above_half_its_bars(one_thread):
         assert ratio > bar / 2
 
 
-def test_the_gpus_benchmark_counts_and_times_the_same_torch_code():
+def test_the_gpus_benchmark_times_the_same_torch_code():
     table = on_device("cpu", "here", [(10, 8)], repeats=1)
-    assert "here, T = 10: " in table.text and "against loop, dense surrogate: both" in table.text
-    assert float(table.text.split("same z: ")[1].split()[0]) < 1e-5
-    assert {name for times in table.values() for name in times} == {
-        "loop, dense surrogate", "loop, LocalZO", "sparse, LocalZO",
-    }  # fmt: skip
+    found = table["T = 10"]
+    assert found["difference"] < 1e-5 and 0 < found["active"] < 0.05 and list(found["times"]) == [
+        "loop, dense surrogate", "loop, LocalZO",
+        "layers at once, dense surrogate", "layers at once, sparse, LocalZO",
+    ]  # fmt: skip
+    heading, *lines = table.text.splitlines()
+    assert heading.startswith("here, T = 10, ") and f"{found['active']:.2%}" in heading
+    assert len(lines) == len(table.figures) == 14 and {f["setting"] for f in table.figures} == {
+        heading
+    }
+    times, ratio = found["times"], table.figures[-1]
+    assert ratio["what"].endswith("layers at once, dense surrogate: both")
+    slow, fast = (times[f"layers at once, {x}"] for x in ("dense surrogate", "sparse, LocalZO"))
+    assert ratio["value"] == slow["both"] / fast["both"] and slow["both"] > slow["backward"] > 0
+
+
+def test_the_gpus_command_keeps_its_figures_or_says_that_there_is_none(tmp_path, capsys):
+    assert main(["localzo-gpu"], 1, None, quick=True, folder=tmp_path) == 0
+    record = json.loads((tmp_path / "bench-localzo-gpu.json").read_text())
+    assert record["text"] in (tmp_path / "bench-localzo-gpu.md").read_text()
+    assert ("skipped: torch sees no GPU" in record["text"]) == (not torch.cuda.is_available())
+    if torch.cuda.is_available():
+        assert record["text"].startswith(torch.cuda.get_device_name())
+        assert record["median_seconds"]["T = 10"]["difference"] < 1e-5
