@@ -35,6 +35,14 @@ LOWEST_CURRENT = Exercise(
                 lambda beta, threshold: threshold * beta),
         Mistake("The threshold is not always 1: multiply by it.",
                 lambda beta, threshold: 1 - beta),
+        Mistake("that is θ − β, or θ · 1 − β without its parentheses. θ multiplies all of 1 − β.",
+                lambda beta, threshold: threshold - beta),
+        Mistake("1 / (1 − β) says how many times the current the voltage becomes. The current is θ "
+                "divided by that.", lambda beta, threshold: 1 / (1 - beta)),
+        Mistake("you divide by θ. A higher threshold asks for a larger current: multiply.",
+                lambda beta, threshold: (1 - beta) / threshold),
+        Mistake("the sign is wrong: what leaks away is 1 − β, a positive number.",
+                lambda beta, threshold: threshold * (beta - 1)),
     ),
 )  # fmt: skip
 
@@ -47,11 +55,20 @@ def lif_step(current, voltage, beta, threshold):
     return spikes.numpy(), after.numpy()
 
 
-def _step_variant(fires=np.greater, leak=True, reset="zero", order="fire", soft=False):
+def _step_variant(fires=np.greater, leak=True, reset="zero", order="fire"):
     def step(current, voltage, beta, threshold):
         v = (beta * voltage if leak else voltage) + current
         if order == "leak last":
             v = beta * (voltage + current)
+        if order == "lost share":
+            v = (1 - beta) * voltage + current
+        if order == "normalised":
+            v = beta * voltage + (1 - beta) * current
+        if order == "no current":
+            v = beta * voltage
+        if order == "late":
+            v = beta * voltage * ~fires(voltage, threshold) + current
+            return fires(v, threshold).astype(float), v
         if order == "reset first":
             v = v * ~fires(v, threshold)
             return fires(v, threshold).astype(float), v
@@ -62,6 +79,12 @@ def _step_variant(fires=np.greater, leak=True, reset="zero", order="fire", soft=
             return s, v
         if reset == "one":
             return s, v - s
+        if reset == "all":
+            return s, v - threshold
+        if reset == "others":
+            return s, v * s
+        if reset == "old":
+            return s, voltage * (1 - s)
         return s, v - threshold * s if reset == "subtract" else v * (1 - s)
 
     return step
@@ -99,6 +122,21 @@ LIF_STEP = Exercise(
         Mistake("nothing leaks: β multiplies the old voltage.", _step_variant(leak=False)),
         Mistake("β multiplies the current too. Only the old voltage leaks: β · v + I.",
                 _step_variant(order="leak last")),
+        Mistake("you keep the share 1 − β of the old voltage. β is the share that is kept.",
+                _step_variant(order="lost share")),
+        Mistake("you multiply the current by 1 − β, as some texts do. Here it is added whole: "
+                "β · v + I.", _step_variant(order="normalised")),
+        Mistake("the current is missing: β · v + I.", _step_variant(order="no current")),
+        Mistake("you reset one step late, those that were above θ before. Set back in the same "
+                "step those that fire now.", _step_variant(order="late")),
+        Mistake("you fire below θ: the comparison is the wrong way round.",
+                _step_variant(fires=np.less)),
+        Mistake("you set back those that did not fire: multiply by 1 − s, not by s.",
+                _step_variant(reset="others")),
+        Mistake("you take θ off every neuron, whether it fired or not. Only those with s = 1 are "
+                "set back, and to zero: v · (1 − s).", _step_variant(reset="all")),
+        Mistake("the voltage that you return is the old one. Return the new one, β · v + I, after "
+                "its reset.", _step_variant(reset="old")),
         Mistake("spikes and voltage are the wrong way round: return (spikes, voltage).",
                 lambda *a: _step_variant()(*a)[::-1]),
     ),
@@ -117,14 +155,36 @@ def spike_interval(current, beta, threshold):
     return math.floor(math.log(inside) / math.log(beta)) + 1
 
 
-def _interval_variant(rounding, inside_sign=1, add=0, silent=math.inf):
+def _interval_variant(rounding=math.floor, add=1, silent=math.inf, share=None, quotient=None):
+    """share: what stands in place of θ(1 − β)/I; quotient: in place of ln(1 − share) / ln β."""
+
     def interval(current, beta, threshold):
-        inside = 1 - threshold * (1 - beta) / current
-        if inside <= 0:
+        ratio = share(current, beta, threshold) if share else threshold * (1 - beta) / current
+        if ratio >= 1:
             return silent
-        return rounding(math.log(inside) / math.log(beta)) + add
+        inside, leak = math.log(1 - ratio), math.log(beta)
+        return rounding(quotient(inside, leak) if quotient else inside / leak) + add
 
     return interval
+
+
+def _interval_at_threshold(current, beta, threshold):
+    """By simulation, with v ≥ θ."""
+    v = 0.0
+    for n in range(1, 2000):
+        v = beta * v + current
+        if v >= threshold:
+            return n
+    return math.inf
+
+
+_ONE_LESS = "a 1 − is missing: βⁿ is smaller than 1 − θ (1 − β) / I."
+
+
+def _interval_without_question(current, beta, threshold):
+    with np.errstate(all="ignore"):
+        inside = np.log(1 - threshold * (1 - beta) / current)
+        return np.floor(inside / np.log(beta)) + 1
 
 
 SPIKE_INTERVAL = Exercise(
@@ -134,23 +194,56 @@ SPIKE_INTERVAL = Exercise(
     cases=lambda rng: [
         (0.15, 0.9, 1.0), (0.05, 0.9, 1.0), (1.3, 0.9, 1.0), (0.6, 0.5, 1.0),
         (1.0, 0.5, 1.5), (0.5, 0.5, 1.0),  # exactly θ at step 2, and in the limit: no spike
+        (2.5, 0.5, 1.0),
         *[(rng.uniform(0.1, 1.2), rng.uniform(0.6, 0.97), rng.uniform(0.5, 1.5)) for _ in range(5)],
     ],
     mistakes=(
-        Mistake("you round down. v passes θ only after the crossing: one step later, ⌊…⌋ + 1.",
-                _interval_variant(math.floor)),
+        Mistake("you round down, or count the first step as 0. v passes θ only after the crossing: "
+                "one step later, ⌊…⌋ + 1.", _interval_variant(add=0)),
         Mistake("the number of steps is whole: round with math.floor(…) + 1.",
-                _interval_variant(float)),
+                _interval_variant(float, add=0)),
         Mistake("you add 1 but do not round down first: ⌊…⌋ + 1 is a whole number.",
-                _interval_variant(float, add=1)),
+                _interval_variant(float)),
         Mistake("a neuron that never fires has the interval math.inf, not 0.",
-                _interval_variant(math.floor, add=1, silent=0)),
+                _interval_variant(silent=0)),
+        Mistake("a neuron that never fires has the interval math.inf, not −1.",
+                _interval_variant(silent=-1)),
+        Mistake("a neuron that never fires waits for ever: + infinity, not − infinity.",
+                _interval_variant(silent=-math.inf)),
+        Mistake("where the neuron never fires, your function ends without a return. Return "
+                "math.inf there.", _interval_variant(silent=None)),
+        Mistake("you take the logarithm of a negative number where the neuron never fires. Ask "
+                "first whether there is such an n, and return math.inf if there is none.",
+                _interval_without_question),
         Mistake("you round up. Where ln(…)/ln β is a whole number, the voltage is exactly θ at "
-                "that step and does not fire yet: ⌊…⌋ + 1.", _interval_variant(math.ceil)),
+                "that step and does not fire yet: ⌊…⌋ + 1.", _interval_variant(math.ceil, add=0)),
+        Mistake("you stop at v ≥ θ. A voltage of exactly θ does not fire: v > θ, strictly.",
+                _interval_at_threshold),
+        Mistake("round(…) goes to the nearest whole number, up or down. The smallest one above x "
+                "is ⌊x⌋ + 1.", _interval_variant(round, add=0)),
+        Mistake("round(…) goes up as often as down, and one more step may then be one too many: "
+                "⌊…⌋ + 1.", _interval_variant(round)),
+        Mistake("a neuron with I ≤ θ is not silent yet: its voltage adds up, to I / (1 − β). It is "
+                "silent where that is not above θ.",
+                lambda i, b, t: spike_interval(i, b, t) if i > t else math.inf),
+        Mistake("θ / I lacks its factor. Solve I (1 − βⁿ) / (1 − β) > θ for βⁿ again: the 1 − β "
+                "comes to the other side as a factor of θ.",
+                _interval_variant(share=lambda i, b, t: t / i)),
+        Mistake("you divide θ / I by 1 − β. It is a factor of θ: multiply both sides by it.",
+                _interval_variant(share=lambda i, b, t: t / (i * (1 - b)))),
+        Mistake(_ONE_LESS, _interval_variant(share=lambda i, b, t: 1 - t * (1 - b) / i)),
+        Mistake(_ONE_LESS, _interval_variant(
+            share=lambda i, b, t: 1 - t * (1 - b) / i if i > t * (1 - b) else math.inf)),
+        Mistake("you call every neuron silent. It is silent only where 1 − θ (1 − β) / I is not "
+                "above 0; look at the comparison and at the parentheses.", lambda *a: math.inf),
+        Mistake("the quotient is upside down: n ln β < ln(…), so n > ln(…) / ln β.",
+                _interval_variant(quotient=lambda inside, leak: leak / inside)),
+        Mistake("a minus too many: both logarithms are negative, and ln(…) / ln β is positive.",
+                _interval_variant(quotient=lambda inside, leak: -inside / leak)),
         Mistake("you return the rate 1/n*; asked is the interval n* itself.",
                 lambda *a: 1 / spike_interval(*a)),
         Mistake("one step too many: ⌈…⌉ is already the next whole number.",
-                _interval_variant(math.ceil, add=1)),
+                _interval_variant(math.ceil)),
     ),
 )  # fmt: skip
 
@@ -162,14 +255,36 @@ def firing_rates(currents, beta, threshold, steps):
     return lif_run(drive, LIFParameters(beta, threshold))[0].mean(dim=0).numpy()
 
 
-def _rates(currents, beta, threshold, steps, *, keep=False, count=False, subtract=False, skip=0):
-    v, total = np.zeros_like(currents), np.zeros_like(currents)
-    for t in range(steps):
+def _rates(currents, beta, threshold, steps, *, keep=False, subtract=False, start=0.0, over=None,
+           voltages=False):  # fmt: skip
+    """start: voltage before the first step; over: what the sum is divided by, ``steps`` if None."""
+    v, total = start + np.zeros_like(currents), np.zeros_like(currents)
+    for _ in range(steps):
         v = beta * v + currents
         s = v > threshold
         v = v if keep else v - threshold * s if subtract else v * ~s
-        total += s * (t >= skip)
-    return total if count else total / steps
+        total += v if voltages else s
+    return total / (steps if over is None else over)
+
+
+def _raster(currents, beta, threshold, steps):
+    """Spikes (steps, N)."""
+    drive = torch.as_tensor(np.asarray(currents)).expand(steps, -1)
+    return lif_run(drive, LIFParameters(beta, threshold))[0].numpy()
+
+
+def _rates_swapped(currents, beta, threshold, steps):
+    """Spikes and voltages of lif_step mixed up."""
+    v, total = np.zeros_like(currents), np.zeros_like(currents)
+    for _ in range(steps):
+        v, s = lif_step(currents, v, beta, threshold)
+        total += s
+    return total / steps
+
+
+def _steps_a_spike(*arguments):
+    with np.errstate(divide="ignore"):
+        return 1 / firing_rates(*arguments)
 
 
 FIRING_RATES = Exercise(
@@ -182,14 +297,37 @@ FIRING_RATES = Exercise(
     ],
     mistakes=(
         Mistake("you count spikes. A rate is spikes a step: divide by steps.",
-                lambda *a: _rates(*a, count=True)),
+                lambda *a: _rates(*a, over=1)),
         Mistake("the voltage goes on growing after a spike: set it back.",
                 lambda *a: _rates(*a, keep=True)),
         Mistake("you subtract θ at a spike; lif_step of this exercise resets to zero.",
                 lambda *a: _rates(*a, subtract=True)),
-        Mistake("you start with the voltage of the step before the reset: keep what lif_step "
-                "returns and hand it to the next step.",
-                lambda c, b, t, n: _rates(c, 0.0, t, n)),
+        Mistake("every step starts from v = 0 again: keep what lif_step returns and hand it to the "
+                "next step.", lambda c, b, t, n: _rates(c, 0.0, t, n)),
+        Mistake("you keep the spikes of the last step only. Add up those of all steps.",
+                lambda c, b, t, n: _raster(c, b, t, n)[-1] / n),
+        Mistake("you return the spikes of the last step. Add up those of all steps, and divide by "
+                "steps.", lambda *a: _raster(*a)[-1]),
+        Mistake("your function returns after the first step: is return inside the loop?",
+                lambda c, b, t, n: _raster(c, b, t, n)[0] / n),
+        Mistake("your loop runs one step too few: range(steps).",
+                lambda c, b, t, n: _rates(c, b, t, n - 1, over=n)),
+        Mistake("your loop runs one step too many: range(steps).",
+                lambda c, b, t, n: _rates(c, b, t, n + 1, over=n)),
+        Mistake("you divide by the number of neurons. A rate is spikes a step: divide by steps.",
+                lambda c, b, t, n: _rates(c, b, t, n, over=len(c))),
+        Mistake("you average over neurons. Take the mean over time, the first axis.",
+                lambda *a: _raster(*a).mean(axis=1)),
+        Mistake("you start from a voltage of I, so the current counts twice at the start. Start "
+                "from v = 0.", lambda c, b, t, n: _rates(c, b, t, n, start=c)),
+        Mistake("you mix up what lif_step returns: it is (spikes, voltage), in this order.",
+                _rates_swapped),
+        Mistake("you add up voltages. Add up the spikes, the first thing that lif_step returns.",
+                lambda *a: _rates(*a, voltages=True)),
+        Mistake("that is steps a spike. A rate is spikes a step: divide by steps.", _steps_a_spike),
+        Mistake("that is 1 / n*, the rate of an endless run. Asked are the spikes of a run of "
+                "steps steps, divided by steps.",
+                lambda c, b, t, n: [1 / spike_interval(i, b, t) for i in c]),
         Mistake("you return one number, the mean over neurons too. Each current has its own rate: "
                 "take the mean over time only.", lambda *a: _rates(*a).mean()),
     ),
@@ -209,14 +347,29 @@ START_SCALE = Exercise(
     cases=lambda rng: [(100, 1.0), (160, 1.0), (int(rng.integers(20, 900)), rng.uniform(0.3, 2))],
     mistakes=(
         Mistake("standard deviations of independent weights do not add up, variances do: "
-                "sd(I) = ω √n, not ω n.", lambda n, t: 0.5 * t / n),
-        Mistake("you multiply by √n. More active inputs mean larger currents, so the weights "
+                "sd(I) = ω √active, not ω · active.", lambda n, t: 0.5 * t / n),
+        Mistake("you multiply by √active. More active inputs mean larger currents, so the weights "
                 "have to be smaller.", lambda n, t: 0.5 * t * math.sqrt(n)),
         Mistake("asked is half a threshold, not a whole one.", lambda n, t: t / math.sqrt(n)),
+        Mistake("asked is half a threshold, not twice one.", lambda n, t: 2 * t / math.sqrt(n)),
         Mistake("you forgot the threshold: the current has to be half of θ.",
                 lambda n, t: 0.5 / math.sqrt(n)),
         Mistake("that is the variance of a weight; asked is its standard deviation.",
                 lambda n, t: (0.5 * t) ** 2 / n),
+        Mistake("θ / 2 is a standard deviation already: ω √active = θ / 2. The root is of active "
+                "only.", lambda n, t: math.sqrt(0.5 * t / n)),
+        Mistake("the half stands under the root. That halves the variance of the current, not its "
+                "standard deviation.", lambda n, t: t / math.sqrt(2 * n)),
+        Mistake("θ stands under the root. Only active belongs there.",
+                lambda n, t: 0.5 * math.sqrt(t / n)),
+        Mistake("that makes the standard deviation of the current 1; asked is half of θ.",
+                lambda n, t: 1 / math.sqrt(n)),
+        Mistake("that is the standard deviation of the current. A weight is one of active: divide "
+                "by √active.", lambda n, t: 0.5 * t),
+        Mistake("you divide by θ. A higher threshold asks for larger weights: multiply.",
+                lambda n, t: 0.5 / (t * math.sqrt(n))),
+        Mistake("your fraction is upside down: ω √active = θ / 2, solved for ω.",
+                lambda n, t: math.sqrt(n) / (0.5 * t)),
     ),
 )  # fmt: skip
 
@@ -229,11 +382,16 @@ def lif_delayed(currents, beta, threshold):
     return spikes.numpy(), voltages.numpy()
 
 
-def _delayed(currents, beta, threshold, *, leak_reset=False, zero=False, now=False, two=False):
+def _delayed(currents, beta, threshold, *, leak_reset=False, zero=False, now=False, two=False,
+             fires=np.greater, off=None, leak_current=False, skip=0):  # fmt: skip
+    """off: what a spike takes off, ``threshold`` if None; skip: steps left out at the start."""
+    off = threshold if off is None else off
     v, s = np.zeros_like(currents[0]), np.zeros_like(currents[0])
-    spikes, voltages, older = [], [], s
-    for current in currents:
+    spikes, voltages, older = [s] * skip, [v] * skip, s
+    for current in currents[skip:]:
         taken = older if two else s
+        if leak_current:
+            current = beta * current
         if leak_reset:
             v = beta * (v - threshold * taken) + current
         elif zero:
@@ -241,8 +399,8 @@ def _delayed(currents, beta, threshold, *, leak_reset=False, zero=False, now=Fal
         elif now:
             v = beta * v + current
         else:
-            v = beta * v + current - threshold * taken
-        older, s = s, (v > threshold).astype(float)
+            v = beta * v + current - off * taken
+        older, s = s, fires(v, threshold).astype(float)
         if now:
             v = v - threshold * s
         spikes.append(s)
@@ -250,15 +408,49 @@ def _delayed(currents, beta, threshold, *, leak_reset=False, zero=False, now=Fal
     return np.array(spikes), np.array(voltages)
 
 
+def _reset_twice(currents, beta, threshold, *, zero=False):
+    """At once, and by subtraction in the next step too."""
+    v, s = np.zeros_like(currents[0]), np.zeros_like(currents[0])
+    spikes, voltages = [], []
+    for current in currents:
+        v = beta * v + current - threshold * s
+        s = (v > threshold).astype(float)
+        v = v * (1 - s) if zero else v - threshold * s
+        spikes.append(s)
+        voltages.append(v)
+    return np.array(spikes), np.array(voltages)
+
+
+def _spikes_late(currents, beta, threshold):
+    spikes, voltages = lif_delayed(currents, beta, threshold)
+    return np.vstack([np.zeros_like(spikes[:1]), spikes[:-1]]), voltages
+
+
+def _last_everywhere(currents, beta, threshold, *, both=False):
+    """One array appended again and again, and changed in place."""
+    spikes, voltages = lif_delayed(currents, beta, threshold)
+    repeated = np.tile(spikes[-1], (len(spikes), 1)) if both else spikes
+    return repeated, np.tile(voltages[-1], (len(voltages), 1))
+
+
+def _delayed_cases(rng):
+    """Random currents; the first of each case lifts a neuron to exactly θ."""
+    cases = []
+    for beta, threshold in ((0.9, 1.0), (0.5, 0.75), (0.8, 1.5)):
+        currents = rng.uniform(0, 1.2, (30, 4))
+        currents[0, 0] = threshold
+        cases.append((currents, beta, threshold))
+    return cases
+
+
 LIF_DELAYED = Exercise(
     "lif_delayed", TOPIC, points=3,
     goal="follow another paper's convention to the letter",
     reference=lif_delayed,
-    cases=lambda rng: [
-        (rng.uniform(0, 1.2, (30, 4)), beta, threshold)
-        for beta, threshold in ((0.9, 1.0), (0.5, 0.75), (0.8, 1.5))
-    ],
+    cases=_delayed_cases,
     mistakes=(
+        Mistake("you fire at v ≥ θ. The threshold must be passed: v > θ, strictly.",
+                lambda *a: _delayed(*a, fires=np.greater_equal)),
         Mistake("you reset in the step of the spike. Delayed means that s[t − 1], the spike of the "
                 "step before, takes θ off.", lambda *a: _delayed(*a, now=True)),
         Mistake("you take θ off before the leak, so that only β · θ is lost. In LocalZO's eq. 1, "
@@ -267,6 +459,28 @@ LIF_DELAYED = Exercise(
         Mistake("you reset to zero. Asked is subtraction: − θ · s[t − 1].",
                 lambda *a: _delayed(*a, zero=True)),
         Mistake("your reset comes two steps late.", lambda *a: _delayed(*a, two=True)),
+        Mistake("you reset twice, in the step of the spike and one step later. Asked is only the "
+                "second: − θ · s[t − 1].", _reset_twice),
+        Mistake("you reset twice: to zero in the step of the spike, and by subtraction one step "
+                "later. Asked is only the second.", lambda *a: _reset_twice(*a, zero=True)),
+        Mistake("nothing is taken off after a spike: − θ · s[t − 1].",
+                lambda *a: _delayed(*a, off=0)),
+        Mistake("you take 1 off. A spike costs θ, and θ is not always 1.",
+                lambda *a: _delayed(*a, off=1)),
+        Mistake("you add θ after a spike. It is taken off: − θ · s[t − 1].",
+                lambda c, b, t: _delayed(c, b, t, off=-t)),
+        Mistake("β multiplies the current too. Only v[t − 1] leaks.",
+                lambda *a: _delayed(*a, leak_current=True)),
+        Mistake("your spikes come one step late: s[t] compares v[t] with θ, the voltage of the "
+                "same step.", _spikes_late),
+        Mistake("the first step is left out: currents[0] lifts the voltage too, from v = 0.",
+                lambda *a: _delayed(*a, skip=1)),
+        Mistake("all rows of your voltages are the last one: you append one array and change it in "
+                "place later. Make a new one each step, v = …, or append v.copy().",
+                _last_everywhere),
+        Mistake("all your rows are the last one: you append one array and change it in place "
+                "later. Make new ones each step, or append copies.",
+                lambda *a: _last_everywhere(*a, both=True)),
         Mistake("spikes and voltages are the wrong way round: return (spikes, voltages).",
                 lambda *a: _delayed(*a)[::-1]),
     ),
