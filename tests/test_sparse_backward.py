@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from course_lib.estimators.localzo import LocalZO, SparseGrad
-from course_lib.estimators.spike_derivative import draw_indices, draw_indices_on
 from course_lib.fitness import cross_entropy
 from course_lib.lif import LIFParameters, heaviside, leaky_run, lif_run
 from course_lib.network import SpikingNetwork
@@ -99,13 +98,6 @@ def test_tritons_recursions_are_the_loops(triton_device, reset, delay):
             found = leaky(currents, 0.85, spikes, backwards)
             assert torch.allclose(found.double(), wanted, atol=1e-5)
     assert torch.allclose(leaky(currents, 0.85), leaky_run(currents, 0.85), atol=1e-5)
-
-
-def test_draws_made_on_a_device_are_the_same():
-    for key, position in ((0, 0), (2**62 - 1, 12_345), (987_654_321, 2**33)):
-        expected = torch.from_numpy(draw_indices(key, position, 1000))
-        found = draw_indices_on(torch.device("cpu"), key, position, 1000)
-        assert torch.equal(found, expected)
 
 
 def test_sparsegrad_and_a_network_that_never_comes_close():

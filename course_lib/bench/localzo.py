@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from course_lib.bench.localzo_table import comparison, speed_ups
-from course_lib.bench.passes import autograd, kernel, phases
+from course_lib.bench.passes import apart, autograd, kernel, phases
 from course_lib.bench.timing import Table
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.smoothing import DISTRIBUTIONS, named_smoothing
@@ -157,4 +157,4 @@ def gradient_difference(network, frames, labels) -> float:
     for fast in (True, False):
         LocalZO(delta=DELTA, samples=1, fast=fast).fill_grads(network, frames, labels)
         grads.append([parameter.grad.clone() for parameter in network.parameters()])
-    return max(((a - b).abs().max() / b.abs().max()).item() for a, b in zip(*grads, strict=True))
+    return apart(*grads)

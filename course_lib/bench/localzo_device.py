@@ -7,19 +7,16 @@ What the latter gains is that few operations are started, what the former gains 
 A GPU works while the processor goes on, so the clock is read only when it has finished.
 """
 
-import statistics
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from course_lib.bench.localzo import BATCH, DELTA, WEIGHT_SD, setting
+from course_lib.bench.passes import apart, at_once, autograd, phases
 from course_lib.bench.timing import Table, row
 from course_lib.estimators.localzo import LocalZO
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.fitness import cross_entropy
-from course_lib.sparse_backward import SparsePass
 from course_lib.through_time import fused
 
 DENSE, LOOP = "loop, dense surrogate", "loop, LocalZO"
@@ -42,9 +39,9 @@ def on_device(device: str, name: str, cases: list[tuple[int, int]], repeats: int
         table[f"T = {steps}"], times = found, found["times"]
         recursions = "Triton's kernels" if found["fused"] else "loops in torch"
         lines.append(
-            f"{name}, T = {steps}, through time by {recursions}: {found['active']:.2%} of the "
-            "spiking layers' entries active; largest difference of gradients, loop against layers "
-            f"at once with the same z: {found['difference']:.0e} of the largest entry"
+            f"{name}, T = {steps}, through time by {recursions}: {times[SPARSE]['active']:.2%} of "
+            "the spiking layers' entries active; largest difference of gradients, loop against "
+            f"layers at once with the same z: {found['difference']:.0e} of the largest entry"
         )
         for contestant, own in times.items():
             lines.append(row(f"{contestant}: forward", 1000 * own["forward"], "ms"))
@@ -57,40 +54,9 @@ def on_device(device: str, name: str, cases: list[tuple[int, int]], repeats: int
     return Table(table).show(lines)
 
 
-def autograd(spike: Callable, now: Callable[[], float]) -> Callable:
-    """A contestant: (network, frames, labels) → when it began, went backward and ended; active.
-
-    spike: makes a spike function.
-    """
-
-    def run(network, frames, labels):
-        start = now()
-        loss = cross_entropy(network.logits(frames, spike=spike()), labels)
-        middle = now()
-        loss.backward()
-        return start, middle, now(), 1.0
-
-    return run
-
-
-def at_once(derivative: Callable, dense: bool, now: Callable[[], float]) -> Callable:
-    """The same by ``SparsePass``. derivative: makes one."""
-
-    def run(network, frames, labels):
-        start = now()
-        forward = SparsePass(network, frames, derivative(), dense)
-        logits = (network.logit_scale * forward.outputs).requires_grad_()
-        cross_entropy(logits, labels).backward()
-        middle = now()
-        forward.backward(network.logit_scale * logits.grad)
-        return start, middle, now(), forward.active_fraction
-
-    return run
-
-
 def compare(device: str, steps: int, batch: int, repeats: int) -> dict[str, Any]:
-    """Median seconds ``times`` by contestant and phase; LocalZO's fraction ``active``; the largest
-    ``difference`` of gradients, of the largest entry; whether the recursions are ``fused``."""
+    """``times``, see ``phases``; the largest ``difference`` of gradients, of the largest entry;
+    whether the recursions are ``fused``."""
     network, frames, labels = (part.to(device) for part in setting(steps, batch))
     method = LocalZO(delta=DELTA, samples=1)
     surrogate = method.smoothing.surrogate
@@ -105,33 +71,19 @@ def compare(device: str, steps: int, batch: int, repeats: int) -> dict[str, Any]
         return lambda u: method.smoothing.derivative(u, spike.draw(u))
 
     contestants = {
-        DENSE: autograd(lambda: surrogate_spike(surrogate), now),
-        LOOP: autograd(lambda: method.spike(0), now),
-        FULL: at_once(lambda: surrogate, True, now),
-        SPARSE: at_once(drawn, False, now),
+        DENSE: autograd(surrogate_spike(surrogate), now=now),
+        LOOP: autograd(method.spike, call=True, now=now),
+        FULL: at_once(lambda: surrogate, dense=True, now=now),
+        SPARSE: at_once(drawn, now=now),
     }
-    seconds, grads = {name: [] for name in contestants}, {}
-    for repeat in range(repeats + 1):  # the first, which compiles, is not counted
-        for name, run in contestants.items():
-            network.zero_grad(set_to_none=True)
-            start, middle, end, active = run(network, frames, labels)
-            if repeat:
-                seconds[name].append((middle - start, end - middle, end - start))
-            else:
-                grads[name] = [parameter.grad for parameter in network.parameters()]
-    keys = ("forward", "backward", "both")
+    grads = {}
+    for name, run in contestants.items():
+        network.zero_grad(set_to_none=True)
+        run(network, frames, labels)
+        grads[name] = [parameter.grad for parameter in network.parameters()]
+    times = phases(contestants, repeats, network, frames, labels)
     return {
-        "times": {
-            name: dict(zip(keys, map(statistics.median, zip(*own, strict=True)), strict=True))
-            for name, own in seconds.items()
-        },
-        "active": active,  # of the last contestant
+        "times": times,
         "difference": max(apart(grads[FULL], grads[DENSE]), apart(grads[SPARSE], grads[LOOP])),
         "fused": fused(frames),
     }
-
-
-def apart(found: list[torch.Tensor], wanted: list[torch.Tensor]) -> float:
-    """The largest difference of a parameter's gradients, of the largest entry of the one wanted."""
-    pairs = zip(found, wanted, strict=True)
-    return max(((a - b).abs().max() / b.abs().max()).item() for a, b in pairs)

@@ -1,4 +1,4 @@
-"""A step's forward and backward passes, timed apart: the autograd loop and the compiled kernel."""
+"""A step's forward and backward passes, timed apart: autograd's loop and what competes with it."""
 
 import statistics
 import time
@@ -7,21 +7,22 @@ from course_lib.event_driven import EventDrivenPass
 from course_lib.event_lists import input_events
 from course_lib.fitness import cross_entropy
 from course_lib.kernels.workspace import Workspace
+from course_lib.sparse_backward import SparsePass
 
 
-def autograd(spike, call: bool = False):
+def autograd(spike, call: bool = False, now=time.perf_counter):
     """A contestant: (network, frames, labels) → seconds forward and backward, active fraction.
 
-    spike: a spike function;  call: or what makes one for step 0.
+    spike: a spike function;  call: or what makes one for step 0;  now: the clock.
     """
 
     def run(network, frames, labels):
-        start = time.perf_counter()
+        start = now()
         logits = network.logits(frames, spike=spike(0) if call else spike)
         loss = cross_entropy(logits, labels)
-        middle = time.perf_counter()
+        middle = now()
         loss.backward()
-        return middle - start, time.perf_counter() - middle, 1.0
+        return middle - start, now() - middle, 1.0
 
     return run
 
@@ -41,6 +42,27 @@ def kernel(pseudo):
         return middle - start, time.perf_counter() - middle, forward.active_fraction
 
     return run
+
+
+def at_once(derivative, dense: bool = False, now=time.perf_counter):
+    """The same for ``sparse_backward.py``. derivative: makes one."""
+
+    def run(network, frames, labels):
+        start = now()
+        forward = SparsePass(network, frames, derivative(), dense)
+        logits = (network.logit_scale * forward.outputs).requires_grad_()
+        cross_entropy(logits, labels).backward()
+        middle = now()
+        forward.backward(network.logit_scale * logits.grad)
+        return middle - start, now() - middle, forward.active_fraction
+
+    return run
+
+
+def apart(found, wanted) -> float:
+    """The largest difference of a parameter's gradients, of the largest entry of the one wanted."""
+    pairs = zip(found, wanted, strict=True)
+    return max(((a - b).abs().max() / b.abs().max()).item() for a, b in pairs)
 
 
 def phases(contestants, repeats, network, frames, labels) -> dict[str, dict[str, float]]:

@@ -15,7 +15,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -82,35 +81,30 @@ def stream_key(generator: torch.Generator) -> int:
     return int(torch.randint(2**62, (), generator=generator))
 
 
-def draw_indices(key: int, position: int, count: int) -> np.ndarray:
+def draw_indices(key: int, position: int, count: int, device: torch.device | str = "cpu") -> Tensor:
     """Entries ``position`` … of stream ``key``: ``count`` whole numbers, uniform below 65,536.
 
     The i-th is the top 16 bits of the i-th output of SplitMix64 (Steele, Lea and Flood 2014,
     doi 10.1145/2660193.2660195) started at ``key``. As it depends on key and i alone, the kernel
-    can ask for the few that it needs and get the same.
+    can ask for the few that it needs and get the same. torch has no whole numbers of 64 bits
+    without a sign, so every shift to the right clears what it drew in from the left.
     """
-    x = np.arange(position + 1, position + 1 + count, dtype=np.uint64)
-    x = x * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return ((x ^ (x >> np.uint64(31))) >> np.uint64(48)).astype(np.int64)
-
-
-def draw_indices_on(device: torch.device, key: int, position: int, count: int) -> Tensor:
-    """The same numbers, made on a device: torch has no unsigned 64-bit whole numbers, so a shift
-    to the right must clear what comes in from the left."""
-
-    def signed(word: int) -> int:
-        return word - 2**64 if word >= 2**63 else word
-
-    def shifted(x: Tensor, bits: int) -> Tensor:
-        return (x >> bits) & (2 ** (64 - bits) - 1)
-
     x = torch.arange(position + 1, position + 1 + count, device=device)
-    x = x * signed(0x9E3779B97F4A7C15) + signed(key % 2**64)
-    x = (x ^ shifted(x, 30)) * signed(0xBF58476D1CE4E5B9)
-    x = (x ^ shifted(x, 27)) * signed(0x94D049BB133111EB)
-    return shifted(x ^ shifted(x, 31), 48)
+    x *= _signed(0x9E3779B97F4A7C15)
+    x += key
+    for bits, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+        high = x >> bits
+        high &= 2 ** (64 - bits) - 1
+        x ^= high
+        x *= _signed(factor)
+    x >>= 48
+    x &= QUANTILES - 1
+    return x
+
+
+def _signed(word: int) -> int:
+    """The number with the same 64 bits and a sign."""
+    return word - 2**64 if word >= 2**63 else word
 
 
 class _ZerothOrderSpike(torch.autograd.Function):
@@ -138,12 +132,9 @@ class ZerothOrderSpike:
 
     def draw(self, distance: Tensor) -> Tensor:
         """|z| for every entry of ``distance``: its shape with m samples as a last axis."""
-        count, device = distance.numel() * self.samples, distance.device
-        if device.type == "cpu":
-            indices = torch.from_numpy(draw_indices(self.key, self.position, count))
-        else:
-            indices = draw_indices_on(device, self.key, self.position, count)
-            self._table = self._table.to(device)
+        count = distance.numel() * self.samples
+        indices = draw_indices(self.key, self.position, count, distance.device)
+        self._table = self._table.to(distance.device)
         self.position += count
         drawn = self._table.index_select(0, indices).to(distance)
         return drawn.view(*distance.shape, self.samples)
