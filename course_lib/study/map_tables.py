@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from course_lib.study.statistics import percent, versus_first
+from course_lib.study.statistics import by_seed, paired, percent
 from course_lib.study.tables import grid, named
 
 
@@ -74,10 +74,10 @@ def answers(result: dict[str, Any]) -> list[str]:
         found = cells(result, name)
         ranked = sorted(found, key=lambda key: -mean(found[key]))
         best, worst = ranked[0], ranked[-1]
-        against = {"rows": [found[best], *(found[key] for key in ranked[1:])]}
+        highest = by_seed(found[best], "validation_accuracy")
         level = []
         for key in ranked[1:]:
-            difference = versus_first(found[key], against, "validation_accuracy")
+            difference = paired(by_seed(found[key], "validation_accuracy"), highest)
             if difference is not None and sum(difference) >= 0:
                 level.append(f"{' and '.join(key)} ({mean(found[key]):.1f})")
         told.append(
