@@ -20,6 +20,12 @@ def result(request):
     return load(request.param)
 
 
+@pytest.fixture(params=[*NAMES, "declined"])
+def kept(request):
+    """With the study whose options have left the library."""
+    return load(request.param)
+
+
 def test_there_are_results():
     assert "methods" in NAMES
 
@@ -47,15 +53,15 @@ def test_they_are_of_the_declared_settings(result):
         assert [run["key"] for run in row["runs"] + row["trials"]] == [job.key for job in jobs]
 
 
-def test_summaries_are_those_of_the_runs(result):
-    for row in result["rows"]:
+def test_summaries_are_those_of_the_runs(kept):
+    for row in kept["rows"]:
         assert row["summary"] == results.summarise(row["runs"])
 
 
-def test_tables_and_figures_show_them(result):
-    name = result["study"]
-    assert (FOLDER / f"{name}.md").read_text() == tables.page(result)
-    assert (FOLDER / f"{name}.json").read_text() == results.dump(result) + "\n"
+def test_tables_and_figures_show_them(kept):
+    name = kept["study"]
+    assert (FOLDER / f"{name}.md").read_text() == tables.page(kept)
+    assert (FOLDER / f"{name}.json").read_text() == results.dump(kept) + "\n"
     for form in ("png", "svg"):
         assert (FOLDER / f"{name}.{form}").stat().st_size > 5000
 
