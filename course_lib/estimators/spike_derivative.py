@@ -87,12 +87,13 @@ def draw_indices(key: int, position: int, count: int, device: torch.device | str
     The i-th is the top 16 bits of the i-th output of SplitMix64 (Steele, Lea and Flood 2014,
     doi 10.1145/2660193.2660195) started at ``key``. As it depends on key and i alone, the kernel
     can ask for the few that it needs and get the same. torch has no whole numbers of 64 bits
-    without a sign, so every shift to the right clears what it drew in from the left.
+    without a sign, so every shift to the right clears what it drew in from the left. SplitMix64's
+    last step, x ^ (x >> 31), leaves the top 16 bits as they are and is left out.
     """
     x = torch.arange(position + 1, position + 1 + count, device=device)
     x *= _signed(0x9E3779B97F4A7C15)
     x += key
-    for bits, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):
+    for bits, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         high = x >> bits
         high &= 2 ** (64 - bits) - 1
         x ^= high
