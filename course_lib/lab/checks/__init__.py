@@ -15,6 +15,7 @@ from course_lib.lab.checks import (
     opzo,
     shaping,
     sharing,
+    spike_trains,
     spikes,
     surrogate_networks,
     surrogates,
@@ -27,6 +28,7 @@ from course_lib.lab.checks.engine import Exercise, Mistake, NotYet, Property
 
 TOPICS = (
     spikes,
+    spike_trains,
     surrogates,
     surrogate_networks,
     zeroth_order,
