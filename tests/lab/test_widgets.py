@@ -114,6 +114,22 @@ def test_stored_output_has_picture_words_and_numbers(name):
     assert "children" not in bundle["text/plain"]
 
 
+def test_a_notebook_stores_the_plain_text_where_one_is_given():
+    def render(values):
+        return b"png", f"loss {values['k'] / 3}", "words"
+
+    def bounds(values):
+        return f"loss below {values['k'] + 1}: True"
+
+    made = widgets.Sweep(render, {"k": ipw.IntSlider(value=1, min=0, max=9)}, plain=bounds)
+    assert made._repr_mimebundle_()[0]["text/plain"] == "loss below 2: True"
+    assert "0.333" in made.numbers.value  # a student sees the numbers all the same
+    made.controls["k"].value = 4
+    assert made._repr_mimebundle_()[0]["text/plain"] == "loss below 5: True"
+    made.plain = None
+    assert made._repr_mimebundle_()[0]["text/plain"] == "loss 1.3333333333333333"
+
+
 @pytest.mark.parametrize("bins", [1, 10, 50])
 def test_numbers_are_those_of_the_frames(bins):
     recorded = events.recording(3)
