@@ -16,24 +16,28 @@ from tqdm.auto import tqdm
 from course_lib.checkpoints import check_same, load_checkpoint, save_checkpoint
 from course_lib.estimators.base import Estimator
 from course_lib.evaluation import evaluate
-from course_lib.events import FrameSet, shift_frames
+from course_lib.events import FrameRoom, FrameSet, shift_frames
 from course_lib.guards import check_alive, check_finite, deferred_interrupt
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
 from course_lib.noise import STREAMS, torch_generator
 
 
-def draw_batch(data: FrameSet, step: int, batch_size: int, seed: int, shift: int = 0):
+def draw_batch(
+    data: FrameSet, step: int, batch_size: int, seed: int, shift: int = 0,
+    room: FrameRoom | None = None,
+):  # fmt: skip
     """Frames (T, B, D) and labels (B,) of a step, a function of (seed, step).
 
     Each epoch is a fresh shuffle, cut into batches of equal size; a rest is left out. With
-    ``shift``, each sample is moved by up to so many pixels in both directions.
+    ``shift``, each sample is moved by up to so many pixels in both directions. ``room`` keeps
+    the memory of the frames, which the next call with it fills anew.
     """
     batch_size = min(batch_size, len(data))
     epoch, index = divmod(step, len(data) // batch_size)
     order = torch.randperm(len(data), generator=torch_generator(seed, STREAMS["batches"], epoch))
     rows = order[index * batch_size : (index + 1) * batch_size]
-    frames = data.frames(rows.numpy())
+    frames = room.frames(data, rows.numpy()) if room else data.frames(rows.numpy())
     if shift:
         generator = torch_generator(seed, STREAMS["shifts"], step)
         moves = torch.randint(-shift, shift + 1, (batch_size, 2), generator=generator)
@@ -167,13 +171,13 @@ def fit(
     accuracy = next((f"{row['validation_accuracy']:.1%}" for row in reversed(history)
                      if "validation_accuracy" in row), "–")  # fmt: skip
     elapsed, interrupted = agree(elapsed, False)
-    clock = elapsed
+    clock, room = elapsed, FrameRoom()
     with deferred_interrupt() as asked:
         while not ended():
             start, start_cpu = time.perf_counter(), time.process_time()
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * DECAYS[decay](min(1.0, done()))
-            frames, labels = draw_batch(train, step, batch_size, seed, shift)
+            frames, labels = draw_batch(train, step, batch_size, seed, shift, room)
             loss = estimator.fill_grads(network, frames.to(device), labels.to(device), step)
             check_finite(loss, network, step)
             optimizer.step()

@@ -19,7 +19,7 @@ from course_lib.bench.products import against_products, products
 from course_lib.bench.timing import Table, Times, row
 from course_lib.estimators import EGGROLL, ES
 from course_lib.estimators.base import Estimator
-from course_lib.events import load_splits
+from course_lib.events import FrameRoom, load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.training import draw_batch
 
@@ -51,15 +51,21 @@ def training_set():
     return load_splits(progress=False).train
 
 
+def batches(setting: Setting) -> Callable:
+    """step → (frames, labels), drawn as ``fit`` does: into the same memory each time."""
+    room = FrameRoom()
+    return lambda step: draw_batch(training_set(), step, setting.batch, seed=0, room=room)
+
+
 def generation_of(estimator: Estimator, setting: Setting) -> Callable[[], None]:
     """A contestant: the next generation of a run of its own."""
     network = SpikingNetwork((2312, setting.hidden, 10))
     optimizer = torch.optim.Adam(network.parameters())
-    counter = iter(range(10**9))
+    counter, draw = iter(range(10**9)), batches(setting)
 
     def run():
         step = next(counter)
-        frames, labels = draw_batch(training_set(), step, setting.batch, seed=0)
+        frames, labels = draw(step)
         estimator.fill_grads(network, frames, labels, step)
         optimizer.step()
 

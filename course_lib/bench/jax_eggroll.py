@@ -4,8 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from course_lib.bench.generation import Setting, training_set
-from course_lib.training import draw_batch
+from course_lib.bench.generation import Setting, batches
 
 GROUP = 8
 BETA, THRESHOLD, SCALE, SIGMA, RATE = 0.9, 1.0, 10.0, 0.02, 0.001
@@ -20,10 +19,10 @@ def contestant(setting: Setting, rank: int):
 def _runner(setting, step):
     weights = _weights(setting)
     moments = jax.tree.map(jnp.zeros_like, weights)
-    state = [weights, moments, moments, 0]
+    state, draw = [weights, moments, moments, 0], batches(setting)
 
     def run():
-        frames, labels = draw_batch(training_set(), state[3], setting.batch, seed=0)
+        frames, labels = draw(state[3])
         frames, labels = jnp.asarray(frames.numpy()), jnp.asarray(labels.numpy())
         result = step(*state[:3], jnp.float32(state[3]), frames, labels)
         state[:3] = jax.block_until_ready(result)
@@ -153,8 +152,10 @@ def open_es(setting: Setting):
         state, _ = strategy.tell(other, population, -fitness, state, parameters)
         return state
 
+    draw = batches(setting)
+
     def run():
-        frames, labels = draw_batch(training_set(), state[1], setting.batch, seed=0)
+        frames, labels = draw(state[1])
         frames, labels = jnp.asarray(frames.numpy()), jnp.asarray(labels.numpy())
         state[0] = jax.block_until_ready(step(state[0], state[1], frames, labels))
         state[1] += 1

@@ -10,12 +10,11 @@ installed: pip install jax evosax torcheggroll, best in an environment of its ow
 
 import torch
 
-from course_lib.bench.generation import MAIN, SMALL, Setting, generation_of, training_set
+from course_lib.bench.generation import MAIN, SMALL, Setting, batches, generation_of
 from course_lib.bench.timing import Table, Times, row
 from course_lib.estimators import EGGROLL
 from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork
-from course_lib.training import draw_batch
 
 
 def jax(repeats: int, quick: bool = False) -> Table:
@@ -74,13 +73,13 @@ def torcheggroll(repeats: int, quick: bool = False) -> Table:
 
 
 def _step(strategy, network, setting):
-    counter = iter(range(10**9))
+    counter, draw = iter(range(10**9)), batches(setting)
 
     def loss(outputs, labels):
         return cross_entropy(network.logit_scale * outputs, labels)
 
     def run():
-        frames, labels = draw_batch(training_set(), next(counter), setting.batch, seed=0)
+        frames, labels = draw(next(counter))
         with torch.no_grad():
             strategy.step(frames, loss, labels)
 

@@ -74,6 +74,26 @@ class FrameSet:
         return rows % len(self) if len(self) else rows
 
 
+class FrameRoom:
+    """Memory of one batch of frames, kept from batch to batch.
+
+    A tensor of 24 MB that is made anew comes as pages that the system has to clear first, which
+    takes longer than to fill it.
+    """
+
+    def __init__(self):
+        self._kept: torch.Tensor | None = None
+
+    def frames(self, data: "FrameSet | FramesOnDevice", indices) -> torch.Tensor:
+        """``data.frames(indices)``, valid until the next call; a GPU's are made anew."""
+        if isinstance(data, FramesOnDevice):
+            return data.frames(indices)
+        shape = (data.bins, len(indices), INPUTS)
+        if self._kept is None or tuple(self._kept.shape) != shape:
+            self._kept = torch.empty(shape)
+        return data.frames(indices, out=self._kept)
+
+
 @dataclass(frozen=True)
 class FramesOnDevice:
     """What training and evaluation ask of a FrameSet, with ``packed`` on a GPU, in plain torch."""
