@@ -10,7 +10,7 @@ import torch
 
 from course_lib.events import pack
 from course_lib.lab import widgets
-from course_lib.lab.widgets import WIDGETS, events, neurons, sweep
+from course_lib.lab.widgets import WIDGETS, events, neurons, sweep, training
 from course_lib.lif import LIFParameters, lif_run
 
 
@@ -128,6 +128,14 @@ def test_a_notebook_stores_the_plain_text_where_one_is_given():
     assert made._repr_mimebundle_()[0]["text/plain"] == "loss below 5: True"
     made.plain = None
     assert made._repr_mimebundle_()[0]["text/plain"] == "loss 1.3333333333333333"
+
+
+def test_beside_a_live_run_stand_the_stored_ones_of_its_method_and_rank():
+    assert [training.stored_row("eggroll", rank) for rank in (1, 2, 3, 5)] == [
+        "EGGROLL, rank 1", "EGGROLL, rank 2", "EGGROLL, rank 2", "EGGROLL, rank 4",
+    ]  # fmt: skip
+    for method in training.CHOICES:
+        assert len(training.stored(1)[training.stored_row(method, 1)]) >= 3
 
 
 @pytest.mark.parametrize("bins", [1, 10, 50])

@@ -19,7 +19,7 @@ STEPS, BATCH, EVERY, POPULATION = 60, 64, 6, 128
 NETWORK = "2312-200-200-10"
 CHOICES = ("eggroll", "localzo", "opzo", "ottt", "dfa", "zo", "bptt")
 COMPILED = ("eggroll", "localzo")
-STORED = {  # rows of the study of methods
+STORED = {  # rows of the study of methods; EGGROLL has one for each of some ranks
     "bptt": "BPTT", "ottt": "OTTT", "localzo": "LocalZO, δ 0.5, m 5", "opzo": "OPZO", "dfa": "DFA",
     "zo": "single-point ZO",
 }  # fmt: skip
@@ -68,12 +68,25 @@ def reference() -> tuple[list[int], list[float]]:
 
 
 @functools.cache
-def stored() -> dict[str, list[float]]:
+def long_runs() -> dict[str, list[float]]:
     """Test accuracies of the long runs, by row of the study."""
     rows = load("methods")["rows"]
-    found = {row["label"]: [run["test_accuracy"] for run in row["runs"]]
-             for row in rows if row["group"] == NETWORK}  # fmt: skip
-    return {name: found[name] for name in STORED.values() if name in found}
+    return {row["label"]: [run["test_accuracy"] for run in row["runs"]]
+            for row in rows if row["group"] == NETWORK}  # fmt: skip
+
+
+def stored_row(method: str, rank: int) -> str:
+    """The row of a method; of EGGROLL, that of the highest rank up to this one that was run."""
+    if method != "eggroll":
+        return STORED[method]
+    ranks = [r for r in range(1, rank + 1) if f"EGGROLL, rank {r}" in long_runs()]
+    return f"EGGROLL, rank {max(ranks, default=1)}"
+
+
+def stored(rank: int) -> dict[str, list[float]]:
+    """Test accuracies of the long runs that are shown, EGGROLL's of about this rank."""
+    names = (*STORED.values(), stored_row("eggroll", rank))
+    return {name: long_runs()[name] for name in names if name in long_runs()}
 
 
 def options_of(values: dict) -> dict:
@@ -100,7 +113,8 @@ def render_method(values: dict) -> tuple[bytes, str, str]:
         comparison_figures.curves(left, runs)
         left.set(xlabel="update", title=f"live: 2312-64-10, {STEPS} updates")
         left.legend(loc="lower right")
-        comparison_figures.spread(right, stored(), marked=STORED.get(method))
+        marked = stored_row(method, values["rank"])
+        comparison_figures.spread(right, stored(values["rank"]), marked=marked)
         right.set_title(f"stored: {NETWORK}, long runs")
     numbers = (
         f"{described(values, passes)}: test accuracy {100 * accuracies[-1]:.1f} %; "
