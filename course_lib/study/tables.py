@@ -1,6 +1,7 @@
 """Markdown from the results of a study, and nothing else."""
 
 import statistics
+from collections import Counter
 from typing import Any
 
 from course_lib.study.statistics import difference, percent
@@ -16,11 +17,13 @@ NOTES = {
     "gain": "Gain: validation accuracy minus that of the first row, in points, paired by seed, "
     "with a 95 % t-interval.",
     "cpu": "CPU s: processor seconds of training on one thread, with the drawing of batches and "
-    "without evaluation. Other work on the same cores makes them longer (`load` in the JSON), so "
-    "compare rows with one another.",
+    "without evaluation, of the runs on the machine that most runs were on (*: on another one, "
+    "where there are none). Other work on the same cores makes them longer (`load` in the JSON), "
+    "so compare rows with one another.",
     "wall": "Wall s: of training, by the clock, whatever else ran.",
-    "memory": "Memory: all tensors of one training step at its peak, MB (10⁶ bytes). LocalZO and "
-    "SparseGrad: of their readable form; the compiled kernel, which trained them, keeps less.",
+    "memory": "Memory: all tensors of one training step at its peak, MB (10⁶ bytes), in the "
+    "run with the most. LocalZO and SparseGrad: of their readable form; the compiled kernel, which "
+    "trained them, keeps less.",
     "forward": "Forward: forward passes of a batch.",
     "spikes": "Spikes: per recording of the test set, hidden layers in order.",
     "speedup": "Faster: how many times faster the compiled kernel is than the autograd loop with "
@@ -37,6 +40,21 @@ def number(value: float | None, form: str) -> str:
 def _mean(row: dict, name: str, form: str, scale: float = 1.0) -> str:
     found = row["summary"].get(name)
     return "–" if found is None else format(scale * found["mean"], form)
+
+
+def cpu(row: dict, result: dict) -> str:
+    """Mean processor seconds on one machine for all rows, so that they can be compared."""
+    where = Counter(run["machine"] for r in result["rows"] for run in r["runs"])
+    usual = max(where, key=where.get, default=None)
+    spent = [run["cpu_seconds"] for run in row["runs"] if run["machine"] == usual]
+    found = spent or [run["cpu_seconds"] for run in row["runs"]]
+    return f"{statistics.mean(found):.1f}" + ("" if spent else "*")
+
+
+def peak(row: dict) -> str:
+    """The most bytes that a run's step held, in MB."""
+    found = [run["peak_memory"] for run in row["runs"] if run["peak_memory"] is not None]
+    return f"{max(found) / 1e6:.1f}" if found else "–"
 
 
 def named(choice: dict) -> str:
@@ -81,9 +99,9 @@ COLUMNS = {
         "validation", lambda row, result: percent(row["summary"]["validation_accuracy"])
     ),
     "gain": ("gain", lambda row, result: difference(row, result, "validation_accuracy")),
-    "cpu": ("CPU s", lambda row, result: _mean(row, "cpu_seconds", ".1f")),
+    "cpu": ("CPU s", lambda row, result: cpu(row, result)),
     "wall": ("wall s", lambda row, result: _mean(row, "seconds", ".1f")),
-    "memory": ("memory", lambda row, result: _mean(row, "peak_memory", ".1f", 1e-6)),
+    "memory": ("memory", lambda row, result: peak(row)),
     "forward": ("forward", lambda row, result: _mean(row, "forward_passes", ",.0f")),
     "spikes": (
         "spikes",

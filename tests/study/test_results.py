@@ -85,3 +85,19 @@ def test_they_are_shipped():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     assert "results/*.json" in settings["package-data"]["course_lib._data"]
     assert all(json.loads((FOLDER / f"{name}.json").read_text())["study"] == name for name in NAMES)
+
+
+def made(*runs):
+    """A row of runs: (machine, processor seconds, bytes)."""
+    names = ("machine", "cpu_seconds", "peak_memory")
+    return {"runs": [dict(zip(names, run, strict=True)) for run in runs]}
+
+
+def test_processor_seconds_of_a_table_are_of_one_machine():
+    slow, both = made((0, 30.0, 2e6), (0, 32.0, 2e6)), made((0, 20.0, 2e6), (1, 12.0, 5e6))
+    fast = made((1, 10.0, None), (1, 11.0, None))
+    shown = [tables.cpu(row, {"rows": [slow, both, fast]}) for row in (slow, both, fast)]
+    assert shown == ["31.0", "20.0", "10.5*"]  # three runs on either: the first machine
+    shown = [tables.cpu(row, {"rows": [slow, both, fast, fast]}) for row in (slow, both, fast)]
+    assert shown == ["31.0*", "12.0", "10.5"]
+    assert [tables.peak(row) for row in (slow, both, fast)] == ["2.0", "5.0", "–"]
