@@ -65,10 +65,9 @@ def normal(shape: Sequence[int], generator: torch.Generator) -> Tensor:
 
     torch pairs uniform numbers u, v into √(−2 ln(1 − u)) · (cos 2πv, sin 2πv), (Box and Muller
     1958), in float32, with a logarithm and a cosine that differ in the last bit between
-    processors with AVX-512, AVX2 and neither. That moves a third of all weights a little, one
-    spike now and then, and after sixty updates a point of accuracy. Here the same uniform numbers
-    are paired in float64 and then rounded; the generator ends in the same state. float32, on the
-    CPU.
+    processors with AVX-512, AVX2 and neither. A weight that differs in its last bit moves a
+    spike now and then, and in training such differences grow. Here the same uniform numbers are
+    paired in float64 and then rounded; the generator ends in the same state. float32, on the CPU.
     """
     count = math.prod(shape)
     if count < 16:  # torch pairs so few in float64

@@ -36,8 +36,8 @@ def recordings():
 def train(method: str, steps: int = STEPS, seed: int = 0, **options):
     """Train 2312-64-10 with the method's own start and learning rate.
 
-    What torch's products train is float64: the last bit, in which processors differ, grows a
-    hundredfold in ten updates of Adam, so that from float32 it would reach the accuracy sooner.
+    What torch's products train is float64: differences between processors begin in the last bit
+    and grow in training, so that from float32 they would reach the accuracy sooner.
     Returns steps, test accuracies (0 to 1), forward passes of a batch.
     """
     data, frames, labels = recordings()
