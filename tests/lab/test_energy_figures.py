@@ -68,10 +68,20 @@ def test_the_widget_counts_as_the_library_does(monkeypatch):
     counts = count_operations(kept[-1], sparsity.recordings()[1])
     assert run.synops[-1] == pytest.approx(counts.synops.mean(dim=0).tolist())
     assert run.spikes[-1] == pytest.approx(counts.spikes[:, 0].mean().item())
-    assert list(run.updates) == list(range(3, 61, 3))
-    place = run.at(0.5)
-    assert run.accuracy[place] >= 0.5 and (run.accuracy[:place] < 0.5).all()
+    assert list(run.updates) == list(range(0, 61, 3))
     assert run.at(1.01) is None
+
+
+def test_networks_are_compared_on_the_line_between_two_looks():
+    two = np.array([[600.0, 400.0], [600.0, 800.0], [600.0, 900.0], [600.0, 1000.0]])
+    run = sparsity.Path(
+        np.arange(0, 12, 3), np.array([0.1, 0.5, 0.4, 0.7]), two[:, 1] / 10, two
+    )  # fmt: skip
+    there = run.at(0.3)
+    assert (there.updates, there.spikes) == pytest.approx((1.5, 60.0))
+    assert list(there.synops) == pytest.approx([600.0, 600.0])
+    assert run.at(0.6).updates == pytest.approx(6 + 3 * 2 / 3)
+    assert run.at(0.05).updates == 0  # there from the start
 
 
 def test_an_accuracy_that_is_not_reached_is_told():

@@ -28,17 +28,24 @@ OPTIONS = {
 
 
 class Path(NamedTuple):
-    """Every EVERY updates: accuracy (0 to 1), hidden spikes a recording, SynOps by layer."""
+    """From the start on, every EVERY updates: accuracy (0 to 1), hidden spikes a recording, SynOps
+    by layer."""
 
     updates: np.ndarray
     accuracy: np.ndarray
     spikes: np.ndarray
     synops: np.ndarray
 
-    def at(self, target: float) -> int | None:
-        """The first place whose accuracy is ``target`` or more; None if there is none."""
+    def at(self, target: float) -> "Path | None":
+        """Where the accuracy first comes to ``target``, on the line between two looks; or None."""
         places = np.flatnonzero(self.accuracy >= target)
-        return int(places[0]) if len(places) else None
+        if not len(places):
+            return None
+        after = int(places[0])
+        before = max(after - 1, 0)
+        step = self.accuracy[after] - self.accuracy[before]
+        share = (target - self.accuracy[before]) / step if step else 0.0
+        return Path(*(column[before] + share * (column[after] - column[before]) for column in self))
 
 
 @functools.cache
@@ -59,15 +66,16 @@ def path(method: str, hidden: int, seed: int = 0) -> Path:
     network, estimator = config.network(), config.estimator()
     optimizer = config.optimizer(network)
     rows = []
-    for step in range(STEPS):
-        estimator.fill_grads(network, *draw_batch(data, step, BATCH, seed), step)
-        optimizer.step()
-        if (step + 1) % EVERY == 0:
+    for step in range(STEPS + 1):
+        if step % EVERY == 0:
             with torch.no_grad():
                 hidden_layer, output = network.record(frames)
             right = network.read(output).argmax(dim=1) == labels
             spikes = hidden_layer.spikes.sum().item() / len(labels)
-            rows.append((step + 1, right.double().mean().item(), spikes))
+            rows.append((step, right.double().mean().item(), spikes))
+        if step < STEPS:
+            estimator.fill_grads(network, *draw_batch(data, step, BATCH, seed), step)
+            optimizer.step()
     updates, accuracy, spikes = (np.array(column) for column in zip(*rows, strict=True))
     # No weight is zero: layer 1 hears the same events whoever trains, ten outputs each spike.
     first = count_operations(network, frames).synops[:, 0].mean().item()
@@ -82,14 +90,14 @@ def about(value: float, unit: int) -> str:
 
 def told(label: str, run: Path, target: float) -> str:
     """One clause on a network at the target, or on why it is not there."""
-    place = run.at(target)
-    if place is None:
+    there = run.at(target)
+    if there is None:
         return f"{label} does not come to {100 * target:.0f} % in {STEPS} updates"
-    first, second = run.synops[place]
+    first, second = there.synops
     joules = JOULES_PER_AC * (first + second)
     return (
-        f"{label} is at {100 * target:.0f} % after {run.updates[place]} updates, with about "
-        f"{about(run.spikes[place], 10)} hidden spikes a recording; SynOps {first:,.0f} in "
+        f"{label} is at {100 * target:.0f} % after about {there.updates:.0f} updates, with about "
+        f"{about(there.spikes, 10)} hidden spikes a recording; SynOps {first:,.0f} in "
         f"layer 1, about {about(second, 100)} in layer 2; estimate {1e6 * joules:.2g} µJ"
     )
 
@@ -105,7 +113,7 @@ def render_sparsity(values: dict) -> tuple[bytes, str, str]:
         energy_figures.paths(left, lines, target)
         left.set_title(f"2312-{hidden}-10 while it trains")
         left.legend(loc="upper left")
-        there = {label: run.synops[run.at(target)] for label, run in runs.items()
+        there = {label: run.at(target).synops for label, run in runs.items()
                  if run.at(target) is not None}  # fmt: skip
         if there:
             energy_figures.by_layer(right, there)
