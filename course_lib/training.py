@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 from course_lib.checkpoints import check_same, load_checkpoint, save_checkpoint
 from course_lib.estimators.base import Estimator
 from course_lib.evaluation import evaluate
-from course_lib.events import FrameRoom, FrameSet, shift_frames
+from course_lib.events import FrameSet, shift_frames
 from course_lib.guards import check_alive, check_finite, deferred_interrupt
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
@@ -25,19 +25,19 @@ from course_lib.noise import STREAMS, torch_generator
 
 def draw_batch(
     data: FrameSet, step: int, batch_size: int, seed: int, shift: int = 0,
-    room: FrameRoom | None = None,
+    out: torch.Tensor | None = None,
 ):  # fmt: skip
     """Frames (T, B, D) and labels (B,) of a step, a function of (seed, step).
 
     Each epoch is a fresh shuffle, cut into batches of equal size; a rest is left out. With
-    ``shift``, each sample is moved by up to so many pixels in both directions. ``room`` keeps
-    the memory of the frames, which the next call with it fills anew.
+    ``shift``, each sample is moved by up to so many pixels in both directions. ``out`` is
+    memory for the frames, as ``data.room(batch_size)`` has it.
     """
     batch_size = min(batch_size, len(data))
     epoch, index = divmod(step, len(data) // batch_size)
     order = torch.randperm(len(data), generator=torch_generator(seed, STREAMS["batches"], epoch))
     rows = order[index * batch_size : (index + 1) * batch_size]
-    frames = room.frames(data, rows.numpy()) if room else data.frames(rows.numpy())
+    frames = data.frames(rows.numpy(), out)
     if shift:
         generator = torch_generator(seed, STREAMS["shifts"], step)
         moves = torch.randint(-shift, shift + 1, (batch_size, 2), generator=generator)
@@ -171,7 +171,7 @@ def fit(
     accuracy = next((f"{row['validation_accuracy']:.1%}" for row in reversed(history)
                      if "validation_accuracy" in row), "–")  # fmt: skip
     elapsed, interrupted = agree(elapsed, False)
-    clock, room = elapsed, FrameRoom()
+    clock, room = elapsed, train.room(min(batch_size, len(train)))
     with deferred_interrupt() as asked:
         while not ended():
             start, start_cpu = time.perf_counter(), time.process_time()

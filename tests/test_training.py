@@ -17,7 +17,7 @@ import torch
 from course_lib.checkpoints import load_checkpoint, save_checkpoint
 from course_lib.estimators import EGGROLL, SurrogateBPTT
 from course_lib.evaluation import evaluate
-from course_lib.events import FrameRoom, FrameSet
+from course_lib.events import FrameSet
 from course_lib.guards import TrainingStopped
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
@@ -92,12 +92,13 @@ def test_until_stops_at_the_first_validation_that_is_good_enough(tmp_path):
 
 def test_batches_are_a_function_of_seed_and_step_and_an_epoch_has_each_sample_once():
     whole = data(n=50)
-    rows, room = [], FrameRoom()
+    rows, room = [], whole.room(16)
     for step in range(3):  # 50 = 3 batches of 16 and 2 left out
         frames, labels = draw_batch(whole, step, 16, seed=3)
         again, _ = draw_batch(whole, step, 16, seed=3)
         assert torch.equal(frames, again) and frames.shape == (4, 16, 2312)
-        assert torch.equal(frames, draw_batch(whole, step, 16, seed=3, room=room)[0])
+        assert torch.equal(frames, draw_batch(whole, step, 16, seed=3, out=room)[0])
+        assert torch.equal(frames, room)
         for b in range(16):
             match = (whole.frames() == frames[:, b : b + 1]).all(dim=2).all(dim=0)
             rows.append(int(match.nonzero()))

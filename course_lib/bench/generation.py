@@ -19,7 +19,7 @@ from course_lib.bench.products import against_products, products
 from course_lib.bench.timing import Table, Times, row
 from course_lib.estimators import EGGROLL, ES
 from course_lib.estimators.base import Estimator
-from course_lib.events import FrameRoom, load_splits
+from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.training import draw_batch
 
@@ -53,8 +53,8 @@ def training_set():
 
 def batches(setting: Setting) -> Callable:
     """step → (frames, labels), drawn as ``fit`` does: into the same memory each time."""
-    room = FrameRoom()
-    return lambda step: draw_batch(training_set(), step, setting.batch, seed=0, room=room)
+    room = training_set().room(setting.batch)
+    return lambda step: draw_batch(training_set(), step, setting.batch, seed=0, out=room)
 
 
 def generation_of(estimator: Estimator, setting: Setting) -> Callable[[], None]:

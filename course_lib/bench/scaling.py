@@ -18,7 +18,7 @@ import torch.distributed as dist
 
 from course_lib.bench.timing import Table, row
 from course_lib.estimators import EGGROLL
-from course_lib.events import FrameRoom, load_splits
+from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.processes import Processes
 from course_lib.scaling import Shared
@@ -100,7 +100,7 @@ class Generations:
         sizes = (SIZES[0], hidden, SIZES[-1])
         self.network = SpikingNetwork(sizes, weight_sd=(0.04, 0.2))
         self.optimizer = torch.optim.Adam(self.network.parameters())
-        self.room = FrameRoom()
+        self.room = self.train.room(BATCH)
 
     def run(self, estimator, share: range | None = None) -> tuple[float, float]:
         """A whole generation, or all but the gathering if ``share`` is to be evaluated.
@@ -108,7 +108,7 @@ class Generations:
         Returns seconds, and seconds of processor time.
         """
         start, start_cpu = time.perf_counter(), time.process_time()
-        frames, labels = draw_batch(self.train, 0, BATCH, seed=0, room=self.room)
+        frames, labels = draw_batch(self.train, 0, BATCH, seed=0, out=self.room)
         if share is None:
             estimator.fill_grads(self.network, frames, labels, 1)
         else:

@@ -13,7 +13,7 @@ from course_lib.events.folders import (
     matching_digits,
 )
 from course_lib.events.frames import EVENT_DTYPE, SENSOR_SIZE, pack
-from course_lib.events.frameset import FrameRoom, FrameSet, shift_frames
+from course_lib.events.frameset import FrameSet, shift_frames
 from course_lib.events.recordings import read_recording, write_recording
 from course_lib.events.saccades import DEFAULT, Parameters, simulate, simulate_frames
 from course_lib.events.splits import Splits, concatenate, load_all, load_splits
@@ -23,7 +23,6 @@ __all__ = [
     "EVENT_DTYPE",
     "SENSOR_SIZE",
     "Digits",
-    "FrameRoom",
     "FrameSet",
     "Parameters",
     "Recording",

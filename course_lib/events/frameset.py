@@ -34,7 +34,7 @@ class FrameSet:
         """(T, B, 2312) float32 zeros and ones of the recordings ``indices`` (default: all).
 
         ``out``, a contiguous float32 CPU tensor of that shape, is filled and returned instead of
-        a new tensor, which saves most of the time.
+        a new tensor, whose pages the system would have to clear first.
         """
         rows = np.arange(len(self)) if indices is None else self._rows(indices)
         shape = (self.bins, len(rows), INPUTS)
@@ -46,6 +46,10 @@ class FrameSet:
             )
         unpack(self.packed, rows, out.numpy())
         return out
+
+    def room(self, batch: int) -> torch.Tensor:
+        """Memory for the frames of so many recordings, the ``out`` of ``frames``."""
+        return torch.empty(self.bins, batch, INPUTS)
 
     def to(self, device: torch.device | str) -> "FrameSet | FramesOnDevice":
         """The same recordings, packed, in a GPU's memory (54,000 take 156 MB); on the CPU, self."""
@@ -74,26 +78,6 @@ class FrameSet:
         return rows % len(self) if len(self) else rows
 
 
-class FrameRoom:
-    """Memory of one batch of frames, kept from batch to batch.
-
-    A tensor of 24 MB that is made anew comes as pages that the system has to clear first, which
-    takes longer than to fill it.
-    """
-
-    def __init__(self):
-        self._kept: torch.Tensor | None = None
-
-    def frames(self, data: "FrameSet | FramesOnDevice", indices) -> torch.Tensor:
-        """``data.frames(indices)``, valid until the next call; a GPU's are made anew."""
-        if isinstance(data, FramesOnDevice):
-            return data.frames(indices)
-        shape = (data.bins, len(indices), INPUTS)
-        if self._kept is None or tuple(self._kept.shape) != shape:
-            self._kept = torch.empty(shape)
-        return data.frames(indices, out=self._kept)
-
-
 @dataclass(frozen=True)
 class FramesOnDevice:
     """What training and evaluation ask of a FrameSet, with ``packed`` on a GPU, in plain torch."""
@@ -108,7 +92,10 @@ class FramesOnDevice:
     def to(self, device: torch.device | str) -> "FramesOnDevice":
         return FramesOnDevice(self.packed.to(device), self.labels, self.bins)
 
-    def frames(self, indices=None) -> torch.Tensor:
+    def room(self, batch: int) -> None:
+        """Nothing: frames are made anew on the device."""
+
+    def frames(self, indices=None, out: None = None) -> torch.Tensor:
         """(T, B, 2312) float32 zeros and ones on the device."""
         rows = slice(None)
         if indices is not None:

@@ -10,7 +10,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from course_lib.study.statistics import by_seed, paired, percent
-from course_lib.study.tables import grid, named
+from course_lib.study.tables import cpu, grid, named
 
 
 def cells(result: dict[str, Any], group: str) -> dict[tuple[str, str], dict]:
@@ -99,7 +99,7 @@ def body(result: dict) -> str:
                  for line in lines]  # fmt: skip
         chosen = [[", ".join(key), named(row["chosen"]), f"{row['steps']:,}",
                    percent(row["summary"]["test_accuracy"]),
-                   f"{row['summary']['cpu_seconds']['mean']:.1f}"]
+                   cpu(row, result)]
                   for key, row in found.items()]  # fmt: skip
         parts += [
             f"## {name}", grid(["", *columns], table),

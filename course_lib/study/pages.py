@@ -39,11 +39,10 @@ def summary(result: dict[str, Any]) -> str:
     table = grid(["", *groups, *(COLUMNS[key][0] for key in costs)], cells)
     counts = sorted({row["summary"]["n"] for row in result["rows"]})
     n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    elsewhere = " *: on another machine." if "* |" in table else ""
     return (
         f"{table}\n\nTest accuracy in %, mean ± standard deviation over n = {n} seeds, on "
-        f"{result['data']['name']}. Costs: of the rightmost network that a row has; memory in MB."
-        f"{elsewhere}"
+        f"{result['data']['name']}. Costs: of the rightmost network that a row has; CPU s "
+        "of one machine (*: of another); memory in MB."
     )
 
 

@@ -2,6 +2,7 @@
 
 import math
 import statistics as stats
+from collections import Counter
 from typing import Any
 
 MINUS = "−"
@@ -17,6 +18,17 @@ def signed(value: float, digits: int = 1) -> str:
     """+1.2 or −1.2, with a real minus sign; 0.0 has none."""
     text = f"{value:+.{digits}f}"
     return text.lstrip("+-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def processor_seconds(row: dict[str, Any], result: dict[str, Any]) -> tuple[float, bool]:
+    """Mean processor seconds of a row's runs on the machine that most of a study's runs were on.
+
+    Of all its runs, and False, if none was there: then other rows cannot be compared with it.
+    """
+    where = Counter(run["machine"] for r in result["rows"] for run in r["runs"])
+    usual = max(where, key=where.get)
+    spent = [run["cpu_seconds"] for run in row["runs"] if run["machine"] == usual]
+    return stats.fmean(spent or [run["cpu_seconds"] for run in row["runs"]]), bool(spent)
 
 
 def paired(values: dict[int, float], baseline: dict[int, float]) -> tuple[float, float] | None:

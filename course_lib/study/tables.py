@@ -1,10 +1,9 @@
 """Markdown from the results of a study, and nothing else."""
 
 import statistics
-from collections import Counter
 from typing import Any
 
-from course_lib.study.statistics import difference, percent
+from course_lib.study.statistics import difference, percent, processor_seconds
 
 NOTES = {
     "accuracy": "Accuracy: of the test set in %, mean ± sample standard deviation over n seeds.",
@@ -43,12 +42,9 @@ def _mean(row: dict, name: str, form: str, scale: float = 1.0) -> str:
 
 
 def cpu(row: dict, result: dict) -> str:
-    """Mean processor seconds on one machine for all rows, so that they can be compared."""
-    where = Counter(run["machine"] for r in result["rows"] for run in r["runs"])
-    usual = max(where, key=where.get, default=None)
-    spent = [run["cpu_seconds"] for run in row["runs"] if run["machine"] == usual]
-    found = spent or [run["cpu_seconds"] for run in row["runs"]]
-    return f"{statistics.mean(found):.1f}" + ("" if spent else "*")
+    """Processor seconds, with a mark where they are of another machine than other rows'."""
+    seconds, usual = processor_seconds(row, result)
+    return f"{seconds:.1f}" + ("" if usual else "*")
 
 
 def peak(row: dict) -> str:
@@ -99,7 +95,7 @@ COLUMNS = {
         "validation", lambda row, result: percent(row["summary"]["validation_accuracy"])
     ),
     "gain": ("gain", lambda row, result: difference(row, result, "validation_accuracy")),
-    "cpu": ("CPU s", lambda row, result: cpu(row, result)),
+    "cpu": ("CPU s", cpu),
     "wall": ("wall s", lambda row, result: _mean(row, "seconds", ".1f")),
     "memory": ("memory", lambda row, result: peak(row)),
     "forward": ("forward", lambda row, result: _mean(row, "forward_passes", ",.0f")),

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from course_lib.events import (
     EVENT_DTYPE,
-    FrameRoom,
     FrameSet,
     find_recordings,
     pack,
@@ -108,16 +107,11 @@ def test_frame_set_shapes_and_order(frame_set):
     assert frame_set.frames([7, 3, 49], out=out) is out and torch.equal(out, some)
 
 
-def test_a_room_keeps_its_memory_and_nothing_else(frame_set):
-    room = FrameRoom()
-    first = room.frames(frame_set, [7, 3, 49])
-    assert torch.equal(first, frame_set.frames([7, 3, 49]))
-    second = room.frames(frame_set, [0, 1, 2])
-    assert second.data_ptr() == first.data_ptr()
-    assert torch.equal(second, frame_set.frames([0, 1, 2]))  # nothing is left of the first
-    other = room.frames(frame_set, [5])
-    assert torch.equal(other, frame_set.frames([5]))
-    assert torch.equal(second, frame_set.frames([0, 1, 2]))  # another size, another memory
+def test_room_is_filled_again_and_again(frame_set):
+    room = frame_set.room(3)
+    for rows in ([7, 3, 49], [0, 1, 2]):
+        assert frame_set.frames(rows, out=room) is room
+        assert torch.equal(room, frame_set.frames(rows))  # and nothing is left of those before
 
 
 def test_subset(frame_set):
