@@ -86,7 +86,7 @@ def _methods(network: str) -> tuple[Row, ...]:
                 search=_widths(network))
             for rank in (1, 2, 4, 8)
         ),
-        # a run takes more than ten minutes: it trains as the search chose for the rank nearest to it
+        # a run takes over ten minutes: it trains as the search chose for the rank nearest to it
         replace(row("full-rank ES", "es", network, options={"kernel": "fused"}),
                 like=f"{network} · EGGROLL, rank 8"),
     )  # fmt: skip

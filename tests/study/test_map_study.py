@@ -8,7 +8,8 @@ from course_lib.study.declared import STUDIES
 
 
 def row(label, validation, group="σ and population"):
-    runs = [{"seed": seed, "validation_accuracy": value, "test_accuracy": value}
+    runs = [{"seed": seed, "validation_accuracy": value, "test_accuracy": value,
+             "machine": 0, "cpu_seconds": 5.0}
             for seed, value in enumerate(validation, 4)]  # fmt: skip
     mean = sum(validation) / len(validation)
     return {
@@ -16,7 +17,7 @@ def row(label, validation, group="σ and population"):
         "tried": [{"lr": 0.01}, {"lr": 0.02}], "like": None,
         "summary": {
             "n": len(runs), "validation_accuracy": {"mean": mean, "sd": 0.01},
-            "test_accuracy": {"mean": mean, "sd": 0.01}, "cpu_seconds": {"mean": 5.0, "sd": 0.1},
+            "test_accuracy": {"mean": mean, "sd": 0.01},
         },
     }  # fmt: skip
 
