@@ -245,7 +245,7 @@ def test_ctrl_c_at_any_line_of_the_loop_leaves_a_run_that_goes_on_to_the_same_bi
 
 
 WORKER = """
-    import sys, torch
+    import os, sys, torch
     sys.path.insert(0, sys.argv[2])
     import test_training
     from test_training import run, weights
@@ -259,7 +259,9 @@ WORKER = """
         return fill(network, frames, labels, step)
     estimator.fill_grads = fill_grads
     network, _ = run(estimator, steps=150, folder=sys.argv[1], checkpoint_every=3, resume=True)
-    torch.save(weights(network), sys.argv[1] + "/final.pt")
+    final = sys.argv[1] + "/final.pt"
+    torch.save(weights(network), final + ".part")
+    os.replace(final + ".part", final)  # a kill in between leaves no half of it
     print("done", flush=True)
 """
 
