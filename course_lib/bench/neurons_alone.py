@@ -14,6 +14,7 @@ from course_lib.kernels.first_layer import first_layer
 from course_lib.kernels.later_layers import list_spikes
 from course_lib.kernels.plan import WIDTH
 from course_lib.kernels.threads import in_threads, ranges, take
+from course_lib.kernels.vectors import LANES
 from course_lib.network import SpikingNetwork
 from course_lib.population import SAMPLES, PopulationPass
 
@@ -22,7 +23,7 @@ def neurons_alone(network: SpikingNetwork, frames, draws: int) -> Callable[[], o
     """A contestant: the hidden layer of both members of every draw, on the network's currents."""
     run, neuron = PopulationPass(network, frames), network.neuron
     width, steps = int(run.plan[0, WIDTH]), len(frames)
-    still, base = np.zeros(width, np.float32), run.base.reshape(-1)
+    still, base = np.zeros(2 * width, np.float32), run.base.reshape(-1)
     found = np.zeros(frames.shape[1], np.int64)
     jobs = ranges(frames.shape[1], SAMPLES)
     beta, theta = np.float32(neuron.beta), np.float32(neuron.threshold)
@@ -34,6 +35,7 @@ def _run(counter, jobs, draws, steps, width, base, still, beta, theta, found):
     words = width // 64
     pair, starts = np.empty(2 * steps * words, np.uint64), np.empty(steps + 1, np.int32)
     indices = np.empty(steps * (width + 4) + SPARE, np.int32)
+    shifts = np.empty((steps + 4) * LANES, np.float32)
     starts[0] = 0
     j = take(counter)
     while j < len(jobs):
@@ -41,8 +43,8 @@ def _run(counter, jobs, draws, steps, width, base, still, beta, theta, found):
             found[b] = 0
             for _ in range(draws):
                 first_layer(
-                    steps, width, base, b * steps * width, base, 0, 0, 0, still, 0, 0, beta, theta,
-                    0, pair,
+                    steps, width, base, b * steps * width, base, 0, 0, 1, still, 0, width, beta,
+                    theta, np.int64(0), pair, shifts,
                 )  # fmt: skip
                 for sign in range(2):
                     list_spikes(pair, sign * steps * words, words, steps, indices, starts, width)

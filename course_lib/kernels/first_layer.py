@@ -12,6 +12,7 @@ Nothing but one bit a neuron and step is ever written.
 import numpy as np
 
 from course_lib.kernels.vectors import (
+    HALF,
     INLINE,
     LANES,
     add,
@@ -51,76 +52,123 @@ def step_neurons(voltage, before, current, beta, theta, zero, mode):
 
 
 @INLINE
-def _shift(noise, projected, place, rank, factors, a, width):
-    """(x B)[t] A σ/√r + σ e."""
-    shift = noise
-    if rank > 0:
-        shift = fma(spread(item(projected, place), noise), load(factors, a, noise), shift)
-    for k in range(1, rank):
-        weight = spread(item(projected, place + k), noise)
-        shift = fma(weight, load(factors, a + k * width, noise), shift)
-    return shift
+def _step_pair(pair, current, shift, beta, theta, zero, mode):
+    """One step of both signs: pair is (voltage, silent) of the one, then of the other."""
+    up, up_silent, down, down_silent = pair
+    up, up_silent = step_neurons(up, up_silent, add(current, shift), beta, theta, zero, mode)
+    down, down_silent = step_neurons(
+        down, down_silent, sub(current, shift), beta, theta, zero, mode
+    )
+    return up, up_silent, down, down_silent
+
+
+@INLINE
+def _write_shifts(noise, steps, projected, start, stride, rank, factors, a, width, shifts):
+    """shifts[LANES · t : …] = (x B)[t] A σ/√r + σ e, a vector for each step t.
+
+    Five steps at a time read a row of A once; past the last step, that one is done again.
+    """
+    last = start + (steps - 1) * stride
+    for t in range(0, steps, 5):
+        first = start + t * stride
+        second, third = min(first + stride, last), min(first + 2 * stride, last)
+        fourth, fifth = min(first + 3 * stride, last), min(first + 4 * stride, last)
+        p = q = r = s = u = noise
+        for k in range(rank):
+            row = load(factors, a + k * width, noise)
+            p = fma(spread(item(projected, first + k), noise), row, p)
+            q = fma(spread(item(projected, second + k), noise), row, q)
+            r = fma(spread(item(projected, third + k), noise), row, r)
+            s = fma(spread(item(projected, fourth + k), noise), row, s)
+            u = fma(spread(item(projected, fifth + k), noise), row, u)
+        store(shifts, LANES * t, p)
+        store(shifts, LANES * (t + 1), q)
+        store(shifts, LANES * (t + 2), r)
+        store(shifts, LANES * (t + 3), s)
+        store(shifts, LANES * (t + 4), u)
 
 
 @INLINE
 def first_layer(
     steps, width, base, here, projected, start, stride, rank, factors, a, noise, beta, theta, mode,
-    silent,
+    silent, shifts,
 ):  # fmt: skip
     """The bits of those who were silent, (signs, steps, neurons), into an array of 64-bit words.
 
     base[here :]:       x W + b of the sample, (steps, width).
     projected[start :]: x B of the sample, with other draws' in rows of ``stride`` numbers.
+    shifts:             room for one vector's, (steps + 4) · LANES numbers.
     """
-    zero = spread(np.float32(0), LANES)
+    for q in range(0, width, LANES):
+        if rank == 1:
+            _two_halves(
+                False, projected, start, stride, factors, a + q, noise + q, steps, width,
+                base, here + q, beta, theta, mode, silent, q // HALF,
+            )  # fmt: skip
+        else:
+            bias = load(factors, noise + q, LANES)
+            _write_shifts(
+                bias, steps, projected, start, stride, rank, factors, a + q, width, shifts
+            )
+            _two_halves(
+                True, shifts, 0, LANES, factors, a + q, noise + q, steps, width, base,
+                here + q, beta, theta, mode, silent, q // HALF,
+            )  # fmt: skip
+
+
+@INLINE
+def _two_halves(
+    ready, table, place, stride, factors, a, noise, steps, width, base, at, beta, theta, mode,
+    silent, word,
+):  # fmt: skip
+    """``first_layer`` for one vector, as two halves: one goes on while the other's sums are due.
+
+    table: the shifts, if they are ready, else x B of rank 1.
+    """
+    zero, words = spread(np.float32(0), HALF), width // HALF
     beta, theta = spread(beta, zero), spread(theta, zero)
-    words = width // LANES
-    for q in range(words):
-        bias = load(factors, noise + LANES * q, zero)
-        up = down = zero
-        up_silent = down_silent = not_above(zero, theta)
-        at, place, word = here + LANES * q, start, q
-        for _ in range(steps):
-            shift = _shift(bias, projected, place, rank, factors, a + LANES * q, width)
-            current = load(base, at, zero)
-            up, up_silent = step_neurons(
-                up, up_silent, add(current, shift), beta, theta, zero, mode
-            )
-            down, down_silent = step_neurons(
-                down, down_silent, sub(current, shift), beta, theta, zero, mode
-            )
-            put(silent, word, up_silent)
-            put(silent, word + steps * words, down_silent)
-            at, place, word = at + width, place + stride, word + words
+    noise_1, noise_2 = load(factors, noise, zero), load(factors, noise + HALF, zero)
+    a_1, a_2 = load(factors, a, zero), load(factors, a + HALF, zero)
+    quiet = not_above(zero, theta)
+    pair_1, pair_2 = (zero, quiet, zero, quiet), (zero, quiet, zero, quiet)
+    for _ in range(steps):
+        if ready:
+            shift_1, shift_2 = load(table, place, zero), load(table, place + HALF, zero)
+        else:
+            weight = spread(item(table, place), zero)
+            shift_1, shift_2 = fma(weight, a_1, noise_1), fma(weight, a_2, noise_2)
+        pair_1 = _step_pair(pair_1, load(base, at, zero), shift_1, beta, theta, zero, mode)
+        pair_2 = _step_pair(pair_2, load(base, at + HALF, zero), shift_2, beta, theta, zero, mode)
+        put(silent, word, pair_1[1])
+        put(silent, word + 1, pair_2[1])
+        put(silent, word + steps * words, pair_1[3])
+        put(silent, word + steps * words + 1, pair_2[3])
+        at, place, word = at + width, place + stride, word + words
 
 
 @INLINE
 def only_layer(
     kind, steps, width, base, here, projected, start, stride, rank, factors, a, noise, beta, theta,
-    mode, totals,
+    mode, totals, shifts,
 ):  # fmt: skip
     """The outputs, summed over time, (signs, width), where the first layer is the last one."""
     zero, one = spread(np.float32(0), LANES), spread(np.float32(1), LANES)
     beta, theta = spread(beta, zero), spread(theta, zero)
-    for q in range(width // LANES):
-        bias = load(factors, noise + LANES * q, zero)
-        up = down = up_total = down_total = zero
-        up_silent = down_silent = not_above(zero, theta)
+    quiet = not_above(zero, theta)
+    for q in range(0, width, LANES):
+        bias = load(factors, noise + q, zero)
+        _write_shifts(bias, steps, projected, start, stride, rank, factors, a + q, width, shifts)
+        pair, up_total, down_total = (zero, quiet, zero, quiet), zero, zero
         for t in range(steps):
-            place = start + t * stride
-            shift = _shift(bias, projected, place, rank, factors, a + LANES * q, width)
-            current = load(base, here + t * width + LANES * q, zero)
+            current, shift = load(base, here + t * width + q, zero), load(shifts, LANES * t, zero)
             if kind == MEMBRANE:
-                up, down = fma(beta, up, add(current, shift)), fma(beta, down, sub(current, shift))
+                up = fma(beta, pair[0], add(current, shift))
+                down = fma(beta, pair[2], sub(current, shift))
+                pair = (up, quiet, down, quiet)
                 up_total, down_total = add(up_total, up), add(down_total, down)
-                continue
-            up, up_silent = step_neurons(
-                up, up_silent, add(current, shift), beta, theta, zero, mode
-            )
-            down, down_silent = step_neurons(
-                down, down_silent, sub(current, shift), beta, theta, zero, mode
-            )
-            up_total = add(up_total, choose(up_silent, zero, one))
-            down_total = add(down_total, choose(down_silent, zero, one))
-        store(totals, LANES * q, up_total)
-        store(totals, width + LANES * q, down_total)
+            else:
+                pair = _step_pair(pair, current, shift, beta, theta, zero, mode)
+                up_total = add(up_total, choose(pair[1], zero, one))
+                down_total = add(down_total, choose(pair[3], zero, one))
+        store(totals, q, up_total)
+        store(totals, width + q, down_total)

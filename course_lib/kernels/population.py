@@ -22,7 +22,7 @@ from course_lib.kernels.first_layer import HIDDEN, first_layer, only_layer
 from course_lib.kernels.later_layers import later_layer, list_spikes
 from course_lib.kernels.plan import COLUMNS, INPUTS, NARROW, NOISE, WIDE, WIDTH, A
 from course_lib.kernels.threads import take
-from course_lib.kernels.vectors import spread
+from course_lib.kernels.vectors import LANES, spread
 
 
 @numba.njit(**COMPILED)
@@ -48,7 +48,7 @@ def roll_out(
     starts[0] = 0
     columns = (rank + COLUMNS - 1) // COLUMNS * COLUMNS
     sums = np.empty(steps * columns + COLUMNS, np.float32)
-    totals = np.empty(128 * widest, np.float32)
+    totals, shifts = np.empty(128 * widest, np.float32), np.empty((steps + 4) * LANES, np.float32)
     narrow, wide = spread(np.float32(0), NARROW), spread(np.float32(0), WIDE)
     j = take(counter)
     while j < len(jobs):
@@ -59,17 +59,18 @@ def roll_out(
                 if layers == 1:
                     only_layer(
                         kind, steps, width, base, here, projected, start, stride, rank, row,
-                        plan[0, A], plan[0, NOISE], beta, theta, mode, totals,
+                        plan[0, A], plan[0, NOISE], beta, theta, mode, totals, shifts,
                     )  # fmt: skip
                 elif mode == 0:  # told to the compiler, which leaves the other resets out
                     first_layer(
                         steps, width, base, here, projected, start, stride, rank, row,
                         plan[0, A], plan[0, NOISE], beta, theta, np.int64(0), pair,
+                        shifts,
                     )  # fmt: skip
                 else:
                     first_layer(
                         steps, width, base, here, projected, start, stride, rank, row,
-                        plan[0, A], plan[0, NOISE], beta, theta, mode, pair,
+                        plan[0, A], plan[0, NOISE], beta, theta, mode, pair, shifts,
                     )  # fmt: skip
                 for s in range(signs):
                     sign = np.float32(1 - 2 * s)

@@ -234,13 +234,14 @@ def vector_index(number):
 
 FEATURES = binding.get_host_cpu_features()
 #: numbers of a vector of neurons whose whole state should stay in registers: AVX-512 has 32 of 16
-#: numbers; AVX2 has 16 of 8, and an instruction that collects the bits of eight lanes
-LANES = 64 if FEATURES.get("avx512f", False) else 8
+#: numbers, AVX2 has 16 of 8; and of half such a vector: AVX2 collects the bits of eight lanes
+LANES = 64 if FEATURES.get("avx512f", False) else 16
+HALF = LANES // 2
 #: whether ``list_bits`` is a few instructions on this machine; it is hundreds on others
 LISTS_BITS = bool(FEATURES.get("avx512vbmi2", False))
 
 
 #: for functions that only other compiled ones call
-INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+INNER = {"_nrt": False, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: for the small functions that kernels are put together from
 INLINE = numba.njit(**INNER, forceinline=True)
