@@ -27,7 +27,7 @@ from course_lib.bench.scaling import scaling
 from course_lib.bench.start import start
 from course_lib.bench.store import save, store
 from course_lib.bench.timing import Table, interleaved
-from course_lib.machine import machine, revision
+from course_lib.machine import machine, revision, vectors
 
 
 def frames(repeats: int, quick: bool = False) -> dict[str, float]:
@@ -75,7 +75,7 @@ def main(
         )  # fmt: skip
     record = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {**machine(), "threads": torch.get_num_threads()},
+        "machine": {**machine(), "vectors": vectors(), "threads": torch.get_num_threads()},
         "revision": revision(),
         "repeats": repeats,
         "quick": quick,

@@ -32,7 +32,7 @@ def test_a_table_keeps_its_figures_and_their_headings():
 
 
 def test_pages_show_the_figures_that_have_a_bar():
-    here = {"processor": "P", "cores": 2, "torch": "2", "threads": 1}
+    here = {"processor": "P", "vectors": "AVX2", "cores": 2, "torch": "2", "threads": 1}
     record = {"figures": table().figures, "machine": here, "date": "2026-01-02T03:04:05"}
     text = "a\n<!-- bench ours none -->\nold\n<!-- end of bench -->\nb\n"
     filled = pages.fill(text, {"ours": record, "others": record})
@@ -44,7 +44,7 @@ def test_pages_show_the_figures_that_have_a_bar():
     for names, shown in [(["ours"], False), (["all", "ours"], True)]:
         text = pages.table({"ours": {**record, "figures": [ratio]}}, names)
         assert ("against theirs | 3.14 × |  |  |" in text) == shown
-    assert "`ours` on P, 2 cores, torch 2 with 1 threads, 2026-01-02." in filled
+    assert "`ours` on P (AVX2), 2 cores, torch 2 with 1 threads, 2026-01-02." in filled
     assert "others" not in filled and pages.fill(filled, {"ours": record}) == filled
     assert pages.number(1234.5) == "1,234" and pages.number(0.123456) == "0.123"
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from course_lib.bench.timing import meets
 from course_lib.events.files import write_atomic
+from course_lib.machine import processor_of
 
 BLOCK = re.compile(r"(<!-- bench ((?:\S+ )+)-->\n).*?(<!-- end of bench -->)", re.DOTALL)
 
@@ -43,8 +44,8 @@ def table(records: dict[str, dict[str, Any]], names: Sequence[str]) -> str:
             )
         here = record["machine"]
         where = (
-            f"{here['processor']}, {here['cores']} cores, torch {here['torch']} with "
-            f"{here['threads']} threads, {record['date'][:10]}"
+            f"{processor_of(here)}, torch {here['torch']} with {here['threads']} threads, "
+            f"{record['date'][:10]}"
         )
         machines.setdefault(where, []).append(f"`{name}`")
     notes = [f"Measured by {', '.join(which)} on {where}." for where, which in machines.items()]

@@ -6,6 +6,7 @@ from typing import Any
 
 from course_lib.bench.pages import refresh
 from course_lib.events.files import write_atomic
+from course_lib.machine import processor_of
 
 
 def save(path: Path, record: dict[str, Any]) -> None:
@@ -36,7 +37,7 @@ def page(name: str, record: dict[str, Any]) -> str:
     return (
         f"# {record['title']}\n\n```\n{record['text']}\n```\n\n"
         f"Medians of {record['repeats']} interleaved repeats.{size}\n\n"
-        f"- **Machine:** {here['processor']}, {here['cores']} cores, {here['system']}, Python "
+        f"- **Machine:** {processor_of(here)}, {here['system']}, Python "
         f"{here['python']}, torch {here['torch']}; threads {here['threads']}{busy}.\n"
         f"- **Code:** git revision `{record['revision']}` (+: with changes), "
         f"{record['date'][:10]}.\n\n"
