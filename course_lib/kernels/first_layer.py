@@ -9,11 +9,13 @@ sample and a draw, and vector after vector of neurons,
 Nothing but one bit a neuron and step is ever written.
 """
 
+import numba
 import numpy as np
 
 from course_lib.kernels.vectors import (
     HALF,
     INLINE,
+    INNER,
     LANES,
     add,
     choose,
@@ -62,25 +64,25 @@ def _step_pair(pair, current, shift, beta, theta, zero, mode):
     return up, up_silent, down, down_silent
 
 
-@INLINE
-def _write_shifts(noise, steps, projected, start, stride, rank, factors, a, width, shifts):
+@numba.njit(**INNER)
+def _write_shifts(steps, projected, start, stride, rank, factors, a, noise, width, shifts):
     """shifts[LANES · t : …] = (x B)[t] A σ/√r + σ e, a vector for each step t.
 
     Five steps at a time read a row of A once; past the last step, that one is done again.
     """
-    last = start + (steps - 1) * stride
+    last, bias = start + (steps - 1) * stride, load(factors, noise, LANES)
     for t in range(0, steps, 5):
         first = start + t * stride
         second, third = min(first + stride, last), min(first + 2 * stride, last)
         fourth, fifth = min(first + 3 * stride, last), min(first + 4 * stride, last)
-        p = q = r = s = u = noise
+        p = q = r = s = u = bias
         for k in range(rank):
-            row = load(factors, a + k * width, noise)
-            p = fma(spread(item(projected, first + k), noise), row, p)
-            q = fma(spread(item(projected, second + k), noise), row, q)
-            r = fma(spread(item(projected, third + k), noise), row, r)
-            s = fma(spread(item(projected, fourth + k), noise), row, s)
-            u = fma(spread(item(projected, fifth + k), noise), row, u)
+            row = load(factors, a + k * width, bias)
+            p = fma(spread(item(projected, first + k), bias), row, p)
+            q = fma(spread(item(projected, second + k), bias), row, q)
+            r = fma(spread(item(projected, third + k), bias), row, r)
+            s = fma(spread(item(projected, fourth + k), bias), row, s)
+            u = fma(spread(item(projected, fifth + k), bias), row, u)
         store(shifts, LANES * t, p)
         store(shifts, LANES * (t + 1), q)
         store(shifts, LANES * (t + 2), r)
@@ -100,15 +102,14 @@ def first_layer(
     shifts:             room for one vector's, (steps + 4) · LANES numbers.
     """
     for q in range(0, width, LANES):
-        if rank == 1:
+        if rank == 1 and mode == 0:  # by far the most frequent
             _two_halves(
                 False, projected, start, stride, factors, a + q, noise + q, steps, width,
                 base, here + q, beta, theta, mode, silent, q // HALF,
             )  # fmt: skip
         else:
-            bias = load(factors, noise + q, LANES)
             _write_shifts(
-                bias, steps, projected, start, stride, rank, factors, a + q, width, shifts
+                steps, projected, start, stride, rank, factors, a + q, noise + q, width, shifts
             )
             _two_halves(
                 True, shifts, 0, LANES, factors, a + q, noise + q, steps, width, base,
@@ -156,8 +157,9 @@ def only_layer(
     beta, theta = spread(beta, zero), spread(theta, zero)
     quiet = not_above(zero, theta)
     for q in range(0, width, LANES):
-        bias = load(factors, noise + q, zero)
-        _write_shifts(bias, steps, projected, start, stride, rank, factors, a + q, width, shifts)
+        _write_shifts(
+            steps, projected, start, stride, rank, factors, a + q, noise + q, width, shifts
+        )
         pair, up_total, down_total = (zero, quiet, zero, quiet), zero, zero
         for t in range(steps):
             current, shift = load(base, here + t * width + q, zero), load(shifts, LANES * t, zero)
