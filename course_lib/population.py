@@ -77,8 +77,8 @@ class PopulationPass:
             self._pack_layer(weight, bias, place)
         weight, bias = layers[0]
         width = self.plan[0, WIDTH]
-        columns = np.empty((width // STRIP, self.sizes[0], STRIP), np.float32)
-        run(packing.pack_weights, ranges(len(columns), 1), weight, columns)
+        columns = np.zeros((width // STRIP, self.sizes[0], STRIP), np.float32)
+        packing.fill_groups(columns, weight)
         begin = np.zeros(width, np.float32)
         begin[: len(bias)] = bias
         self.base = np.empty((self.batch, steps, width), np.float32)
@@ -88,8 +88,7 @@ class PopulationPass:
         lanes = lanes_of(place[WIDTH])
         groups, rows = place[WIDTH] // lanes, weight.shape[1] + 1
         begin, end = place[WEIGHTS], place[BIAS]
-        table = self.weights[begin:end].reshape(groups, rows, lanes)
-        self.run(packing.pack_weights, ranges(groups, 1), weight, table)
+        packing.fill_groups(self.weights[begin:end].reshape(groups, rows, lanes), weight)
         self.weights[end : end + len(bias)] = bias
 
     def _multiply(self, columns, begin, out):
@@ -173,20 +172,18 @@ def add_products(
 
     noise: (M, P) as in ``PopulationPass.outputs``;  weights: (M,).
     """
-    start, draws = 0, len(noise)
+    start = 0
     for layer, sigma in zip(network.layers, sigmas, strict=True):
         outputs, inputs = layer.weight.shape
-        blocks, tiles = -(-outputs // products.BLOCK), -(-inputs // products.TILE)
-        left = np.empty((blocks, draws * rank, products.BLOCK), np.float32)
-        right = np.empty((tiles, draws * rank, products.TILE), np.float32)
-        in_threads(
-            products.pack_products, ranges(draws, 8), noise.numpy(), rank, outputs, inputs, start,
-            (weights / (-sigma * math.sqrt(rank))).numpy(), left, right,
-        )  # fmt: skip
-        jobs = [(tile, 0, blocks) for tile in range(tiles)]
+        lengths = [outputs * rank, inputs * rank]
+        a, b = noise[:, start : start + sum(lengths)].split(lengths, dim=1)
+        a = a.unflatten(1, (outputs, rank)) * (weights / (-sigma * math.sqrt(rank))).view(-1, 1, 1)
+        left = packing.in_tiles(a, products.BLOCK)
+        right = packing.in_tiles(b.unflatten(1, (inputs, rank)), products.TILE)
+        jobs = [(tile, 0, len(left)) for tile in range(len(right))]
         gradient = layer.weight.grad.view(-1).numpy()
         in_threads(products.add_products, jobs, left, right, outputs, inputs, gradient)
-        start += (outputs + inputs) * rank
+        start += sum(lengths)
         products.add_rows(
             noise.numpy(), start, (weights / -sigma).numpy(), layer.bias.grad.numpy()
         )

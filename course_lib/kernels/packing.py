@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+from torch import Tensor
 
 from course_lib.kernels.events import COMPILED, STRIP
 from course_lib.kernels.plan import NOISE, WIDTH, A, B
@@ -54,24 +55,6 @@ def pack_columns(counter, jobs, noise, start, rank, columns):
 
 
 @numba.njit(**COMPILED)
-def pack_weights(counter, jobs, weight, table):
-    """table[tile] (inputs or more, lanes) from a matrix of weights (outputs, inputs)."""
-    inputs, lanes = weight.shape[1], table.shape[2]
-    job = take(counter)
-    while job < len(jobs):
-        for tile in range(jobs[job, 0], jobs[job, 1]):
-            for lane in range(lanes):
-                n = tile * lanes + lane
-                if n < len(weight):
-                    for j in range(inputs):
-                        table[tile, j, lane] = weight[n, j]
-                else:
-                    for j in range(inputs):
-                        table[tile, j, lane] = np.float32(0)
-        job = take(counter)
-
-
-@numba.njit(**COMPILED)
 def list_values(counter, jobs, frames, indices, starts, values):
     """values[b] of the events of frames (T, B, D) that ``list_events`` has listed."""
     job = take(counter)
@@ -81,3 +64,29 @@ def list_values(counter, jobs, frames, indices, starts, values):
                 for e in range(starts[b, t], starts[b, t + 1]):
                     values[b, e] = frames[t, b, indices[b, e]]
         job = take(counter)
+
+
+def fill_groups(table: np.ndarray, weight: np.ndarray) -> None:
+    """table[g, j]: weights of input j to the neurons of group g; from a matrix (outputs, inputs).
+
+    table: (groups, inputs or more, lanes), zero before.
+    """
+    outputs, inputs = weight.shape
+    lanes, whole = table.shape[2], outputs // table.shape[2]
+    full = weight[: whole * lanes].reshape(whole, lanes, inputs)
+    table[:whole, :inputs] = full.transpose(0, 2, 1)
+    if outputs % lanes:
+        table[whole, :inputs, : outputs % lanes] = weight[whole * lanes :].T
+
+
+def in_tiles(factors: Tensor, size: int) -> np.ndarray:
+    """Factors (draws, neurons, r), with ``size`` neurons beside each other, zero after the last:
+    (tiles, draws · r, size)."""
+    draws, neurons, rank = factors.shape
+    whole = neurons // size
+    tiles = factors.new_zeros(-(-neurons // size), draws, rank, size)
+    full = factors[:, : whole * size].unflatten(1, (whole, size))
+    tiles[:whole] = full.permute(1, 0, 3, 2)
+    if neurons % size:
+        tiles[whole, :, :, : neurons % size] = factors[:, whole * size :].transpose(1, 2)
+    return tiles.flatten(1, 2).numpy()

@@ -11,33 +11,6 @@ from course_lib.kernels.vectors import INLINE, LANES, fma, item, load, spread, s
 BLOCK, TILE = 6, max(16, LANES)
 
 
-@numba.njit(**COMPILED)
-def pack_products(counter, jobs, noise, rank, outputs, inputs, start, factors, left, right):
-    """One layer's factor_m A and B, as rows m · rank + k, for ``add_products``.
-
-    left: (blocks of outputs, rows, BLOCK); right: (tiles of inputs, rows, TILE); both zero where
-    there is no neuron. factors: one for each draw; start: of the layer's noise in noise (M, P).
-    A job: draws from, to.
-    """
-    job = take(counter)
-    while job < len(jobs):
-        for m in range(jobs[job, 0], jobs[job, 1]):
-            a = noise[m, start : start + outputs * rank]
-            b = noise[m, start + outputs * rank : start + (outputs + inputs) * rank]
-            for k in range(rank):
-                row = m * rank + k
-                for n in range(BLOCK * len(left)):
-                    value = factors[m] * a[n * rank + k] if n < outputs else np.float32(0)
-                    left[n // BLOCK, row, n % BLOCK] = value
-                for tile in range(len(right)):
-                    target, first = right[tile, row], TILE * tile
-                    for lane in range(min(TILE, inputs - first)):
-                        target[lane] = b[(first + lane) * rank + k]
-                    for lane in range(inputs - first, TILE):
-                        target[lane] = np.float32(0)
-        job = take(counter)
-
-
 @INLINE
 def _copy(source, first, target, place, size):
     """target[place : place + size] = source[first : first + size], at most TILE numbers."""
@@ -54,7 +27,9 @@ def add_products(counter, jobs, left, right, outputs, inputs, gradient):
 
     So the sum is the same however the rows are divided among calls, where a library's matrix
     product may divide it by the number of threads, and then no two machines take the same step.
-    A job: tile, blocks of outputs from, to.
+
+    left: (blocks of outputs, rows, BLOCK); right: (tiles of inputs, rows, TILE); both zero where
+    there is no neuron. A job: tile, blocks of outputs from, to.
     """
     rows, sums = left.shape[1], np.empty(BLOCK * TILE, np.float32)
     job = take(counter)
