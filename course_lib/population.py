@@ -20,6 +20,7 @@ from course_lib.event_lists import FrameEvents, frame_events, multiply
 from course_lib.kernels import losses, packing, population, products
 from course_lib.kernels.events import STRIP
 from course_lib.kernels.first_layer import MEMBRANE, RATE
+from course_lib.kernels.only_layer import roll_out_one
 from course_lib.kernels.plan import BIAS, WEIGHTS, WIDTH, lanes_of, make_plan
 from course_lib.kernels.threads import in_threads, ranges
 from course_lib.network import SpikingNetwork, per_layer
@@ -115,11 +116,9 @@ class PopulationPass:
 
     def _outputs(self, noise, done, outputs):
         draws, rank, neuron = len(noise), self.rank, self.network.neuron
-        rows = np.empty((draws, self.row_length), np.float32)
-        self.run(
-            packing.pack_rows, ranges(draws, 16), noise, rank, self.sizes, self.scales,
-            self.deviations, self.plan, rows,
-        )  # fmt: skip
+        rows = packing.in_rows(
+            noise, rank, self.sizes, self.scales, self.deviations, self.plan, self.row_length
+        )
         strips = (draws * rank + STRIP - 1) // STRIP
         columns = np.empty((strips, self.sizes[0], STRIP), np.float32)
         start = int(self.sizes[1]) * rank
@@ -132,13 +131,17 @@ class PopulationPass:
             for samples in ranges(self.batch, SAMPLES)
         ]  # fmt: skip
         (_, steps, _), stride = self.base.shape, projected.shape[2]
-        self.run(
-            population.roll_out, jobs, steps, self.base.reshape(-1), projected.reshape(-1), stride,
-            self.weights, rows, self.plan, rank, self.signs, np.float32(neuron.beta),
+        numbers = (
+            rows, self.plan, rank, self.signs, np.float32(neuron.beta),
             np.float32(neuron.threshold),
             0 if neuron.reset == "zero" else 2 if neuron.reset_delay else 1,
             RATE if self.network.readout == "rate" else MEMBRANE, done, outputs.numpy(),
         )  # fmt: skip
+        shared = steps, self.base.reshape(-1), projected.reshape(-1), stride
+        if len(self.plan) > 1:
+            self.run(population.roll_out, jobs, *shared, self.weights, *numbers)
+        else:
+            self.run(roll_out_one, jobs, *shared, *numbers)
 
 
 def compiled() -> bool:

@@ -374,17 +374,18 @@ print(time.process_time() - begin)
 
 @pytest.mark.slow
 def test_compiling_takes_seconds_once_and_is_silent(tmp_path):
-    """Processor seconds; 18: twice the bar. Later starts: 1 s where compiling takes up to
-    9 s, its bar, and as much longer as a machine compiles longer."""
+    """Processor seconds; 18: twice the bar. Later starts, the shortest of three, since other work
+    can only lengthen them: 1 s where compiling takes up to 9 s, its bar, and as much longer as a
+    machine compiles longer."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
     seconds = []
-    for _ in range(2):
+    for _ in range(4):
         done = subprocess.run(
             [sys.executable, "-c", COMPILING], capture_output=True, text=True, env=environment
         )
         assert not done.stderr
         seconds.append(float(done.stdout))
-    assert seconds[0] < 18 and seconds[1] < max(1.0, seconds[0] / 9)
+    assert seconds[0] < 18 and min(seconds[1:]) < max(1.0, seconds[0] / 9)
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def step_neurons(voltage, before, current, beta, theta, zero, mode):
 
 
 @INLINE
-def _step_pair(pair, current, shift, beta, theta, zero, mode):
+def step_pair(pair, current, shift, beta, theta, zero, mode):
     """One step of both signs: pair is (voltage, silent) of the one, then of the other."""
     up, up_silent, down, down_silent = pair
     up, up_silent = step_neurons(up, up_silent, add(current, shift), beta, theta, zero, mode)
@@ -65,7 +65,7 @@ def _step_pair(pair, current, shift, beta, theta, zero, mode):
 
 
 @numba.njit(**INNER)
-def _write_shifts(steps, projected, start, stride, rank, factors, a, noise, width, shifts):
+def write_shifts(steps, projected, start, stride, rank, factors, a, noise, width, shifts):
     """shifts[LANES · t : …] = (x B)[t] A σ/√r + σ e, a vector for each step t.
 
     Five steps at a time read a row of A once; past the last step, that one is done again.
@@ -108,7 +108,7 @@ def first_layer(
                 base, here + q, beta, theta, mode, silent, q // HALF,
             )  # fmt: skip
         else:
-            _write_shifts(
+            write_shifts(
                 steps, projected, start, stride, rank, factors, a + q, noise + q, width, shifts
             )
             _two_halves(
@@ -138,39 +138,10 @@ def _two_halves(
         else:
             weight = spread(item(table, place), zero)
             shift_1, shift_2 = fma(weight, a_1, noise_1), fma(weight, a_2, noise_2)
-        pair_1 = _step_pair(pair_1, load(base, at, zero), shift_1, beta, theta, zero, mode)
-        pair_2 = _step_pair(pair_2, load(base, at + HALF, zero), shift_2, beta, theta, zero, mode)
+        pair_1 = step_pair(pair_1, load(base, at, zero), shift_1, beta, theta, zero, mode)
+        pair_2 = step_pair(pair_2, load(base, at + HALF, zero), shift_2, beta, theta, zero, mode)
         put(silent, word, pair_1[1])
         put(silent, word + 1, pair_2[1])
         put(silent, word + steps * words, pair_1[3])
         put(silent, word + steps * words + 1, pair_2[3])
         at, place, word = at + width, place + stride, word + words
-
-
-@INLINE
-def only_layer(
-    kind, steps, width, base, here, projected, start, stride, rank, factors, a, noise, beta, theta,
-    mode, totals, shifts,
-):  # fmt: skip
-    """The outputs, summed over time, (signs, width), where the first layer is the last one."""
-    zero, one = spread(np.float32(0), LANES), spread(np.float32(1), LANES)
-    beta, theta = spread(beta, zero), spread(theta, zero)
-    quiet = not_above(zero, theta)
-    for q in range(0, width, LANES):
-        _write_shifts(
-            steps, projected, start, stride, rank, factors, a + q, noise + q, width, shifts
-        )
-        pair, up_total, down_total = (zero, quiet, zero, quiet), zero, zero
-        for t in range(steps):
-            current, shift = load(base, here + t * width + q, zero), load(shifts, LANES * t, zero)
-            if kind == MEMBRANE:
-                up = fma(beta, pair[0], add(current, shift))
-                down = fma(beta, pair[2], sub(current, shift))
-                pair = (up, quiet, down, quiet)
-                up_total, down_total = add(up_total, up), add(down_total, down)
-            else:
-                pair = _step_pair(pair, current, shift, beta, theta, zero, mode)
-                up_total = add(up_total, choose(pair[1], zero, one))
-                down_total = add(down_total, choose(pair[3], zero, one))
-        store(totals, q, up_total)
-        store(totals, width + q, down_total)

@@ -10,34 +10,6 @@ from course_lib.kernels.threads import take
 
 
 @numba.njit(**COMPILED)
-def pack_rows(counter, jobs, noise, rank, sizes, scales, deviations, plan, rows):
-    """Rows of draws from their noise (M, P): per layer A (out, r), B (in, r), e.
-
-    scales: σ/√r of each layer; deviations: σ.
-    """
-    job = take(counter)
-    while job < len(jobs):
-        for m in range(jobs[job, 0], jobs[job, 1]):
-            source, row, place = noise[m], rows[m], 0
-            for n in range(len(row)):
-                row[n] = np.float32(0)
-            for i in range(len(plan)):
-                outputs, inputs, width = sizes[i + 1], sizes[i], plan[i, WIDTH]
-                for k in range(rank):
-                    for n in range(outputs):
-                        row[plan[i, A] + k * width + n] = source[place + n * rank + k] * scales[i]
-                place += outputs * rank
-                if i:
-                    for n in range(inputs * rank):
-                        row[plan[i, B] + n] = source[place + n]
-                place += inputs * rank
-                for n in range(outputs):
-                    row[plan[i, NOISE] + n] = source[place + n] * deviations[i]
-                place += outputs
-        job = take(counter)
-
-
-@numba.njit(**COMPILED)
 def pack_columns(counter, jobs, noise, start, rank, columns):
     """columns[strip] (D, STRIP) from the first layer's B (D, rank) of draws: noise[:, start:]."""
     job = take(counter)
@@ -64,6 +36,28 @@ def list_values(counter, jobs, frames, indices, starts, values):
                 for e in range(starts[b, t], starts[b, t + 1]):
                     values[b, e] = frames[t, b, indices[b, e]]
         job = take(counter)
+
+
+def in_rows(noise: np.ndarray, rank: int, sizes, scales, deviations, plan, length) -> np.ndarray:
+    """Rows of draws, (M, length), from their noise (M, P): per layer A (out, r), B (in, r), e.
+
+    scales: σ/√r of each layer; deviations: σ.
+    """
+    rows, place = np.zeros((len(noise), length), np.float32), 0
+    for i, layer in enumerate(plan):
+        inputs, outputs, width = sizes[i], sizes[i + 1], layer[WIDTH]
+        columns = rows[:, layer[A] : layer[A] + rank * width].reshape(len(noise), rank, width)
+        a = noise[:, place : place + outputs * rank].reshape(len(noise), outputs, rank)
+        np.multiply(a.transpose(0, 2, 1), scales[i], out=columns[:, :, :outputs])
+        place += outputs * rank
+        if i:
+            rows[:, layer[B] : layer[B] + inputs * rank] = noise[:, place : place + inputs * rank]
+        place += inputs * rank
+        rows[:, layer[NOISE] : layer[NOISE] + outputs] = (
+            noise[:, place : place + outputs] * deviations[i]
+        )
+        place += outputs
+    return rows
 
 
 def fill_groups(table: np.ndarray, weight: np.ndarray) -> None:

@@ -18,7 +18,7 @@ import numba
 import numpy as np
 
 from course_lib.kernels.events import COMPILED, SPARE
-from course_lib.kernels.first_layer import HIDDEN, first_layer, only_layer
+from course_lib.kernels.first_layer import HIDDEN, first_layer
 from course_lib.kernels.later_layers import later_layer, list_spikes
 from course_lib.kernels.plan import COLUMNS, INPUTS, NARROW, NOISE, WIDE, WIDTH, A
 from course_lib.kernels.threads import take
@@ -30,7 +30,7 @@ def roll_out(
     counter, jobs, steps, base, projected, stride, weights, factors, plan, rank, signs, beta, theta,
     mode, kind, done, outputs,
 ):  # fmt: skip
-    """Outputs of the members of some draws. A job: samples from, to, draws from, to.
+    """Outputs of members of two layers or more. A job: samples from, to, draws from, to.
 
     base:      x Wᵀ + b, (B, T, width of the first layer) numbers;  projected: x B, (B, T, stride)
                numbers, of which draw m has those from m · rank on.
@@ -48,7 +48,7 @@ def roll_out(
     starts[0] = 0
     columns = (rank + COLUMNS - 1) // COLUMNS * COLUMNS
     sums = np.empty(steps * columns + COLUMNS, np.float32)
-    totals, shifts = np.empty(128 * widest, np.float32), np.empty((steps + 4) * LANES, np.float32)
+    totals, shifts = np.empty(64 * widest, np.float32), np.empty((steps + 4) * LANES, np.float32)
     narrow, wide = spread(np.float32(0), NARROW), spread(np.float32(0), WIDE)
     j = take(counter)
     while j < len(jobs):
@@ -56,12 +56,7 @@ def roll_out(
         for b in range(first, last):
             for m in range(begin, end):
                 row, here, start = factors[m], b * steps * width, b * steps * stride + m * rank
-                if layers == 1:
-                    only_layer(
-                        kind, steps, width, base, here, projected, start, stride, rank, row,
-                        plan[0, A], plan[0, NOISE], beta, theta, mode, totals, shifts,
-                    )  # fmt: skip
-                elif mode == 0:  # told to the compiler, which leaves the other resets out
+                if mode == 0:  # told to the compiler, which leaves the other resets out
                     first_layer(
                         steps, width, base, here, projected, start, stride, rank, row,
                         plan[0, A], plan[0, NOISE], beta, theta, np.int64(0), pair,
@@ -90,6 +85,5 @@ def roll_out(
                                 rank, weights, row, sign, beta, theta, mode, silent, totals,
                             )  # fmt: skip
                     for c in range(classes):
-                        total = totals[c if layers > 1 else s * width + c]
-                        outputs[s, done + m, b, c] = total / np.float32(steps)
+                        outputs[s, done + m, b, c] = totals[c] / np.float32(steps)
         j = take(counter)

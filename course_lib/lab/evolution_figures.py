@@ -9,7 +9,7 @@ from course_lib.lab.figures import COLOURS, as_array, series
 def landscape(ax: Axes, distances, fitness, smoothed: dict | None = None) -> Axes:
     """Fitness (n,) along a direction, and smoothed forms of it: ``{"σ = 0.1": (n,), …}``."""
     ax.plot(
-        distances, as_array(fitness, 1, "fitness"), color="0.45", linewidth=1.0,
+        distances, as_array(fitness, 1, "fitness"), color="0.1", linewidth=0.8,
         drawstyle="steps-mid", label="fitness f", zorder=3,
     )  # fmt: skip
     for index, (label, values) in enumerate((smoothed or {}).items()):
