@@ -79,7 +79,7 @@ class PopulationPass:
         weight, bias = layers[0]
         width = self.plan[0, WIDTH]
         columns = np.zeros((width // STRIP, self.sizes[0], STRIP), np.float32)
-        packing.fill_groups(columns, weight)
+        packing.fill_tiles(columns, weight.T[:, :, None])
         begin = np.zeros(width, np.float32)
         begin[: len(bias)] = bias
         self.base = np.empty((self.batch, steps, width), np.float32)
@@ -89,7 +89,8 @@ class PopulationPass:
         lanes = lanes_of(place[WIDTH])
         groups, rows = place[WIDTH] // lanes, weight.shape[1] + 1
         begin, end = place[WEIGHTS], place[BIAS]
-        packing.fill_groups(self.weights[begin:end].reshape(groups, rows, lanes), weight)
+        table = self.weights[begin:end].reshape(groups, rows, lanes)
+        packing.fill_tiles(table, weight.T[:, :, None])
         self.weights[end : end + len(bias)] = bias
 
     def _multiply(self, columns, begin, out):
@@ -175,18 +176,21 @@ def add_products(
 
     noise: (M, P) as in ``PopulationPass.outputs``;  weights: (M,).
     """
-    start = 0
+    start, draws = 0, len(noise)
     for layer, sigma in zip(network.layers, sigmas, strict=True):
         outputs, inputs = layer.weight.shape
-        lengths = [outputs * rank, inputs * rank]
-        a, b = noise[:, start : start + sum(lengths)].split(lengths, dim=1)
-        a = a.unflatten(1, (outputs, rank)) * (weights / (-sigma * math.sqrt(rank))).view(-1, 1, 1)
-        left = packing.in_tiles(a, products.BLOCK)
-        right = packing.in_tiles(b.unflatten(1, (inputs, rank)), products.TILE)
-        jobs = [(tile, 0, len(left)) for tile in range(len(right))]
+        blocks, tiles = -(-outputs // products.BLOCK), -(-inputs // products.TILE)
+        left = np.zeros((blocks, draws * rank, products.BLOCK), np.float32)
+        right = np.zeros((tiles, draws * rank, products.TILE), np.float32)
+        factors = weights / (-sigma * math.sqrt(rank))
+        middle, end = start + outputs * rank, start + (outputs + inputs) * rank
+        a = noise[:, start:middle] * factors.unsqueeze(1)
+        packing.fill_tiles(left, a.unflatten(1, (outputs, rank)).numpy())
+        packing.fill_tiles(right, noise[:, middle:end].unflatten(1, (inputs, rank)).numpy())
+        jobs = [(tile, 0, blocks) for tile in range(tiles)]
         gradient = layer.weight.grad.view(-1).numpy()
         in_threads(products.add_products, jobs, left, right, outputs, inputs, gradient)
-        start += sum(lengths)
+        start = end
         products.add_rows(
             noise.numpy(), start, (weights / -sigma).numpy(), layer.bias.grad.numpy()
         )

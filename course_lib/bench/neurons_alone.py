@@ -23,6 +23,7 @@ def neurons_alone(network: SpikingNetwork, frames, draws: int) -> Callable[[], o
     """A contestant: the hidden layer of both members of every draw, on the network's currents."""
     run, neuron = PopulationPass(network, frames), network.neuron
     width, steps = int(run.plan[0, WIDTH]), len(frames)
+    # rank 1 with A = e = 0: the shortest way through the loop
     still, base = np.zeros(2 * width, np.float32), run.base.reshape(-1)
     found = np.zeros(frames.shape[1], np.int64)
     jobs = ranges(frames.shape[1], SAMPLES)

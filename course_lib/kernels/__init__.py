@@ -14,7 +14,7 @@ readable code that it is checked by.
     noise.py       the population's noise
     smoothing.py   its input factors, smoothed over the pixels
     neurons.py     LIF neurons over given currents
-    vectors.py     8, 16 or 64 numbers at a time
+    vectors.py     8 to 64 numbers at a time
     threads.py     the same loops from several threads
     workspace.py   arrays kept from step to step
     gpu.py         the forward passes of population.py on a GPU

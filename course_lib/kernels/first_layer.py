@@ -6,7 +6,8 @@ sample and a draw, and vector after vector of neurons,
     I±[t] = (x W + b)[t] ± ( (x B)[t] A σ/√r + σ e )       both signs share the bracket
     v, s  = LIF(I±)                                        v never leaves the registers
 
-Nothing but one bit a neuron and step is ever written.
+Nothing but one bit a neuron and step is kept, and the brackets of one vector, for more than one
+rank, until its neurons have used them.
 """
 
 import numba
@@ -102,7 +103,7 @@ def first_layer(
     shifts:             room for one vector's, (steps + 4) · LANES numbers.
     """
     for q in range(0, width, LANES):
-        if rank == 1 and mode == 0:  # by far the most frequent
+        if rank == 1 and mode == 0:  # the most frequent: a bracket is worth no place in memory
             _two_halves(
                 False, projected, start, stride, factors, a + q, noise + q, steps, width,
                 base, here + q, beta, theta, mode, silent, q // HALF,

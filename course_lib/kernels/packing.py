@@ -2,7 +2,6 @@
 
 import numba
 import numpy as np
-from torch import Tensor
 
 from course_lib.kernels.events import COMPILED, STRIP
 from course_lib.kernels.plan import NOISE, WIDTH, A, B
@@ -60,27 +59,16 @@ def in_rows(noise: np.ndarray, rank: int, sizes, scales, deviations, plan, lengt
     return rows
 
 
-def fill_groups(table: np.ndarray, weight: np.ndarray) -> None:
-    """table[g, j]: weights of input j to the neurons of group g; from a matrix (outputs, inputs).
+def fill_tiles(table: np.ndarray, factors: np.ndarray) -> None:
+    """table[tile, i · r + k, lane] = factors[i, tile · lanes + lane, k]: neurons beside each other.
 
-    table: (groups, inputs or more, lanes), zero before.
+    factors: (draws, neurons, r), or a matrix of weights as (inputs, outputs, 1);
+    table:   (tiles or more, draws · r or more, lanes), zero before.
     """
-    outputs, inputs = weight.shape
-    lanes, whole = table.shape[2], outputs // table.shape[2]
-    full = weight[: whole * lanes].reshape(whole, lanes, inputs)
-    table[:whole, :inputs] = full.transpose(0, 2, 1)
-    if outputs % lanes:
-        table[whole, :inputs, : outputs % lanes] = weight[whole * lanes :].T
-
-
-def in_tiles(factors: Tensor, size: int) -> np.ndarray:
-    """Factors (draws, neurons, r), with ``size`` neurons beside each other, zero after the last:
-    (tiles, draws · r, size)."""
-    draws, neurons, rank = factors.shape
-    whole = neurons // size
-    tiles = factors.new_zeros(-(-neurons // size), draws, rank, size)
-    full = factors[:, : whole * size].unflatten(1, (whole, size))
-    tiles[:whole] = full.permute(1, 0, 3, 2)
-    if neurons % size:
-        tiles[whole, :, :, : neurons % size] = factors[:, whole * size :].transpose(1, 2)
-    return tiles.flatten(1, 2).numpy()
+    many, neurons, rank = factors.shape
+    whole, rest = divmod(neurons, table.shape[2])
+    rows = table[:, : many * rank].reshape(len(table), many, rank, table.shape[2])
+    full = factors[:, : neurons - rest].reshape(many, whole, table.shape[2], rank)
+    rows[:whole] = full.transpose(1, 0, 3, 2)
+    if rest:
+        rows[whole, :, :, :rest] = factors[:, neurons - rest :].transpose(0, 2, 1)

@@ -21,7 +21,7 @@ from course_lib.kernels.vectors import LANES
 #: bias noise and B begin in a draw's row of factors, and where W and b do among the weights
 INPUTS, WIDTH, A, NOISE, B, WEIGHTS, BIAS = range(7)
 #: numbers of a vector in a narrow last layer, and in other layers after the first
-NARROW, WIDE = 16, max(16, LANES)
+NARROW, WIDE = 16, LANES
 #: columns of B that are summed at a time
 COLUMNS = 8
 

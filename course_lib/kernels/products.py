@@ -8,7 +8,7 @@ from course_lib.kernels.threads import take
 from course_lib.kernels.vectors import INLINE, LANES, fma, item, load, spread, store
 
 #: entries of the gradient that are summed up in registers at a time: outputs, inputs
-BLOCK, TILE = 6, max(16, LANES)
+BLOCK, TILE = 6, LANES
 
 
 @INLINE

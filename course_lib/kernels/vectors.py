@@ -1,4 +1,4 @@
-"""Vectors of 8, 16 or 64 float32 numbers, inside compiled functions.
+"""Vectors of 8 to 64 float32 numbers, inside compiled functions.
 
 A loop that keeps its state in variables of this type keeps it in the processor's vector registers,
 over all steps of a simulation, where a loop over arrays would write it to memory and read it again
@@ -241,7 +241,8 @@ HALF = LANES // 2
 LISTS_BITS = bool(FEATURES.get("avx512vbmi2", False))
 
 
-#: for functions that only other compiled ones call
+#: for functions that only other compiled ones call. They make no array, so they need not count
+#: references to any ("_nrt"): inside a loop that would be an atomic operation at every turn
 INNER = {"_nrt": False, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 #: for the small functions that kernels are put together from
 INLINE = numba.njit(**INNER, forceinline=True)
