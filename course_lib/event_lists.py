@@ -67,11 +67,15 @@ def input_events(
     return events if all(plain) else None
 
 
-def frame_events(frames: Tensor) -> FrameEvents:
-    """The events of frames (T, B, D)."""
+def frame_events(frames: Tensor, workspace: Workspace | None = None) -> FrameEvents:
+    """The events of frames (T, B, D).
+
+    workspace: where their places are kept; they are lost with its next use.
+    """
     steps, batch, inputs = frames.shape
     values = frames.detach().contiguous().numpy()
-    indices, starts = event_room(Workspace(), "frames", batch, steps, inputs)
+    room = workspace or Workspace()
+    indices, starts = event_room(room, "frames", batch, steps, inputs)
     jobs = ranges(batch, 2 * SAMPLES)
     if all(in_threads(list_events, jobs, values, indices, starts)):
         return FrameEvents(indices, starts, np.empty((0, 0), np.float32))

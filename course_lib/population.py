@@ -23,6 +23,7 @@ from course_lib.kernels.first_layer import MEMBRANE, RATE
 from course_lib.kernels.only_layer import roll_out_one
 from course_lib.kernels.plan import BIAS, WEIGHTS, WIDTH, lanes_of, make_plan
 from course_lib.kernels.threads import in_threads, ranges
+from course_lib.kernels.workspace import Workspace, lines, zeros
 from course_lib.network import SpikingNetwork, per_layer
 
 #: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
@@ -50,6 +51,7 @@ class PopulationPass:
     rank:   0 for a population without perturbations; sigma: as in ``EvolutionStrategy``.
     layers: weights and bias of each layer, in place of the network's own.
     run:    ``in_threads``, or ``in_turn`` within a thread.
+    room:   where arrays are kept from one pass to the next; a pass is over when it is next used.
     """
 
     def __init__(
@@ -62,27 +64,30 @@ class PopulationPass:
         events: FrameEvents | None = None,
         layers: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
         run: Callable = in_threads,
+        room: Workspace | None = None,
     ):
         network.check_frames(frames)
         steps, self.batch, _ = frames.shape
         self.network, self.rank, self.signs, self.run = network, rank, signs, run
+        self.room = Workspace() if room is None else room
         layers = weights_of(network) if layers is None else layers
-        self.events = frame_events(frames) if events is None else events
+        self.events = frame_events(frames, self.room) if events is None else events
         sigmas = np.array(per_layer("sigma", sigma, len(network.layers)))
         self.deviations = sigmas.astype(np.float32)
         self.scales = (sigmas / math.sqrt(max(rank, 1))).astype(np.float32)
         self.sizes = np.array(network.sizes)
         self.plan, self.row_length, length = make_plan(network.sizes, rank)
-        self.weights = np.zeros(length, np.float32)
+        self.weights = self.room.array("weights", (length,))
+        self.weights.fill(0)
         for (weight, bias), place in zip(layers[1:], self.plan[1:], strict=True):
             self._pack_layer(weight, bias, place)
         weight, bias = layers[0]
         width = self.plan[0, WIDTH]
-        columns = np.zeros((width // STRIP, self.sizes[0], STRIP), np.float32)
+        columns = self.room.array("columns", (width // STRIP, self.sizes[0], STRIP))
         packing.fill_tiles(columns, weight.T[:, :, None])
-        begin = np.zeros(width, np.float32)
+        begin = zeros(width)
         begin[: len(bias)] = bias
-        self.base = np.empty((self.batch, steps, width), np.float32)
+        self.base = self.room.array("base", (self.batch, steps, width))
         self._multiply(columns, begin, self.base)
 
     def _pack_layer(self, weight, bias, place):
@@ -117,15 +122,14 @@ class PopulationPass:
 
     def _outputs(self, noise, done, outputs):
         draws, rank, neuron = len(noise), self.rank, self.network.neuron
-        rows = packing.in_rows(
-            noise, rank, self.sizes, self.scales, self.deviations, self.plan, self.row_length
-        )
+        rows = self.room.array("rows", (draws, self.row_length))
+        packing.in_rows(noise, rank, self.sizes, self.scales, self.deviations, self.plan, rows)
         strips = (draws * rank + STRIP - 1) // STRIP
-        columns = np.empty((strips, self.sizes[0], STRIP), np.float32)
+        columns = self.room.array("columns", (strips, self.sizes[0], STRIP))
         start = int(self.sizes[1]) * rank
         self.run(packing.pack_columns, ranges(strips, 1), noise, start, rank, columns)
-        projected = np.empty((*self.base.shape[:2], strips * STRIP), np.float32)
-        self._multiply(columns, np.zeros(strips * STRIP, np.float32), projected)
+        projected = self.room.array("projected", (*self.base.shape[:2], strips * STRIP))
+        self._multiply(columns, zeros(strips * STRIP), projected)
         few = max(1, ROWS_BYTES // (4 * self.row_length))
         jobs = [
             (*samples, *some) for some in ranges(draws, few)
@@ -180,8 +184,8 @@ def add_products(
     for layer, sigma in zip(network.layers, sigmas, strict=True):
         outputs, inputs = layer.weight.shape
         blocks, tiles = -(-outputs // products.BLOCK), -(-inputs // products.TILE)
-        left = np.zeros((blocks, draws * rank, products.BLOCK), np.float32)
-        right = np.zeros((tiles, draws * rank, products.TILE), np.float32)
+        left = lines((blocks, draws * rank, products.BLOCK))
+        right = lines((tiles, draws * rank, products.TILE))
         factors = weights / (-sigma * math.sqrt(rank))
         middle, end = start + outputs * rank, start + (outputs + inputs) * rank
         a = noise[:, start:middle] * factors.unsqueeze(1)

@@ -5,11 +5,17 @@ where the voltage lies at the threshold. Members of which a voltage comes within
 counted and left out; all the others must agree.
 """
 
+import copy
+import dataclasses
 import json
+import math
 import os
+import pickle
 import subprocess
 import sys
 
+import numba
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,11 +27,14 @@ from course_lib.bench.timing import Times
 from course_lib.benchmarks import main
 from course_lib.estimators import EGGROLL, ES
 from course_lib.event_lists import frame_events
+from course_lib.fitness import cross_entropy
+from course_lib.kernels import losses
 from course_lib.kernels import noise as compiled
 from course_lib.kernels import plan as plans
 from course_lib.kernels.neurons import lif_spikes
 from course_lib.kernels.renewal import renew
 from course_lib.kernels.vectors import LISTS_BITS
+from course_lib.kernels.workspace import Workspace, lines
 from course_lib.lif import LIFParameters, lif_run
 from course_lib.network import SpikingNetwork
 from course_lib.noise import gaussians
@@ -187,6 +196,57 @@ def test_fitness_has_a_row_for_each_draw_even_if_there_is_none():
         assert fitness.shape == (3, 2) and (fitness < 0).all()
 
 
+@pytest.mark.parametrize("size, classes", [(1, 1), (7, 3), (900, 40)])
+def test_losses_are_the_mean_cross_entropies(size, classes):
+    """900 samples of 40 classes: the product of their sums leaves the range of a number."""
+    generator = torch.Generator().manual_seed(0)
+    outputs = 3 * torch.randn(2, 5, size, classes, generator=generator)
+    labels = torch.randint(classes, (size,), generator=generator)
+    network = SpikingNetwork((4, classes), logit_scale=10.0)
+    expected = -cross_entropy(10 * outputs.double(), labels).T
+    found = population.fitness(network, outputs, labels).double()
+    assert torch.allclose(found, expected, rtol=3e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("strange", [math.nan, math.inf])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_outputs_that_are_not_finite_have_no_finite_loss(strange, place):
+    outputs = torch.zeros(1, 1, 1, 3)
+    outputs[..., place] = strange
+    fitness = population.fitness(SpikingNetwork((4, 3)), outputs, torch.tensor([1]))
+    assert not torch.isfinite(fitness).any()
+
+
+def test_exponentials_are_right_to_the_last_bit_but_one():
+    numbers = np.linspace(-100, 0, 100_001, dtype=np.float32)
+    found = numbers.copy()
+    numba.njit(lambda x, room: losses.exponentials(x, room))(found, np.empty(len(found), np.int32))
+    expected = np.exp(np.maximum(numbers, -87).astype(np.float64))
+    assert np.abs(found / expected - 1).max() < 2**-23 and found[-1] == 1
+
+
+def test_arrays_begin_with_a_line_of_the_cache():
+    assert all(lines((n, 3)).ctypes.data % 64 == 0 for n in range(1, 40))
+    room = Workspace()
+    kept = room.array("a", (5, 4))
+    assert room.array("a", (2, 3)).ctypes.data == kept.ctypes.data
+    for other in (copy.deepcopy(room), pickle.loads(pickle.dumps(room))):
+        assert other.array("a", (5, 4)).ctypes.data != kept.ctypes.data
+
+
+def test_what_a_larger_network_left_behind_changes_no_bit():
+    """Arrays are kept from one generation to the next, and padding in them must be cleared."""
+    used = EGGROLL(population=8, rank=2, sigma=0.1)
+    big, small = spiking((130, 150, 90, 20)), spiking((50, 30, 7))
+    used.fill_grads(big, *batch(130, 20, steps=9, size=30))
+    frames, labels = batch(50, 7)
+    used.fill_grads(small, frames, labels, step=1)
+    grads = [parameter.grad for parameter in small.parameters()]
+    dataclasses.replace(used).fill_grads(small, frames, labels, step=1)
+    for grad, parameter in zip(grads, small.parameters(), strict=True):
+        assert torch.equal(grad, parameter.grad)
+
+
 @pytest.mark.parametrize("mirrored", [True, False])
 @pytest.mark.parametrize("sizes", [(40, 70, 30, 5), (40, 5)])
 def test_full_rank_kernels_agree(sizes, mirrored):
@@ -263,7 +323,7 @@ def test_lif_spikes_are_those_of_the_readable_run(size, reset, delay):
 
 
 @pytest.mark.parametrize("inputs", [1, 63, 64, 65, 200])
-@pytest.mark.parametrize("density", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("density", [0.0, 0.1, 0.6, 1.0])
 def test_events_are_the_entries_of_the_frames(inputs, density):
     frames, _ = batch(inputs, 2, steps=7, size=40, density=density)
     for scale in (1, 2):

@@ -60,7 +60,7 @@ def batches(setting: Setting) -> Callable:
 def generation_of(estimator: Estimator, setting: Setting) -> Callable[[], None]:
     """A contestant: the next generation of a run of its own."""
     network = SpikingNetwork((2312, setting.hidden, 10))
-    optimizer = torch.optim.Adam(network.parameters())
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
     counter, draw = iter(range(10**9)), batches(setting)
 
     def run():

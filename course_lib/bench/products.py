@@ -22,6 +22,7 @@ from course_lib.kernels.plan import COLUMNS
 from course_lib.kernels.products import BLOCK, TILE, add_products
 from course_lib.kernels.threads import in_threads, take
 from course_lib.kernels.vectors import LANES, add, fma, item, load, spread, store
+from course_lib.kernels.workspace import lines, zeros
 from course_lib.network import SpikingNetwork
 
 PARTS = ("input", "members", "gradient")
@@ -46,6 +47,13 @@ def products(network: SpikingNetwork, frames, draws: int, rank: int) -> dict[str
     }
 
 
+def some(*shape):
+    """Numbers between 0 and 1."""
+    numbers = lines(shape)
+    np.random.default_rng(0).random(out=numbers, dtype=np.float32)
+    return numbers
+
+
 def dense_input(frames, columns):
     flat, matrix = frames.flatten(0, 1), torch.randn(frames.shape[-1], columns)
     result = torch.empty(len(flat), columns)
@@ -54,9 +62,9 @@ def dense_input(frames, columns):
 
 def sparse_input(frames, columns):
     events, strips = frame_events(frames), -(-columns // STRIP)
-    packed = np.random.default_rng(0).random((strips, frames.shape[-1], STRIP), np.float32)
-    begin = np.zeros(strips * STRIP, np.float32)
-    sums = np.empty((frames.shape[1], len(frames), strips * STRIP), np.float32)
+    packed = some(strips, frames.shape[-1], STRIP)
+    begin = zeros(strips * STRIP)
+    sums = lines((frames.shape[1], len(frames), strips * STRIP))
     return lambda: multiply(events, packed, begin, sums)
 
 
@@ -67,9 +75,7 @@ def dense_gradient(outputs, inputs, rows):
 
 
 def sparse_gradient(outputs, inputs, rows):
-    generator = np.random.default_rng(0)
-    left = generator.random((-(-outputs // BLOCK), rows, BLOCK), np.float32)
-    right = generator.random((-(-inputs // TILE), rows, TILE), np.float32)
+    left, right = some(-(-outputs // BLOCK), rows, BLOCK), some(-(-inputs // TILE), rows, TILE)
     result = np.zeros(outputs * inputs, np.float32)
     jobs = [(tile, 0, len(left)) for tile in range(len(right))]
     return lambda: in_threads(add_products, jobs, left, right, outputs, inputs, result)
@@ -100,11 +106,9 @@ def sparse_members(spikes, draws, rank):
             who = spikes[t, b].nonzero().flatten().numpy()
             indices[b, starts[b, t] : starts[b, t] + len(who)] = who
             starts[b, t + 1] = starts[b, t] + -(-len(who) // 4) * 4
-    generator = np.random.default_rng(0)
-    projected = generator.random((batch, steps, draws * rank), np.float32)
-    a = generator.random((draws, rank * width), np.float32)
-    second = generator.random((draws, (hidden + 17) * rank + 64), np.float32)
-    table, sums = generator.random((hidden + 1) * 16, np.float32), np.zeros(64, np.float32)
+    projected, a = some(batch, steps, draws * rank), some(draws, rank * width)
+    second, table = some(draws, (hidden + 17) * rank + 64), some((hidden + 1) * 16)
+    sums = zeros(LANES)
     jobs = [(b, min(b + 8, batch)) for b in range(0, batch, 8)]
     return lambda: in_threads(
         _members, jobs, indices, starts, projected, rank, width, a, second, table, sums

@@ -35,6 +35,7 @@ from course_lib.estimators.evolution import EvolutionStrategy
 from course_lib.estimators.spatial import smooth_factors
 from course_lib.fitness import cross_entropy
 from course_lib.kernels import noise as compiled
+from course_lib.kernels.workspace import Workspace
 from course_lib.network import SpikingNetwork, per_layer
 from course_lib.noise import gaussians
 
@@ -80,7 +81,7 @@ class EGGROLL(EvolutionStrategy):
             raise ValueError(f"smooth is {self.smooth}; expected a width in pixels, 0 or more")
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel is {self.kernel!r}; choose one of {', '.join(KERNELS)}")
-        self._kept = None
+        self._kept, self._room = None, Workspace()
 
     def chunks(self, draws: range, size: int | None = None) -> list[range]:
         """The draws, cut into ranges of at most ``chunk``, or of another size."""
@@ -158,7 +159,9 @@ class EGGROLL(EvolutionStrategy):
         """
         module, length = self.fused(network, frames), sum(self._lengths(network))
         keep = 4 * length * len(draws) <= module.KEPT_BYTES
-        run = module.PopulationPass(network, frames, self.rank, self.sigma, len(self.signs))
+        run = module.PopulationPass(
+            network, frames, self.rank, self.sigma, len(self.signs), room=self._room
+        )
         parts, kept = [], []
         for some in self.chunks(draws, run.draws_at_once):
             noise = self.noise(network, step, some).to(frames.device)

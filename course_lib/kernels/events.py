@@ -35,6 +35,10 @@ def list_word(indices, found, word, offset):
     """List the places of a word's bits from ``found`` on; returns where the list then ends."""
     end = found + count(word)
     if LISTS_BITS:
+        if end - found > 32:
+            low = word & np.uint64(0xFFFFFFFF)
+            list_bits(indices, found, low, offset)
+            found, word = found + count(low), word ^ low
         list_bits(indices, found, word, offset)
         return end
     while True:  # six at once: the branch is then nearly always foreseen

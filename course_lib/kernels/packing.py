@@ -37,12 +37,13 @@ def list_values(counter, jobs, frames, indices, starts, values):
         job = take(counter)
 
 
-def in_rows(noise: np.ndarray, rank: int, sizes, scales, deviations, plan, length) -> np.ndarray:
-    """Rows of draws, (M, length), from their noise (M, P): per layer A (out, r), B (in, r), e.
+def in_rows(noise: np.ndarray, rank: int, sizes, scales, deviations, plan, rows) -> None:
+    """Fill the rows of draws from their noise (M, P): per layer A (out, r), B (in, r), e.
 
     scales: σ/√r of each layer; deviations: σ.
     """
-    rows, place = np.zeros((len(noise), length), np.float32), 0
+    rows.fill(0)
+    place = 0
     for i, layer in enumerate(plan):
         inputs, outputs, width = sizes[i], sizes[i + 1], layer[WIDTH]
         columns = rows[:, layer[A] : layer[A] + rank * width].reshape(len(noise), rank, width)
@@ -56,17 +57,17 @@ def in_rows(noise: np.ndarray, rank: int, sizes, scales, deviations, plan, lengt
             noise[:, place : place + outputs] * deviations[i]
         )
         place += outputs
-    return rows
 
 
 def fill_tiles(table: np.ndarray, factors: np.ndarray) -> None:
     """table[tile, i · r + k, lane] = factors[i, tile · lanes + lane, k]: neurons beside each other.
 
     factors: (draws, neurons, r), or a matrix of weights as (inputs, outputs, 1);
-    table:   (tiles or more, draws · r or more, lanes), zero before.
+    table:   (tiles or more, draws · r or more, lanes); zero where there is no such factor.
     """
     many, neurons, rank = factors.shape
     whole, rest = divmod(neurons, table.shape[2])
+    table[:, many * rank :], table[whole:] = 0, 0
     rows = table[:, : many * rank].reshape(len(table), many, rank, table.shape[2])
     full = factors[:, : neurons - rest].reshape(many, whole, table.shape[2], rank)
     rows[:whole] = full.transpose(1, 0, 3, 2)

@@ -198,11 +198,11 @@ def count(typing, word):
 
 @intrinsic
 def list_bits(typing, array, index, word, offset):
-    """array[index …] = offset + the places of the set bits of a 64-bit word; int32.
+    """array[index …] = offset + the places of the lowest 32 set bits of a 64-bit word; int32.
 
-    64 entries are written, whatever they hold after the last set bit.
+    32 entries are written, whatever they hold after the last set bit.
     """
-    size = ir.IntType(32)
+    size, many = ir.IntType(32), 32
 
     def vector(bits, values):
         return ir.Constant(ir.VectorType(ir.IntType(bits), len(values)), values)
@@ -214,13 +214,15 @@ def list_bits(typing, array, index, word, offset):
         function = cgutils.get_or_insert_function(
             builder.module, kind, "llvm.experimental.vector.compress.v64i8"
         )
-        places = builder.call(function, [order, bits, ir.Constant(order.type, ir.Undefined)])
-        wide = builder.zext(places, ir.VectorType(size, 64))
+        undefined = ir.Constant(order.type, ir.Undefined)
+        places = builder.call(function, [order, bits, undefined])
+        first = builder.shuffle_vector(places, undefined, vector(32, list(range(many))))
+        wide = builder.zext(first, ir.VectorType(size, many))
         one = builder.insert_element(
             ir.Constant(wide.type, ir.Undefined), builder.trunc(args[3], size), vector_index(0)
         )
         base = builder.shuffle_vector(one, ir.Constant(wide.type, ir.Undefined),
-                                      vector(32, [0] * 64))  # fmt: skip
+                                      vector(32, [0] * many))  # fmt: skip
         place = builder.bitcast(_place(context, builder, signature, args), wide.type.as_pointer())
         builder.store(builder.add(wide, base), place, align=4)
         return context.get_dummy_value()
