@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.events.packed import PackedFrames
 from course_lib.kernels import packing
-from course_lib.kernels.events import SPARE, list_events, multiply_events
+from course_lib.kernels.events import SPARE, list_bits_of_frames, list_events, multiply_events
 from course_lib.kernels.threads import in_threads, ranges
 from course_lib.kernels.workspace import Workspace
 from course_lib.network import SpikingNetwork
@@ -62,9 +63,7 @@ def input_events(
         return None
     steps, batch, inputs = frames.shape
     events = event_room(workspace or Workspace(), "input", batch, steps, inputs)
-    values = frames.detach().contiguous().numpy()
-    plain = in_threads(list_events, ranges(batch, 2 * SAMPLES), values, *events)
-    return events if all(plain) else None
+    return events if _list(frames, events) else None
 
 
 def frame_events(frames: Tensor, workspace: Workspace | None = None) -> FrameEvents:
@@ -73,15 +72,22 @@ def frame_events(frames: Tensor, workspace: Workspace | None = None) -> FrameEve
     workspace: where their places are kept; they are lost with its next use.
     """
     steps, batch, inputs = frames.shape
+    events = event_room(workspace or Workspace(), "frames", batch, steps, inputs)
+    if _list(frames, events):
+        return FrameEvents(*events, np.empty((0, 0), np.float32))
+    counts = np.empty(events.indices.shape, np.float32)
     values = frames.detach().contiguous().numpy()
-    room = workspace or Workspace()
-    indices, starts = event_room(room, "frames", batch, steps, inputs)
-    jobs = ranges(batch, 2 * SAMPLES)
-    if all(in_threads(list_events, jobs, values, indices, starts)):
-        return FrameEvents(indices, starts, np.empty((0, 0), np.float32))
-    counts = np.empty(indices.shape, np.float32)
-    in_threads(packing.list_values, jobs, values, indices, starts, counts)
-    return FrameEvents(indices, starts, counts)
+    in_threads(packing.list_values, ranges(batch, 2 * SAMPLES), values, *events, counts)
+    return FrameEvents(*events, counts)
+
+
+def _list(frames: Tensor, events: Events) -> bool:
+    """Fill ``events`` with those of frames (T, B, D); whether all of them are 1."""
+    jobs = ranges(frames.shape[1], 2 * SAMPLES)
+    if isinstance(frames, PackedFrames) and frames.unread:
+        in_threads(list_bits_of_frames, jobs, frames.packed, frames.rows, *events)
+        return True
+    return all(in_threads(list_events, jobs, frames.detach().contiguous().numpy(), *events))
 
 
 def multiply(

@@ -78,6 +78,10 @@ class Shared(Estimator):
     def forward_passes(self) -> int:
         return self.estimator.forward_passes
 
+    @property
+    def reads_events(self) -> bool:
+        return self.estimator.reads_events
+
     def fill_grads(self, network, frames, labels, step=0):
         start = time.perf_counter()
         check_batch(network, frames, labels)

@@ -25,19 +25,20 @@ from course_lib.noise import STREAMS, torch_generator
 
 def draw_batch(
     data: FrameSet, step: int, batch_size: int, seed: int, shift: int = 0,
-    out: torch.Tensor | None = None,
+    out: torch.Tensor | None = None, packed: bool = False,
 ):  # fmt: skip
     """Frames (T, B, D) and labels (B,) of a step, a function of (seed, step).
 
     Each epoch is a fresh shuffle, cut into batches of equal size; a rest is left out. With
     ``shift``, each sample is moved by up to so many pixels in both directions. ``out`` is
-    memory for the frames, as ``data.room(batch_size)`` has it.
+    memory for the frames, as ``data.room(batch_size)`` has it. ``packed``: leave them bits until
+    they are read, for methods that read events alone.
     """
     batch_size = min(batch_size, len(data))
     epoch, index = divmod(step, len(data) // batch_size)
     order = torch.randperm(len(data), generator=torch_generator(seed, STREAMS["batches"], epoch))
     rows = order[index * batch_size : (index + 1) * batch_size]
-    frames = data.frames(rows.numpy(), out)
+    frames = (data.packed_frames if packed else data.frames)(rows.numpy(), out)
     if shift:
         generator = torch_generator(seed, STREAMS["shifts"], step)
         moves = torch.randint(-shift, shift + 1, (batch_size, 2), generator=generator)
@@ -177,7 +178,9 @@ def fit(
             start, start_cpu = time.perf_counter(), time.process_time()
             for group in optimizer.param_groups:
                 group["lr"] = group["initial_lr"] * DECAYS[decay](min(1.0, done()))
-            frames, labels = draw_batch(train, step, batch_size, seed, shift, room)
+            frames, labels = draw_batch(
+                train, step, batch_size, seed, shift, room, packed=estimator.reads_events
+            )
             loss = estimator.fill_grads(network, frames.to(device), labels.to(device), step)
             check_finite(loss, network, step)
             optimizer.step()

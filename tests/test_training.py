@@ -254,9 +254,10 @@ WORKER = """
     estimator = EGGROLL(population=64, sigma=0.05) if sys.argv[3] == "eggroll" else SurrogateBPTT()
     fill, told = estimator.fill_grads, []
     def fill_grads(network, frames, labels, step):
-        if not told:
+        loss = fill(network, frames, labels, step)
+        if not told:  # after the first step, which has loaded the compiled functions
             told.append(print(step, flush=True))
-        return fill(network, frames, labels, step)
+        return loss
     estimator.fill_grads = fill_grads
     network, _ = run(estimator, steps=150, folder=sys.argv[1], checkpoint_every=3, resume=True)
     final = sys.argv[1] + "/final.pt"

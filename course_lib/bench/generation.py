@@ -51,17 +51,17 @@ def training_set():
     return load_splits(progress=False).train
 
 
-def batches(setting: Setting) -> Callable:
+def batches(setting: Setting, packed: bool = False) -> Callable:
     """step → (frames, labels), drawn as ``fit`` does: into the same memory each time."""
-    room = training_set().room(setting.batch)
-    return lambda step: draw_batch(training_set(), step, setting.batch, seed=0, out=room)
+    room, size = training_set().room(setting.batch), setting.batch
+    return lambda step: draw_batch(training_set(), step, size, seed=0, out=room, packed=packed)
 
 
 def generation_of(estimator: Estimator, setting: Setting) -> Callable[[], None]:
     """A contestant: the next generation of a run of its own."""
     network = SpikingNetwork((2312, setting.hidden, 10))
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    counter, draw = iter(range(10**9)), batches(setting)
+    counter, draw = iter(range(10**9)), batches(setting, estimator.reads_events)
 
     def run():
         step = next(counter)

@@ -99,7 +99,7 @@ class Generations:
         self.train = load_splits(progress=False).train
         sizes = (SIZES[0], hidden, SIZES[-1])
         self.network = SpikingNetwork(sizes, weight_sd=(0.04, 0.2))
-        self.optimizer = torch.optim.Adam(self.network.parameters())
+        self.optimizer = torch.optim.Adam(self.network.parameters(), fused=True)
         self.room = self.train.room(BATCH)
 
     def run(self, estimator, share: range | None = None) -> tuple[float, float]:
@@ -108,7 +108,9 @@ class Generations:
         Returns seconds, and seconds of processor time.
         """
         start, start_cpu = time.perf_counter(), time.process_time()
-        frames, labels = draw_batch(self.train, 0, BATCH, seed=0, out=self.room)
+        frames, labels = draw_batch(
+            self.train, 0, BATCH, seed=0, out=self.room, packed=estimator.reads_events
+        )
         if share is None:
             estimator.fill_grads(self.network, frames, labels, 1)
         else:

@@ -24,6 +24,8 @@ class Estimator:
 
     #: forward passes of one batch that a step costs, for comparisons at equal effort
     forward_passes: int = 1
+    #: whether it reads nothing of a batch but its events, so that frames may stay bits
+    reads_events: bool = False
 
     def fill_grads(
         self, network: SpikingNetwork, frames: Tensor, labels: Tensor, step: int = 0

@@ -83,6 +83,10 @@ class EGGROLL(EvolutionStrategy):
             raise ValueError(f"kernel is {self.kernel!r}; choose one of {', '.join(KERNELS)}")
         self._kept, self._room = None, Workspace()
 
+    @property
+    def reads_events(self) -> bool:
+        return self.kernel != "readable"
+
     def chunks(self, draws: range, size: int | None = None) -> list[range]:
         """The draws, cut into ranges of at most ``chunk``, or of another size."""
         size = size or self.chunk

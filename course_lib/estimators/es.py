@@ -52,6 +52,10 @@ class ES(EvolutionStrategy):
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel is {self.kernel!r}; choose one of {', '.join(KERNELS)}")
 
+    @property
+    def reads_events(self) -> bool:
+        return self.kernel == "fused"
+
     def noise(self, network: SpikingNetwork, step: int, draw: int) -> list[tuple[Tensor, Tensor]]:
         """(E, e) for each layer: noise for its weights (out, in) and its bias (out,)."""
         return next(self.noises(network, step, range(draw, draw + 1)))

@@ -84,6 +84,10 @@ class _Smoothed(Estimator):
         else:
             self.smoothing = named_smoothing(given, self.delta, self.alpha)
 
+    @property
+    def reads_events(self) -> bool:
+        return self.fast
+
     def fill_grads(self, network, frames, labels, step=0):
         check_batch(network, frames, labels)
         events = input_events(network, frames, self._workspace) if self.fast else None

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from course_lib.events.frames import BIN_BYTES, INPUTS
+from course_lib.events.packed import PackedFrames
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,11 @@ class FrameSet:
             )
         unpack(self.packed, rows, out.numpy())
         return out
+
+    def packed_frames(self, indices, out: torch.Tensor | None = None) -> PackedFrames:
+        """As ``frames``, but unpacked, into ``out`` if that is given, only when first read."""
+        rows = self._rows(indices)
+        return PackedFrames(self.packed, rows, lambda: self.frames(rows, out))
 
     def room(self, batch: int) -> torch.Tensor:
         """Memory for the frames of so many recordings, the ``out`` of ``frames``."""
@@ -103,6 +109,8 @@ class FramesOnDevice:
         packed = self.packed[rows].view(-1, self.bins, BIN_BYTES, 1).transpose(0, 1)
         places = torch.arange(7, -1, -1, device=packed.device, dtype=torch.uint8)
         return ((packed >> places) & 1).flatten(2).float().contiguous()
+
+    packed_frames = frames
 
     def subset(self, indices) -> "FramesOnDevice":
         rows = torch.as_tensor(np.asarray(indices))

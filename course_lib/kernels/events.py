@@ -21,6 +21,7 @@ from course_lib.kernels.vectors import (
     spread,
     store,
     unequal,
+    word_at,
 )
 
 COMPILED = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
@@ -79,6 +80,41 @@ def list_events(counter, jobs, frames, indices, starts):
                 starts[b, t + 1] = found
         j = take(counter)
     return strange == 0
+
+
+@INLINE
+def _first_lowest(word):
+    """The bits of each byte in the opposite order."""
+    for shift, mask in (
+        (np.uint64(1), np.uint64(0x5555555555555555)),
+        (np.uint64(2), np.uint64(0x3333333333333333)),
+        (np.uint64(4), np.uint64(0x0F0F0F0F0F0F0F0F)),
+    ):
+        word = (word >> shift) & mask | (word & mask) << shift
+    return word
+
+
+@numba.njit(**COMPILED)
+def list_bits_of_frames(counter, jobs, packed, rows, indices, starts):
+    """``list_events`` of frames that are bits still: packed (n, T · bytes of a step), uint8.
+
+    Sample b is packed[rows[b]]; the highest bit of a byte comes first. A job: samples from, to.
+    """
+    steps = starts.shape[1] - 1
+    size = packed.shape[1] // steps
+    j = take(counter)
+    while j < len(jobs):
+        for b in range(jobs[j, 0], jobs[j, 1]):
+            bits, events, found = packed[rows[b]], indices[b], 0
+            for t in range(steps):
+                for k in range(t * size, t * size + size - 7, 8):
+                    word = _first_lowest(word_at(bits, k))
+                    found = list_word(events, found, word, 8 * (k - t * size))
+                for k in range(size // 8 * 8, size):
+                    word = _first_lowest(np.uint64(bits[t * size + k]))
+                    found = list_word(events, found, word, 8 * k)
+                starts[b, t + 1] = found
+        j = take(counter)
 
 
 @numba.njit(**COMPILED)

@@ -93,6 +93,17 @@ def item(typing, array, index):
     return array.dtype(array, types.intp), generate
 
 
+@intrinsic
+def word_at(typing, array, index):
+    """Eight bytes of a uint8 array as a 64-bit word, the first of them lowest."""
+
+    def generate(context, builder, signature, args):
+        place = _place(context, builder, signature, args)
+        return builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()), align=1)
+
+    return types.uint64(array, types.intp), generate
+
+
 @intrinsic(prefer_literal=True)
 def spread(typing, number, like):
     """A vector of the same number in every lane."""
