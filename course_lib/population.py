@@ -21,7 +21,7 @@ from course_lib.kernels import losses, packing, population, products
 from course_lib.kernels.events import STRIP
 from course_lib.kernels.first_layer import MEMBRANE, RATE
 from course_lib.kernels.only_layer import roll_out_one
-from course_lib.kernels.plan import BIAS, WEIGHTS, WIDTH, lanes_of, make_plan
+from course_lib.kernels.plan import BIAS, NARROW, WEIGHTS, WIDTH, lanes_of, make_plan
 from course_lib.kernels.threads import in_threads, ranges
 from course_lib.kernels.workspace import Workspace, lines, zeros
 from course_lib.network import SpikingNetwork, per_layer
@@ -136,17 +136,20 @@ class PopulationPass:
             for samples in ranges(self.batch, SAMPLES)
         ]  # fmt: skip
         (_, steps, _), stride = self.base.shape, projected.shape[2]
+        shared = steps, self.base.reshape(-1), projected.reshape(-1), stride
         numbers = (
             rows, self.plan, rank, self.signs, np.float32(neuron.beta),
             np.float32(neuron.threshold),
-            0 if neuron.reset == "zero" else 2 if neuron.reset_delay else 1,
-            RATE if self.network.readout == "rate" else MEMBRANE, done, outputs.numpy(),
         )  # fmt: skip
-        shared = steps, self.base.reshape(-1), projected.reshape(-1), stride
+        mode = None if neuron.reset == "zero" else 2 if neuron.reset_delay else 1
+        rest = RATE if self.network.readout == "rate" else MEMBRANE, done, outputs.numpy()
         if len(self.plan) > 1:
-            self.run(population.roll_out, jobs, *shared, self.weights, *numbers)
+            wide = None if (self.plan[1:, WIDTH] == NARROW).all() else 1
+            self.run(
+                population.roll_out, jobs, *shared, self.weights, *numbers, mode, wide, *rest
+            )
         else:
-            self.run(roll_out_one, jobs, *shared, *numbers)
+            self.run(roll_out_one, jobs, *shared, *numbers, mode or 0, *rest)
 
 
 def compiled() -> bool:

@@ -218,9 +218,9 @@ def test_outputs_that_are_not_finite_have_no_finite_loss(strange, place):
 
 
 def test_exponentials_are_right_to_the_last_bit_but_one():
-    numbers = np.linspace(-100, 0, 100_001, dtype=np.float32)
+    numbers = np.linspace(-100, 0, 2**17, dtype=np.float32)
     found = numbers.copy()
-    numba.njit(lambda x, room: losses.exponentials(x, room))(found, np.empty(len(found), np.int32))
+    numba.njit(lambda x: losses.exponentials(x))(found)
     expected = np.exp(np.maximum(numbers, -87).astype(np.float64))
     assert np.abs(found / expected - 1).max() < 2**-23 and found[-1] == 1
 

@@ -27,6 +27,8 @@ from course_lib.kernels.vectors import (
 COMPILED = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 #: columns of a matrix that stand beside each other and are summed up in registers at a time
 STRIP = max(32, LANES)
+#: every other bit, pair and four of a word
+ODD, PAIRS, FOURS = (np.uint64(0x0101010101010101 * byte) for byte in (0x55, 0x33, 0x0F))
 #: places that a list of events needs beyond its end
 SPARE = 64
 
@@ -85,20 +87,17 @@ def list_events(counter, jobs, frames, indices, starts):
 @INLINE
 def _first_lowest(word):
     """The bits of each byte in the opposite order."""
-    for shift, mask in (
-        (np.uint64(1), np.uint64(0x5555555555555555)),
-        (np.uint64(2), np.uint64(0x3333333333333333)),
-        (np.uint64(4), np.uint64(0x0F0F0F0F0F0F0F0F)),
-    ):
-        word = (word >> shift) & mask | (word & mask) << shift
-    return word
+    word = (word >> np.uint64(1)) & ODD | (word & ODD) << np.uint64(1)
+    word = (word >> np.uint64(2)) & PAIRS | (word & PAIRS) << np.uint64(2)
+    return (word >> np.uint64(4)) & FOURS | (word & FOURS) << np.uint64(4)
 
 
 @numba.njit(**COMPILED)
 def list_bits_of_frames(counter, jobs, packed, rows, indices, starts):
     """``list_events`` of frames that are bits still: packed (n, T · bytes of a step), uint8.
 
-    Sample b is packed[rows[b]]; the highest bit of a byte comes first. A job: samples from, to.
+    Sample b is packed[rows[b]]; the highest bit of a byte comes first, and a step has eight bytes
+    or more. A job: samples from, to.
     """
     steps = starts.shape[1] - 1
     size = packed.shape[1] // steps
@@ -107,11 +106,9 @@ def list_bits_of_frames(counter, jobs, packed, rows, indices, starts):
         for b in range(jobs[j, 0], jobs[j, 1]):
             bits, events, found = packed[rows[b]], indices[b], 0
             for t in range(steps):
-                for k in range(t * size, t * size + size - 7, 8):
-                    word = _first_lowest(word_at(bits, k))
-                    found = list_word(events, found, word, 8 * (k - t * size))
-                for k in range(size // 8 * 8, size):
-                    word = _first_lowest(np.uint64(bits[t * size + k]))
+                for k in range(0, size, 8):
+                    seen = max(0, k + 8 - size)  # so many bytes were in the word before
+                    word = _first_lowest(word_at(bits, t * size + k - seen)) >> np.uint64(8 * seen)
                     found = list_word(events, found, word, 8 * k)
                 starts[b, t + 1] = found
         j = take(counter)

@@ -28,9 +28,13 @@ from course_lib.kernels.vectors import LANES, spread
 @numba.njit(**COMPILED)
 def roll_out(
     counter, jobs, steps, base, projected, stride, weights, factors, plan, rank, signs, beta, theta,
-    mode, kind, done, outputs,
+    mode, wide, kind, done, outputs,
 ):  # fmt: skip
     """Outputs of members of two layers or more. A job: samples from, to, draws from, to.
+
+    What is None is not compiled, so that the most frequent case need not wait for the others:
+    mode: None for a reset to zero, else as in ``step_neurons``;  wide: None if all layers after the
+    first are narrow, else 1.
 
     base:      x Wᵀ + b, (B, T, width of the first layer) numbers;  projected: x B, (B, T, stride)
                numbers, of which draw m has those from m · rank on.
@@ -49,14 +53,15 @@ def roll_out(
     columns = (rank + COLUMNS - 1) // COLUMNS * COLUMNS
     sums = np.empty(steps * columns + COLUMNS, np.float32)
     totals, shifts = np.empty(64 * widest, np.float32), np.empty((steps + 4) * LANES, np.float32)
-    narrow, wide = spread(np.float32(0), NARROW), spread(np.float32(0), WIDE)
+    few, many = spread(np.float32(0), NARROW), spread(np.float32(0), WIDE)
+    reset = 0 if mode is None else mode
     j = take(counter)
     while j < len(jobs):
         first, last, begin, end = jobs[j]
         for b in range(first, last):
             for m in range(begin, end):
                 row, here, start = factors[m], b * steps * width, b * steps * stride + m * rank
-                if mode == 0:  # told to the compiler, which leaves the other resets out
+                if mode is None:
                     first_layer(
                         steps, width, base, here, projected, start, stride, rank, row,
                         plan[0, A], plan[0, NOISE], beta, theta, np.int64(0), pair,
@@ -74,15 +79,15 @@ def roll_out(
                         use = HIDDEN if i < layers - 1 else kind
                         bits, place = (pair, s * steps * words) if i == 1 else (silent, 0)
                         list_spikes(bits, place, words, steps, indices, starts, layer[INPUTS])
-                        if layer[WIDTH] == NARROW:
+                        if wide is None or layer[WIDTH] == NARROW:
                             later_layer(
-                                use, narrow, NARROW, steps, layer, indices, starts, sums, columns,
-                                rank, weights, row, sign, beta, theta, mode, silent, totals,
+                                use, few, NARROW, steps, layer, indices, starts, sums, columns,
+                                rank, weights, row, sign, beta, theta, reset, silent, totals,
                             )  # fmt: skip
                         else:
                             later_layer(
-                                use, wide, WIDE, steps, layer, indices, starts, sums, columns,
-                                rank, weights, row, sign, beta, theta, mode, silent, totals,
+                                use, many, WIDE, steps, layer, indices, starts, sums, columns,
+                                rank, weights, row, sign, beta, theta, reset, silent, totals,
                             )  # fmt: skip
                     for c in range(classes):
                         outputs[s, done + m, b, c] = totals[c] / np.float32(steps)

@@ -148,6 +148,19 @@ def fma(typing, x, y, z):
 
 
 @intrinsic
+def power_of_two(typing, x):
+    """2^x for whole numbers from −126 to 127: x becomes a number's exponent."""
+
+    def generate(context, builder, signature, args):
+        kind = ir.VectorType(ir.IntType(32), x.lanes)
+        exponent = builder.add(builder.fptosi(args[0], kind), ir.Constant(kind, [127] * x.lanes))
+        bits = builder.shl(exponent, ir.Constant(kind, [23] * x.lanes))
+        return builder.bitcast(bits, x.floats)
+
+    return x(x), generate
+
+
+@intrinsic
 def above(typing, x, y):
     """In which lanes x > y: a word of that many bits."""
 
