@@ -2,8 +2,10 @@
 
 Shares of a population are timed one after another in a single process, by its processor time, since
 more processes than cores would compete. All-gathers are timed among up to four, and whole shared
-generations among two, interleaved with the same generation in one. Their processor time is given
-beside the time that passes: it tells what two free cores would reach if these are busy.
+generations among two, interleaved with the same generation in one. Processor time is given beside
+the time that passes: it tells what two free cores would reach if these are busy. And a generation
+is timed in one process beside another one that does the same: a processor may run faster while its
+other cores are idle, an advantage of being alone that no program can share out.
 """
 
 import copy
@@ -44,6 +46,7 @@ def scaling(repeats: int, quick: bool = False) -> Table:
             row("two processes", 1000 * found["shared"], "ms"),
             row("two processes against one", found["alone"] / found["shared"], "×", bar),
             row("the same in processor time", found["alone_cpu"] / found["shared_cpu"], "×"),
+            row("against one beside another one", found["beside"] / found["shared"], "×"),
         ]
     return Table(medians).show(lines)
 
@@ -161,9 +164,12 @@ def _pair(
             dist.barrier()
             took += generations.run(shared)
             received = processes.received - before
+            dist.barrier()
+            beside, _ = generations.run(alone)  # every process by itself
             if turn > 2:
                 cpu = processes.all_gather(torch.tensor([took[3]], dtype=torch.float64)).max()
-                values = dict(alone=took[0], alone_cpu=took[1], shared=took[2], shared_cpu=cpu)
+                values = dict(alone=took[0], alone_cpu=took[1], shared=took[2], shared_cpu=cpu,
+                              beside=beside)  # fmt: skip
                 for name, value in values.items():
                     seconds.setdefault(name, []).append(float(value))
         found[population] = {name: statistics.median(values) for name, values in seconds.items()}
