@@ -45,11 +45,11 @@ def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
 class PopulationPass:
     """What the members of a population share, and their outputs; see ``population``.
 
-    torch keeps a GPU's memory from one pass to the next by itself, so ``room`` is not used.
+    torch keeps a GPU's memory from one pass to the next by itself, so ``workspace`` is not used.
     """
 
     def __init__(self, network: SpikingNetwork, frames: Tensor, rank: int,
-                 sigma: float | Sequence[float], signs: int, room: object = None):  # fmt: skip
+                 sigma: float | Sequence[float], signs: int, workspace: object = None):  # fmt: skip
         network.check_frames(frames)
         self.network, self.frames, self.rank, self.signs = network, frames, rank, signs
         self.sigmas = per_layer("sigma", sigma, 2)

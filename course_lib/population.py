@@ -51,7 +51,7 @@ class PopulationPass:
     rank:   0 for a population without perturbations; sigma: as in ``EvolutionStrategy``.
     layers: weights and bias of each layer, in place of the network's own.
     run:    ``in_threads``, or ``in_turn`` within a thread.
-    room:   where arrays are kept from one pass to the next; a pass is over when it is next used.
+    workspace: where arrays are kept from one pass to the next: a pass is over when it is next used.
     """
 
     def __init__(
@@ -64,12 +64,12 @@ class PopulationPass:
         events: FrameEvents | None = None,
         layers: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
         run: Callable = in_threads,
-        room: Workspace | None = None,
+        workspace: Workspace | None = None,
     ):
         network.check_frames(frames)
         steps, self.batch, _ = frames.shape
         self.network, self.rank, self.signs, self.run = network, rank, signs, run
-        self.room = Workspace() if room is None else room
+        self.room = workspace or Workspace()
         layers = weights_of(network) if layers is None else layers
         self.events = frame_events(frames, self.room) if events is None else events
         sigmas = np.array(per_layer("sigma", sigma, len(network.layers)))

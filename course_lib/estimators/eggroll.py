@@ -81,7 +81,7 @@ class EGGROLL(EvolutionStrategy):
             raise ValueError(f"smooth is {self.smooth}; expected a width in pixels, 0 or more")
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel is {self.kernel!r}; choose one of {', '.join(KERNELS)}")
-        self._kept, self._room = None, Workspace()
+        self._kept, self._workspace = None, Workspace()
 
     @property
     def reads_events(self) -> bool:
@@ -164,7 +164,7 @@ class EGGROLL(EvolutionStrategy):
         module, length = self.fused(network, frames), sum(self._lengths(network))
         keep = 4 * length * len(draws) <= module.KEPT_BYTES
         run = module.PopulationPass(
-            network, frames, self.rank, self.sigma, len(self.signs), room=self._room
+            network, frames, self.rank, self.sigma, len(self.signs), workspace=self._workspace
         )
         parts, kept = [], []
         for some in self.chunks(draws, run.draws_at_once):

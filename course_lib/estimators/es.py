@@ -127,7 +127,7 @@ class ES(EvolutionStrategy):
                 f'kernel="fused" does not work here: {obstacle}; use kernel="readable"'
             )
         sigmas = per_layer("sigma", self.sigma, len(network.layers))
-        events, parts = frame_events(frames), [frames.new_empty(0, len(self.signs))]
+        events, parts = frame_events(frames), [torch.empty(0, len(self.signs))]
         for first in range(0, len(draws), GROUP):
             noise = self.rows(network, step, draws[first : first + GROUP]).numpy()
             outputs = full_rank_outputs(

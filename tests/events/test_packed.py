@@ -108,6 +108,25 @@ def test_training_takes_the_same_steps_from_bits_and_from_numbers(make, shift):
     assert torch.equal(*weights)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda: EGGROLL(population=4), LocalZO, lambda: ES(population=4, kernel="fused")],
+)
+def test_a_step_of_training_never_writes_the_numbers(make):
+    estimator, network, seen = make(), SpikingNetwork((2312, 20, 10), readout="membrane"), []
+    fill = estimator.fill_grads
+
+    def fill_grads(network, frames, labels, step):
+        loss = fill(network, frames, labels, step)
+        seen.append(frames.unread)
+        return loss
+
+    estimator.fill_grads = fill_grads
+    optimizer = torch.optim.Adam(network.parameters())
+    fit(network, estimator, optimizer, recordings(), steps=2, batch_size=10, progress=False)
+    assert seen == [True, True]
+
+
 def test_what_the_kernels_do_not_take_is_unpacked():
     frames, labels = draw_batch(recordings(), 0, 10, seed=0, packed=True)
     network = SpikingNetwork((2312, 20, 10)).double()
