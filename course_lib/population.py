@@ -189,11 +189,11 @@ def add_products(
         blocks, tiles = -(-outputs // products.BLOCK), -(-inputs // products.TILE)
         left = lines((blocks, draws * rank, products.BLOCK))
         right = lines((tiles, draws * rank, products.TILE))
-        factors = weights / (-sigma * math.sqrt(rank))
-        middle, end = start + outputs * rank, start + (outputs + inputs) * rank
-        a = noise[:, start:middle] * factors.unsqueeze(1)
-        packing.fill_tiles(left, a.unflatten(1, (outputs, rank)).numpy())
-        packing.fill_tiles(right, noise[:, middle:end].unflatten(1, (inputs, rank)).numpy())
+        factors, end = weights / (-sigma * math.sqrt(rank)), start + (outputs + inputs) * rank
+        in_threads(
+            products.pack_draws, ranges(draws, 16), noise.numpy(), start, rank, factors.numpy(),
+            outputs, inputs, left, right,
+        )  # fmt: skip
         jobs = [(tile, 0, blocks) for tile in range(tiles)]
         gradient = layer.weight.grad.view(-1).numpy()
         in_threads(products.add_products, jobs, left, right, outputs, inputs, gradient)

@@ -22,6 +22,42 @@ def _copy(source, first, target, place, size):
 
 
 @numba.njit(**COMPILED)
+def pack_draws(counter, jobs, noise, start, rank, factors, outputs, inputs, left, right):
+    """A (out, r) and B (in, r) of draws, noise[m, start …], in the order in which they are read.
+
+    left[block, m · r + k, i] = factor_m · A_m[BLOCK · block + i, k];  right[tile, m · r + k, i] =
+    B_m[TILE · tile + i, k];  both zero where there is no neuron. A job: draws from, to.
+    """
+    blocks, rows, tiles = left.shape[0], left.shape[1], right.shape[0]
+    flat, some, others = noise.reshape(-1), left.reshape(-1), right.reshape(-1)
+    j = take(counter)
+    while j < len(jobs):
+        for m in range(jobs[j, 0], jobs[j, 1]):
+            for k in range(rank):
+                begin = m * noise.shape[1] + start + k
+                for block in range(blocks):
+                    place = (block * rows + m * rank + k) * BLOCK
+                    for i in range(BLOCK):
+                        n, value = block * BLOCK + i, np.float32(0)
+                        if n < outputs:
+                            value = flat[np.uint64(begin + n * rank)] * factors[m]
+                        some[np.uint64(place + i)] = value
+                begin += outputs * rank
+                for tile in range(tiles):
+                    place = (tile * rows + m * rank + k) * TILE
+                    size = min(TILE, inputs - tile * TILE)
+                    if rank == 1 and size == TILE:
+                        store(others, place, load(flat, begin + tile * TILE, TILE))
+                    else:
+                        for i in range(size):
+                            n = begin + (tile * TILE + i) * rank
+                            others[np.uint64(place + i)] = flat[np.uint64(n)]
+                        for i in range(size, TILE):
+                            others[np.uint64(place + i)] = np.float32(0)
+        j = take(counter)
+
+
+@numba.njit(**COMPILED)
 def add_products(counter, jobs, left, right, outputs, inputs, gradient):
     """gradient (out · in numbers) += Σ_rows left · right, row after row.
 

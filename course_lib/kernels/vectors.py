@@ -220,13 +220,13 @@ def count(typing, word):
     return types.int64(types.uint64), generate
 
 
-@intrinsic
-def list_bits(typing, array, index, word, offset):
-    """array[index …] = offset + the places of the lowest 32 set bits of a 64-bit word; int32.
+@intrinsic(prefer_literal=True)
+def list_bits(typing, array, index, word, offset, many):
+    """array[index …] = offset + the places of the lowest set bits of a 64-bit word; whole numbers.
 
-    32 entries are written, whatever they hold after the last set bit.
+    many: so many entries are written, whatever they hold after the last set bit.
     """
-    size, many = ir.IntType(32), 32
+    size, entries = ir.IntType(array.dtype.bitwidth), many.literal_value
 
     def vector(bits, values):
         return ir.Constant(ir.VectorType(ir.IntType(bits), len(values)), values)
@@ -240,18 +240,18 @@ def list_bits(typing, array, index, word, offset):
         )
         undefined = ir.Constant(order.type, ir.Undefined)
         places = builder.call(function, [order, bits, undefined])
-        first = builder.shuffle_vector(places, undefined, vector(32, list(range(many))))
-        wide = builder.zext(first, ir.VectorType(size, many))
+        first = builder.shuffle_vector(places, undefined, vector(32, list(range(entries))))
+        wide = builder.zext(first, ir.VectorType(size, entries))
         one = builder.insert_element(
             ir.Constant(wide.type, ir.Undefined), builder.trunc(args[3], size), vector_index(0)
         )
         base = builder.shuffle_vector(one, ir.Constant(wide.type, ir.Undefined),
-                                      vector(32, [0] * many))  # fmt: skip
+                                      vector(32, [0] * entries))  # fmt: skip
         place = builder.bitcast(_place(context, builder, signature, args), wide.type.as_pointer())
-        builder.store(builder.add(wide, base), place, align=4)
+        builder.store(builder.add(wide, base), place, align=array.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
-    return types.none(array, types.intp, types.uint64, types.int64), generate
+    return types.none(array, types.intp, types.uint64, types.int64, many), generate
 
 
 def vector_index(number):
