@@ -4,8 +4,10 @@
     members:  (x B) Aᵀ of every draw, s Wᵀ and s B of every member's hidden spikes s
     gradient: the product of all A with all B
 
-each in dense form, by torch, and in sparse form, by adding up rows of events. A generation also has
-to draw and pack its noise, to run its neurons and to compare losses.
+each in dense form, by torch, and in sparse form, by adding up rows of events. The spikes are those
+of a few members, over and over: perturbed networks fire more than the unperturbed one, and no two
+of them alike. A generation also has to draw and pack its noise, to run its neurons and to compare
+losses.
 """
 
 from collections.abc import Callable
@@ -15,6 +17,7 @@ import numpy as np
 import torch
 
 from course_lib.bench.timing import Times, row
+from course_lib.estimators import EGGROLL
 from course_lib.event_lists import frame_events, multiply
 from course_lib.kernels.events import COMPILED, STRIP
 from course_lib.kernels.later_layers import sum_both
@@ -23,15 +26,18 @@ from course_lib.kernels.products import BLOCK, TILE, add_products
 from course_lib.kernels.threads import in_threads, take
 from course_lib.kernels.vectors import LANES, add, fma, item, load, spread, store
 from course_lib.kernels.workspace import lines, zeros
+from course_lib.lif import heaviside, lif_run
 from course_lib.network import SpikingNetwork
 
 PARTS = ("input", "members", "gradient")
+#: draws whose members' spikes are used: few enough for the second cache
+DRAWS = 4
 
 
 def products(network: SpikingNetwork, frames, draws: int, rank: int) -> dict[str, Callable]:
     """Contestants "products of the <part>, <form>, rank <rank>"."""
     inputs, hidden, classes = network.sizes
-    spikes = network.record(frames)[0].spikes.detach()
+    spikes = spikes_of_members(network, frames, rank)
     both = {
         "input": (dense_input(frames, hidden + draws * rank),
                   sparse_input(frames, hidden + draws * rank)),
@@ -45,6 +51,16 @@ def products(network: SpikingNetwork, frames, draws: int, rank: int) -> dict[str
         for part, forms in both.items()
         for form, run in zip(("dense", "compiled"), forms, strict=True)
     }
+
+
+def spikes_of_members(network: SpikingNetwork, frames, rank: int) -> torch.Tensor:
+    """The hidden layer's spikes of both members of DRAWS draws: (T, 2 · DRAWS, B, hidden)."""
+    estimator = EGGROLL(population=2 * DRAWS, rank=rank)
+    with torch.no_grad():
+        base = network.layers[0](frames)
+        factors = estimator.factors(network, 0, range(DRAWS))
+        currents = estimator.population_currents(network, factors, base)(0, frames)
+        return lif_run(currents, network.neuron, heaviside)[0].flatten(1, 2)
 
 
 def some(*shape):
@@ -82,7 +98,7 @@ def sparse_gradient(outputs, inputs, rows):
 
 
 def dense_members(spikes, classes, draws, rank):
-    flat, weight = spikes.flatten(0, 1), torch.randn(spikes.shape[-1], classes + rank)
+    flat, weight = spikes[:, 0].flatten(0, 1), torch.randn(spikes.shape[-1], classes + rank)
     a, projected = torch.randn(rank, spikes.shape[-1]), torch.randn(len(flat), rank)
     currents, outputs = torch.empty_like(flat), torch.empty(len(flat), classes + rank)
 
@@ -96,16 +112,15 @@ def dense_members(spikes, classes, draws, rank):
 
 
 def sparse_members(spikes, draws, rank):
-    """Every member has the spikes of the unperturbed network here."""
-    steps, batch, hidden = spikes.shape
+    steps, members, batch, hidden = spikes.shape
     width = -(-hidden // 64) * 64
-    indices = np.full((batch, steps * (width + 4)), hidden, np.int32)
-    starts = np.zeros((batch, steps + 1), np.int64)
-    for b in range(batch):
-        for t in range(steps):
-            who = spikes[t, b].nonzero().flatten().numpy()
-            indices[b, starts[b, t] : starts[b, t] + len(who)] = who
-            starts[b, t + 1] = starts[b, t] + -(-len(who) // 4) * 4
+    indices = np.full((batch, members, steps * (width + 4)), hidden, np.uint16)
+    starts = np.zeros((batch, members, steps + 1), np.int64)
+    fired = spikes.permute(2, 1, 0, 3).numpy() != 0
+    for b, member, t in np.ndindex(batch, members, steps):
+        who, start = np.flatnonzero(fired[b, member, t]), starts[b, member, t]
+        indices[b, member, start : start + len(who)] = who
+        starts[b, member, t + 1] = start + -(-len(who) // 4) * 4
     projected, a = some(batch, steps, draws * rank), some(draws, rank * width)
     second, table = some(draws, (hidden + 17) * rank + 64), some((hidden + 1) * 16)
     sums = zeros(LANES)
@@ -117,7 +132,7 @@ def sparse_members(spikes, draws, rank):
 
 @numba.njit(**COMPILED)
 def _members(counter, jobs, indices, starts, projected, rank, width, a, second, table, sums):
-    steps, columns = projected.shape[1], projected.shape[2]
+    steps, columns, members = projected.shape[1], projected.shape[2], starts.shape[1]
     flat, kept = projected.reshape(-1), spread(np.float32(0), LANES)
     rows, seen = spread(np.float32(0), 16), spread(np.float32(0), COLUMNS)
     j = take(counter)
@@ -132,12 +147,13 @@ def _members(counter, jobs, indices, starts, projected, rank, width, a, second, 
                             weight = spread(item(flat, place + t * columns + k), LANES)
                             total = fma(weight, load(factors, k * width + n, LANES), total)
                         kept = total
-                for _ in range(2):
+                for sign in range(2):
+                    member = (2 * m + sign) % members
+                    who, start = indices[b, member], starts[b, member]
                     for t in range(steps):
                         rows, other = sum_both(
-                            rows, table, 0, 16, second[m], 0, rank, indices[b], starts[b, t],
-                            starts[b, t + 1],
-                        )  # fmt: skip
+                            rows, table, 0, 16, second[m], 0, rank, who, start[t], start[t + 1]
+                        )
                         seen = add(seen, other)
         j = take(counter)
     store(sums, 0, kept)  # or the compiler would leave all of it out
