@@ -1,5 +1,6 @@
 """The training loop: determinism, resume after any interruption, clear stops."""
 
+import contextlib
 import inspect
 import json
 import os
@@ -245,25 +246,42 @@ def test_ctrl_c_at_any_line_of_the_loop_leaves_a_run_that_goes_on_to_the_same_bi
 
 
 WORKER = """
-    import os, sys, torch
-    sys.path.insert(0, sys.argv[2])
+    import os, sys, torch, traceback
+    import torch._dynamo  # as an optimiser does at its first step, a second long
+    sys.path.insert(0, sys.argv[1])
     import test_training
     from test_training import run, weights
     from course_lib.estimators import EGGROLL, SurrogateBPTT
     torch.set_num_threads(1)
-    estimator = EGGROLL(population=64, sigma=0.05) if sys.argv[3] == "eggroll" else SurrogateBPTT()
-    fill, told = estimator.fill_grads, []
-    def fill_grads(network, frames, labels, step):
-        loss = fill(network, frames, labels, step)
-        if not told:  # after the first step, which has loaded the compiled functions
-            told.append(print(step, flush=True))
-        return loss
-    estimator.fill_grads = fill_grads
-    network, _ = run(estimator, steps=150, folder=sys.argv[1], checkpoint_every=3, resume=True)
-    final = sys.argv[1] + "/final.pt"
-    torch.save(weights(network), final + ".part")
-    os.replace(final + ".part", final)  # a kill in between leaves no half of it
-    print("done", flush=True)
+
+    def train(folder):
+        eggroll = sys.argv[2] == "eggroll"
+        estimator = EGGROLL(population=64, sigma=0.05) if eggroll else SurrogateBPTT()
+        fill, told = estimator.fill_grads, []
+        def fill_grads(network, frames, labels, step):
+            loss = fill(network, frames, labels, step)
+            if not told:  # after the first step, which has loaded the compiled functions
+                told.append(print(step, flush=True))
+            return loss
+        estimator.fill_grads = fill_grads
+        network, _ = run(estimator, steps=150, folder=folder, checkpoint_every=3, resume=True)
+        torch.save(weights(network), folder + "/final.pt.part")
+        os.replace(folder + "/final.pt.part", folder + "/final.pt")  # a kill leaves no half of it
+        print("done", flush=True)
+
+    for line in sys.stdin:  # every run is a process of its own, which need not import torch again
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                print(os.getpid(), flush=True)
+                train(line.strip())
+                status = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        print("ended", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -275,39 +293,55 @@ def test_killed_ten_times_and_resumed_ends_with_the_same_bits(tmp_path, method):
     checkpoint and the end. Every restart must go on from the checkpoint that the kill left."""
     script = tmp_path / "worker.py"
     script.write_text(textwrap.dedent(WORKER))
+    workers = subprocess.Popen(
+        [sys.executable, str(script), os.path.dirname(__file__), method],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+    def said():
+        return workers.stdout.readline().strip()
 
     def start(folder):
+        """The process's number and what it says first."""
         folder.mkdir(exist_ok=True)
-        arguments = [sys.executable, str(script), str(folder), os.path.dirname(__file__), method]
-        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
-        return process, process.stdout.readline().strip()
+        print(folder, file=workers.stdin, flush=True)
+        return int(said()), said()
+
+    def end():
+        """The process's exit status, once it has ended: minus the signal that ended it."""
+        while not (text := said()).startswith("ended"):
+            assert text == "done", text
+        return int(text.split()[1])
 
     def saved_step(folder):
         path = folder / "checkpoint.pt"
         return load_checkpoint(path)["step"] if path.exists() else 0
 
-    process, first = start(tmp_path / "whole")
-    assert first == "0" and process.wait(300) == 0
-    expected = torch.load(tmp_path / "whole" / "final.pt", weights_only=True)
+    with workers:
+        _, first = start(tmp_path / "whole")
+        assert first == "0" and end() == 0
+        expected = torch.load(tmp_path / "whole" / "final.pt", weights_only=True)
 
-    moments, kills, attempt = random.Random(0), 0, 0
-    while kills < 10:
-        attempt += 1
-        assert attempt < 20, "training is over before it can be killed: make it longer"
-        folder = tmp_path / f"killed-{attempt}"
-        while not (folder / "final.pt").exists():
-            at = saved_step(folder)
-            process, first = start(folder)
-            assert first == (str(at) if at < 150 else "done"), "the restart lost or redid steps"
-            if kills < 10:
-                time.sleep(moments.uniform(0.0, 0.4))
-                process.kill()
-            process.wait(300)
-            process.stdout.close()
-            kills += process.returncode != 0 and 0 < saved_step(folder) < 150
-        assert torch.equal(torch.load(folder / "final.pt", weights_only=True), expected)
-        history = json.loads((folder / "history.json").read_text())
-        assert [row["step"] for row in history] == list(range(1, 151))
+        moments, kills, attempt = random.Random(0), 0, 0
+        while kills < 10:
+            attempt += 1
+            assert attempt < 20, "training is over before it can be killed: make it longer"
+            folder = tmp_path / f"killed-{attempt}"
+            while not (folder / "final.pt").exists():
+                at = saved_step(folder)
+                process, first = start(folder)
+                assert first == (str(at) if at < 150 else "done"), "the restart lost or redid steps"
+                if kills < 10:
+                    time.sleep(moments.uniform(0.0, 0.4))
+                    with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                        os.kill(process, signal.SIGKILL)
+                status = end()
+                assert status in (0, -signal.SIGKILL)
+                kills += status != 0 and 0 < saved_step(folder) < 150
+            assert torch.equal(torch.load(folder / "final.pt", weights_only=True), expected)
+            history = json.loads((folder / "history.json").read_text())
+            assert [row["step"] for row in history] == list(range(1, 151))
+        workers.stdin.close()
 
 
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path):
