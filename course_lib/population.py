@@ -21,7 +21,7 @@ from course_lib.kernels import losses, packing, population, products
 from course_lib.kernels.events import STRIP
 from course_lib.kernels.first_layer import MEMBRANE, RATE
 from course_lib.kernels.only_layer import roll_out_one
-from course_lib.kernels.plan import BIAS, NARROW, WEIGHTS, WIDTH, lanes_of, make_plan
+from course_lib.kernels.plan import BIAS, MOST_NEURONS, NARROW, WEIGHTS, WIDTH, lanes_of, make_plan
 from course_lib.kernels.threads import in_threads, ranges
 from course_lib.kernels.workspace import Workspace, lines, zeros
 from course_lib.network import SpikingNetwork, per_layer
@@ -41,6 +41,8 @@ def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
     for name, tensor in [*network.named_parameters(), *(("frames", f) for f in frames)]:
         if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
             return f"it needs float32 on the CPU, and {name} is {tensor.dtype} on {tensor.device}"
+    if max(network.sizes[1:-1], default=0) > MOST_NEURONS:
+        return f"it takes hidden layers of up to {MOST_NEURONS:,} neurons"
     return ""
 
 
@@ -107,7 +109,7 @@ class PopulationPass:
         noise: (M, P) float32, an array or a tensor; a row holds, layer after layer, A (out, r),
         B (in, r) and the bias noise (out,).
         """
-        noise = np.asarray(noise)
+        noise = np.ascontiguousarray(noise)
         outputs = torch.empty(self.signs, len(noise), self.batch, self.network.sizes[-1])
         for begin, end in ranges(len(noise), self.draws_at_once):
             self._outputs(noise[begin:end], begin, outputs)
@@ -183,7 +185,7 @@ def add_products(
 
     noise: (M, P) as in ``PopulationPass.outputs``;  weights: (M,).
     """
-    start, draws = 0, len(noise)
+    start, draws, numbers = 0, len(noise), noise.contiguous().numpy()
     for layer, sigma in zip(network.layers, sigmas, strict=True):
         outputs, inputs = layer.weight.shape
         blocks, tiles = -(-outputs // products.BLOCK), -(-inputs // products.TILE)
@@ -191,7 +193,7 @@ def add_products(
         right = lines((tiles, draws * rank, products.TILE))
         factors, end = weights / (-sigma * math.sqrt(rank)), start + (outputs + inputs) * rank
         in_threads(
-            products.pack_draws, ranges(draws, 16), noise.numpy(), start, rank, factors.numpy(),
+            products.pack_draws, ranges(draws, 16), numbers, start, rank, factors.numpy(),
             outputs, inputs, left, right,
         )  # fmt: skip
         jobs = [(tile, 0, blocks) for tile in range(tiles)]
@@ -199,6 +201,6 @@ def add_products(
         in_threads(products.add_products, jobs, left, right, outputs, inputs, gradient)
         start = end
         products.add_rows(
-            noise.numpy(), start, (weights / -sigma).numpy(), layer.bias.grad.numpy()
+            numbers, start, (weights / -sigma).numpy(), layer.bias.grad.numpy()
         )
         start += outputs

@@ -31,7 +31,8 @@ STRIP = max(32, LANES)
 ODD, PAIRS, FOURS = (np.uint64(0x0101010101010101 * byte) for byte in (0x55, 0x33, 0x0F))
 #: places that a list of events needs beyond its end
 SPARE = 64
-MANY = 32
+#: entries of a list that are written at a time: most words have no more bits set
+MOST = 32
 
 
 @INLINE
@@ -39,10 +40,10 @@ def list_word(indices, found, word, offset):
     """List the places of a word's bits from ``found`` on; returns where the list then ends."""
     end = found + count(word)
     if LISTS_BITS:
-        if end - found > MANY:
+        if end - found > MOST:
             list_bits(indices, found, word, offset, 64)
         else:
-            list_bits(indices, found, word, offset, MANY)
+            list_bits(indices, found, word, offset, MOST)
         return end
     while True:  # six at once: the branch is then nearly always foreseen
         for k in range(6):

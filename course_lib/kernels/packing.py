@@ -7,32 +7,21 @@ from course_lib.kernels.events import COMPILED, STRIP
 from course_lib.kernels.plan import NOISE, WIDTH, A, B
 from course_lib.kernels.threads import take
 
-#: inputs whose columns are packed at a time
-PART = 32
-
 
 @numba.njit(**COMPILED)
 def pack_columns(counter, jobs, noise, start, rank, columns):
-    """columns[strip] (D, STRIP) from the first layer's B (D, rank) of draws: noise[:, start:].
-
-    PART inputs at a time, whose columns stay in the first cache.
-    """
-    inputs, length, flat = columns.shape[1], noise.shape[1], noise.reshape(-1)
+    """columns[strip] (D, STRIP) from the first layer's B (D, rank) of draws: noise[:, start:]."""
     job = take(counter)
     while job < len(jobs):
         for strip in range(jobs[job, 0], jobs[job, 1]):
-            table = columns[strip].reshape(-1)
-            for part in range(0, inputs, PART):
-                end = min(part + PART, inputs)
-                for lane in range(STRIP):
-                    m, k = (strip * STRIP + lane) // rank, (strip * STRIP + lane) % rank
-                    if m < len(noise):
-                        begin = m * length + start + k
-                        for j in range(part, end):
-                            table[np.uint64(j * STRIP + lane)] = flat[np.uint64(begin + j * rank)]
-                    else:
-                        for j in range(part, end):
-                            table[np.uint64(j * STRIP + lane)] = np.float32(0)
+            for lane in range(STRIP):
+                m, k = (strip * STRIP + lane) // rank, (strip * STRIP + lane) % rank
+                if m < len(noise):
+                    for j in range(columns.shape[1]):
+                        columns[strip, j, lane] = noise[m, start + j * rank + k]
+                else:
+                    for j in range(columns.shape[1]):
+                        columns[strip, j, lane] = np.float32(0)
         job = take(counter)
 
 
