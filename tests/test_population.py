@@ -296,7 +296,7 @@ def test_auto_takes_the_kernel_where_it_works_and_torch_elsewhere():
     wide = SpikingNetwork((2, 2**16, 2))
     assert EGGROLL().fused(wide, torch.ones(1, 1, 2)) is None
     with pytest.raises(ValueError, match=r"hidden layers of up to 65,535 neurons"):
-        ES(population=2, kernel="fused").fill_grads(wide, torch.ones(1, 1, 2), torch.zeros(1).long())
+        ES(population=2, kernel="fused").fill_grads(wide, torch.ones(1, 1, 2), torch.tensor([0]))
     with pytest.raises(ValueError, match="choose one of auto, fused, readable"):
         EGGROLL(kernel="quick")
     with pytest.raises(ValueError, match="choose one of readable, batched, fused"):
