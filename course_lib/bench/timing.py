@@ -1,8 +1,8 @@
 """Contestants, interleaved: machines are noisy, and neighbours in time are not.
 
-Every repeat times each contestant once; what is reported are ratios, each the median over repeats of
-the two times of one repeat. A brief contestant runs twice, and its second run is timed: steps of a
-training follow upon themselves, with their numbers in the caches and their threads awake, and not
+Every repeat times each contestant once; what is reported are ratios, each the median over repeats
+of the two times of one repeat. A brief contestant runs twice, and its second run is timed: steps of
+a training follow upon themselves, with their numbers in the caches and their threads awake, and not
 upon another contestant.
 """
 
@@ -10,7 +10,6 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
-
 
 #: seconds up to which a contestant is brief
 BRIEF = 0.25
