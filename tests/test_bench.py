@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.bench import pages
+from course_lib.bench import pages, timing
 from course_lib.bench.device import on_device, work
 from course_lib.bench.generation import Setting
-from course_lib.bench.timing import Table, meets, row
+from course_lib.bench.timing import Table, Times, meets, row
 from course_lib.benchmarks import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,6 +19,16 @@ def table():
         "2312-256-10", row("ours", 100, "ms"), row("against theirs", 3.14159, "×", 5),
         "2312-64-10", row("noise", 4.5, "%", 5, at_most=True),
     ])  # fmt: skip
+
+
+def test_a_brief_contestant_follows_upon_itself(monkeypatch):
+    """Contestants of 1 and 0.125 seconds: all run once before, then in turn."""
+    monkeypatch.setattr(timing, "seconds_of", lambda run: run())
+    ran = []
+    contestants = {1.0: lambda: ran.append("long") or 1.0, 0.125: lambda: ran.append("b") or 0.125}
+    times = Times(contestants, 2)
+    assert ran == ["long", "b"] + 2 * ["long", "b", "b"]
+    assert times.medians() == {1.0: 1.0, 0.125: 0.125} and times.ratio(1.0, 0.125) == 8
 
 
 def test_a_table_keeps_its_figures_and_their_headings():
