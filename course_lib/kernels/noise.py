@@ -1,9 +1,8 @@
 """The Gaussians of ``noise.py``, to the bit, several times faster than by calls into NumPy.
 
-Philox 4×64 with ten rounds makes four 64-bit words from a counter and a key (Salmon et al. 2011,
-section 3.3). NumPy hands them out as halves, the low one first, and turns each half into a Gaussian
-by Marsaglia and Tsang's ziggurat (2000): in 99 of 100 cases one look into a table. Here both happen
-in one loop, for a whole row and without Python's lock.
+NumPy hands out the words of Philox (``philox.py``) as halves, the low one first, and turns each
+half into a Gaussian by Marsaglia and Tsang's ziggurat (2000): in 99 of 100 cases one look into a
+table. Here both happen in one loop, for a whole row and without Python's lock.
 """
 
 import math
@@ -25,13 +24,10 @@ from numba.np.random.distributions import np_log1pf
 from torch import Tensor
 
 from course_lib.kernels.events import COMPILED
+from course_lib.kernels.philox import HALVES, fill_halves
 from course_lib.kernels.threads import in_threads, take
-from course_lib.kernels.vectors import INLINE, INNER, put
+from course_lib.kernels.vectors import INLINE, INNER
 
-M0, M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
-W0, W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
-#: halves of words that are made at a time
-HALVES = 512
 #: a half below that of its layer is taken at once
 LIMITS = ki_float << np.uint32(9)
 
@@ -44,20 +40,6 @@ def gaussians(length: int, *, seed: int, generation: int, members: range) -> Ten
     start, step = np.uint64(members.start), np.uint64(members.step)
     in_threads(_fill, jobs, values.numpy(), np.uint64(seed), np.uint64(generation), start, step)
     return values
-
-
-@intrinsic
-def _product(typing, x, y):
-    """(upper, lower) 64 bits of the product of two 64-bit words: one instruction."""
-
-    def generate(context, builder, signature, args):
-        word, wide = ir.IntType(64), ir.IntType(128)
-        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
-        upper = builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), word)
-        halves = [upper, builder.trunc(product, word)]
-        return context.make_tuple(builder, signature.return_type, halves)
-
-    return types.UniTuple(types.uint64, 2)(types.uint64, types.uint64), generate
 
 
 @intrinsic
@@ -74,24 +56,11 @@ def _signed(typing, number, sign):
 
 @numba.njit(**INNER)
 def _refill(halves, sizes, state):
-    """The next halves of words, four words for each counter (counter, 0, 0, member).
+    """The next halves of words, four words for each counter.
 
     sizes: of each half the number of its upper 23 bits, with bit 8 as its sign.
     """
-    counter, member, seed, generation = state[0], state[1], state[2], state[3]
-    for place in range(0, len(halves) // 2, 4):
-        counter += np.uint64(1)
-        a, b, c, d, key, other = counter, np.uint64(0), np.uint64(0), member, seed, generation
-        for _ in range(10):
-            upper, lower = _product(M1, c)
-            high, low = _product(M0, a)
-            a, b, c, d = upper ^ b ^ key, lower, high ^ d ^ other, low
-            key, other = key + W0, other + W1
-        put(halves, place, a)
-        put(halves, place + 1, b)
-        put(halves, place + 2, c)
-        put(halves, place + 3, d)
-    state[0] = counter
+    state[0] = fill_halves(halves, state[0], state[1], state[2], state[3])
     for place in range(len(halves)):
         half = halves[place]
         size = np.float32(np.int32(half >> np.uint32(9)))
