@@ -21,7 +21,7 @@ from course_lib.kernels import losses, packing, population, products
 from course_lib.kernels.events import STRIP
 from course_lib.kernels.first_layer import MEMBRANE, RATE
 from course_lib.kernels.only_layer import roll_out_one
-from course_lib.kernels.plan import BIAS, MOST_NEURONS, NARROW, WEIGHTS, WIDTH, lanes_of, make_plan
+from course_lib.kernels.plan import BIAS, NARROW, WEIGHTS, WIDTH, lanes_of, make_plan
 from course_lib.kernels.threads import in_threads, ranges
 from course_lib.kernels.workspace import Workspace, lines, zeros
 from course_lib.network import SpikingNetwork, per_layer
@@ -41,8 +41,6 @@ def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
     for name, tensor in [*network.named_parameters(), *(("frames", f) for f in frames)]:
         if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
             return f"it needs float32 on the CPU, and {name} is {tensor.dtype} on {tensor.device}"
-    if max(network.sizes[1:-1], default=0) > MOST_NEURONS:
-        return f"it takes hidden layers of up to {MOST_NEURONS:,} neurons"
     return ""
 
 
@@ -86,7 +84,7 @@ class PopulationPass:
         weight, bias = layers[0]
         width = self.plan[0, WIDTH]
         columns = self.room.array("columns", (width // STRIP, self.sizes[0], STRIP))
-        packing.fill_tiles(columns, weight.T[:, :, None])
+        packing.fill_tiles(columns, weight)
         begin = zeros(width)
         begin[: len(bias)] = bias
         self.base = self.room.array("base", (self.batch, steps, width))
@@ -97,7 +95,7 @@ class PopulationPass:
         groups, rows = place[WIDTH] // lanes, weight.shape[1] + 1
         begin, end = place[WEIGHTS], place[BIAS]
         table = self.weights[begin:end].reshape(groups, rows, lanes)
-        packing.fill_tiles(table, weight.T[:, :, None])
+        packing.fill_tiles(table, weight)
         self.weights[end : end + len(bias)] = bias
 
     def _multiply(self, columns, begin, out):
@@ -109,7 +107,7 @@ class PopulationPass:
         noise: (M, P) float32, an array or a tensor; a row holds, layer after layer, A (out, r),
         B (in, r) and the bias noise (out,).
         """
-        noise = np.ascontiguousarray(noise)
+        noise = np.asarray(noise)
         outputs = torch.empty(self.signs, len(noise), self.batch, self.network.sizes[-1])
         for begin, end in ranges(len(noise), self.draws_at_once):
             self._outputs(noise[begin:end], begin, outputs)
@@ -200,7 +198,5 @@ def add_products(
         gradient = layer.weight.grad.view(-1).numpy()
         in_threads(products.add_products, jobs, left, right, outputs, inputs, gradient)
         start = end
-        products.add_rows(
-            numbers, start, (weights / -sigma).numpy(), layer.bias.grad.numpy()
-        )
+        products.add_rows(numbers, start, (weights / -sigma).numpy(), layer.bias.grad.numpy())
         start += outputs

@@ -131,10 +131,10 @@ def test_outputs_and_gradients_equal_the_readable_ones(
         assert torch.allclose(*fitness, atol=1e-4)
 
 
-@pytest.mark.parametrize("firing", [[0, 255, 256, 32_767, 32_768, 65_534], [], None])
-def test_the_widest_hidden_layer(firing):
+@pytest.mark.parametrize("firing", [[0, 255, 256, 65_535, 65_536, 69_999], [], None])
+def test_a_very_wide_hidden_layer(firing):
     """Lists of spikes hold every neuron's number; nobody fires, or everybody."""
-    network = spiking((3, population.MOST_NEURONS, 2), readout="membrane")
+    network = spiking((3, 70_000, 2), readout="membrane")
     first, second = network.layers
     with torch.no_grad():
         first.weight.zero_()
@@ -293,10 +293,6 @@ def test_auto_takes_the_kernel_where_it_works_and_torch_elsewhere():
     for method in (EGGROLL, ES):
         with pytest.raises(ValueError, match=r"does not work here: it needs float32 on the CPU"):
             method(population=4, kernel="fused").fill_grads(double, frames.double(), labels)
-    wide = SpikingNetwork((2, 2**16, 2))
-    assert EGGROLL().fused(wide, torch.ones(1, 1, 2)) is None
-    with pytest.raises(ValueError, match=r"hidden layers of up to 65,535 neurons"):
-        ES(population=2, kernel="fused").fill_grads(wide, torch.ones(1, 1, 2), torch.tensor([0]))
     with pytest.raises(ValueError, match="choose one of auto, fused, readable"):
         EGGROLL(kernel="quick")
     with pytest.raises(ValueError, match="choose one of readable, batched, fused"):

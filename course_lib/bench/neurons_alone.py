@@ -35,7 +35,7 @@ def neurons_alone(network: SpikingNetwork, frames, draws: int) -> Callable[[], o
 def _run(counter, jobs, draws, steps, width, base, still, beta, theta, found):
     words = width // 64
     pair, starts = np.empty(2 * steps * words, np.uint64), np.empty(steps + 1, np.int32)
-    indices = np.empty(steps * (width + 4) + SPARE, np.uint16)
+    indices = np.empty(steps * (width + 4) + SPARE, np.int32)
     shifts = np.empty((steps + 4) * LANES, np.float32)
     starts[0] = 0
     j = take(counter)

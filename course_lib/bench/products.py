@@ -5,8 +5,8 @@
     gradient: the product of all A with all B
 
 each in dense form, by torch, and in sparse form, by adding up rows of events. The spikes are those
-of a few members, over and over: perturbed networks fire more than the unperturbed one, and no two
-of them alike. A generation also has to draw and pack its noise, to run its neurons and to compare
+of a few members, over and over: members do not fire like the unperturbed network, nor like each
+other. A generation also has to draw and pack its noise, to run its neurons and to compare
 losses.
 """
 
@@ -114,7 +114,7 @@ def dense_members(spikes, classes, draws, rank):
 def sparse_members(spikes, draws, rank):
     steps, members, batch, hidden = spikes.shape
     width = -(-hidden // 64) * 64
-    indices = np.full((batch, members, steps * (width + 4)), hidden, np.uint16)
+    indices = np.full((batch, members, steps * (width + 4)), hidden, np.int32)
     starts = np.zeros((batch, members, steps + 1), np.int64)
     fired = spikes.permute(2, 1, 0, 3).numpy() != 0
     for b, member, t in np.ndindex(batch, members, steps):

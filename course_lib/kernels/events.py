@@ -31,8 +31,6 @@ STRIP = max(32, LANES)
 ODD, PAIRS, FOURS = (np.uint64(0x0101010101010101 * byte) for byte in (0x55, 0x33, 0x0F))
 #: places that a list of events needs beyond its end
 SPARE = 64
-#: entries of a list that are written at a time: most words have no more bits set
-MOST = 32
 
 
 @INLINE
@@ -40,10 +38,11 @@ def list_word(indices, found, word, offset):
     """List the places of a word's bits from ``found`` on; returns where the list then ends."""
     end = found + count(word)
     if LISTS_BITS:
-        if end - found > MOST:
-            list_bits(indices, found, word, offset, 64)
-        else:
-            list_bits(indices, found, word, offset, MOST)
+        if end - found > 32:
+            low = word & np.uint64(0xFFFFFFFF)
+            list_bits(indices, found, low, offset)
+            found, word = found + count(low), word ^ low
+        list_bits(indices, found, word, offset)
         return end
     while True:  # six at once: the branch is then nearly always foreseen
         for k in range(6):

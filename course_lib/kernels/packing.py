@@ -59,17 +59,16 @@ def in_rows(noise: np.ndarray, rank: int, sizes, scales, deviations, plan, rows)
         place += outputs
 
 
-def fill_tiles(table: np.ndarray, factors: np.ndarray) -> None:
-    """table[tile, i · r + k, lane] = factors[i, tile · lanes + lane, k]: neurons beside each other.
+def fill_tiles(table: np.ndarray, weight: np.ndarray) -> None:
+    """table[tile, i, lane] = weight[tile · lanes + lane, i]: neurons beside each other.
 
-    factors: (draws, neurons, r), or a matrix of weights as (inputs, outputs, 1);
-    table:   (tiles or more, draws · r or more, lanes); zero where there is no such factor.
+    weight: (outputs, inputs);  table: (tiles or more, inputs or more, lanes); zero where there is
+    no such weight.
     """
-    many, neurons, rank = factors.shape
-    whole, rest = divmod(neurons, table.shape[2])
-    table[:, many * rank :], table[whole:] = 0, 0
-    rows = table[:, : many * rank].reshape(len(table), many, rank, table.shape[2])
-    full = factors[:, : neurons - rest].reshape(many, whole, table.shape[2], rank)
-    rows[:whole] = full.transpose(1, 0, 3, 2)
+    (outputs, inputs), lanes = weight.shape, table.shape[2]
+    whole, rest = divmod(outputs, lanes)
+    table[:, inputs:], table[whole:] = 0, 0
+    full = weight[: outputs - rest].reshape(whole, lanes, inputs)
+    table[:whole, :inputs] = full.transpose(0, 2, 1)
     if rest:
-        rows[whole, :, :, :rest] = factors[:, neurons - rest :].transpose(0, 2, 1)
+        table[whole, :inputs, :rest] = weight[outputs - rest :].T

@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from course_lib.kernels.vectors import INNER, LANES, put
+from course_lib.kernels.vectors import INNER, LANES, put, repeat
 
 M0, M1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 W0, W1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
@@ -71,13 +71,14 @@ def _put_many(typing, halves, place, counter, member, seed, generation):
         array, place, counter, member, key, other = args
         data = context.make_array(signature.args[0])(context, builder, array).data
         steps = _words(range(1, TOGETHER + 1))
-        a, d = builder.add(_spread(builder, counter), steps), _spread(builder, member)
+        a = builder.add(repeat(builder, counter, TOGETHER), steps)
+        d = repeat(builder, member, TOGETHER)
         b = c = _words([0] * TOGETHER)
         for _ in range(ROUNDS):
             upper, lower = _products(builder, c, int(M1))
             high, low = _products(builder, a, int(M0))
-            a = builder.xor(builder.xor(upper, b), _spread(builder, key))
-            c = builder.xor(builder.xor(high, d), _spread(builder, other))
+            a = builder.xor(builder.xor(upper, b), repeat(builder, key, TOGETHER))
+            c = builder.xor(builder.xor(high, d), repeat(builder, other, TOGETHER))
             b, d = lower, low
             key = builder.add(key, ir.Constant(WORD, int(W0)))
             other = builder.add(other, ir.Constant(WORD, int(W1)))
@@ -101,13 +102,6 @@ def _order(builder, x, y, places):
     """The entries of x, then y, at these places."""
     kind = ir.VectorType(ir.IntType(32), len(places))
     return builder.shuffle_vector(x, y, ir.Constant(kind, list(places)))
-
-
-def _spread(builder, number):
-    """A vector of TOGETHER times the same word."""
-    undefined = ir.Constant(ir.VectorType(WORD, TOGETHER), ir.Undefined)
-    one = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
-    return _order(builder, one, undefined, [0] * TOGETHER)
 
 
 def _products(builder, x, multiplier: int):

@@ -22,8 +22,6 @@ from course_lib.kernels.vectors import LANES
 INPUTS, WIDTH, A, NOISE, B, WEIGHTS, BIAS = range(7)
 #: numbers of a vector in a narrow last layer, and in other layers after the first
 NARROW, WIDE = 16, LANES
-#: neurons of a hidden layer: an entry of a list of spikes has two bytes
-MOST_NEURONS = 2**16 - 1
 #: columns of B that are summed at a time
 COLUMNS = 8
 

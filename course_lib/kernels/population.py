@@ -47,7 +47,7 @@ def roll_out(
     for i in range(layers):
         widest = max(widest, plan[i, WIDTH] // 64 + 1)
     pair, silent = np.empty(2 * steps * widest, np.uint64), np.empty(steps * widest, np.uint64)
-    indices = np.empty(steps * (widest * 64 + 4) + SPARE, np.uint16)
+    indices = np.empty(steps * (widest * 64 + 4) + SPARE, np.int32)
     starts = np.empty(steps + 1, np.int32)
     starts[0] = 0
     columns = (rank + COLUMNS - 1) // COLUMNS * COLUMNS

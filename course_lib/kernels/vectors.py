@@ -110,10 +110,7 @@ def spread(typing, number, like):
     kind = _kind(like)
 
     def generate(context, builder, signature, args):
-        undefined, index = ir.Constant(kind.floats, ir.Undefined), ir.IntType(32)
-        one = builder.insert_element(undefined, args[0], ir.Constant(index, 0))
-        zeros = ir.Constant(ir.VectorType(index, kind.lanes), [0] * kind.lanes)
-        return builder.shuffle_vector(one, undefined, zeros)
+        return repeat(builder, args[0], kind.lanes)
 
     return kind(types.float32, like), generate
 
@@ -220,13 +217,13 @@ def count(typing, word):
     return types.int64(types.uint64), generate
 
 
-@intrinsic(prefer_literal=True)
-def list_bits(typing, array, index, word, offset, many):
-    """array[index …] = offset + the places of the lowest set bits of a 64-bit word; whole numbers.
+@intrinsic
+def list_bits(typing, array, index, word, offset):
+    """array[index …] = offset + the places of the lowest 32 set bits of a 64-bit word; int32.
 
-    many: so many entries are written, whatever they hold after the last set bit.
+    32 entries are written, whatever they hold after the last set bit.
     """
-    size, entries = ir.IntType(array.dtype.bitwidth), many.literal_value
+    size, many = ir.IntType(32), 32
 
     def vector(bits, values):
         return ir.Constant(ir.VectorType(ir.IntType(bits), len(values)), values)
@@ -240,22 +237,22 @@ def list_bits(typing, array, index, word, offset, many):
         )
         undefined = ir.Constant(order.type, ir.Undefined)
         places = builder.call(function, [order, bits, undefined])
-        first = builder.shuffle_vector(places, undefined, vector(32, list(range(entries))))
-        wide = builder.zext(first, ir.VectorType(size, entries))
-        one = builder.insert_element(
-            ir.Constant(wide.type, ir.Undefined), builder.trunc(args[3], size), vector_index(0)
-        )
-        base = builder.shuffle_vector(one, ir.Constant(wide.type, ir.Undefined),
-                                      vector(32, [0] * entries))  # fmt: skip
+        first = builder.shuffle_vector(places, undefined, vector(32, list(range(many))))
+        wide = builder.zext(first, ir.VectorType(size, many))
+        base = repeat(builder, builder.trunc(args[3], size), many)
         place = builder.bitcast(_place(context, builder, signature, args), wide.type.as_pointer())
-        builder.store(builder.add(wide, base), place, align=array.dtype.bitwidth // 8)
+        builder.store(builder.add(wide, base), place, align=4)
         return context.get_dummy_value()
 
-    return types.none(array, types.intp, types.uint64, types.int64, many), generate
+    return types.none(array, types.intp, types.uint64, types.int64), generate
 
 
-def vector_index(number):
-    return ir.Constant(ir.IntType(32), number)
+def repeat(builder, number, lanes: int):
+    """In LLVM's terms: a vector of the same number in every lane."""
+    undefined = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
+    one = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    return builder.shuffle_vector(one, undefined, zeros)
 
 
 FEATURES = binding.get_host_cpu_features()
