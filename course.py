@@ -582,11 +582,12 @@ def test(arguments):
     return int(any(status for _, status, _ in results))
 
 
-def may_be_command(name):
-    """Whether the command line of course_lib mentions `name`: no minutes of set-up for a typo."""
-    source = ROOT / "course_lib" / "cli.py"
-    quoted = rf"[\"']{re.escape(name)}[\"']"
-    return not source.is_file() or bool(re.search(quoted, source.read_text(encoding="utf-8")))
+#: which package's command line knows a command
+COMMANDS = {
+    "course_lib": ("train", "evaluate", "data"),
+    "studies": ("study", "align", "bench", "scaling"),
+    "course_lab.authoring": ("lessons", "build", "verify"),
+}
 
 
 def main(arguments):
@@ -597,11 +598,12 @@ def main(arguments):
     own = {"lab": lab, "setup": setup, "test": test}
     if name in own:
         return own[name](rest)
-    if name.startswith("-") or not may_be_command(name):
-        say(f"Unknown command {name!r}. See: {PYTHON} course.py --help")
-        return 2
-    ensure_environment()
-    return hand_over(["-m", "course_lib", name] + rest)
+    for module, commands in COMMANDS.items():
+        if name in commands:
+            ensure_environment()
+            return hand_over(["-m", module, name] + rest)
+    say(f"Unknown command {name!r}. See: {PYTHON} course.py --help")
+    return 2
 
 
 if __name__ == "__main__":

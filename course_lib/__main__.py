@@ -1,6 +1,6 @@
-"""``python -m course_lib``: see ``course_lib.cli``."""
+"""``python -m course_lib``: see ``course_lib.run.cli``."""
 
-from course_lib.cli import main
+from course_lib.run.cli import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

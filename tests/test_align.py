@@ -7,14 +7,14 @@ import time
 import pytest
 import torch
 
-from course_lib import cli
-from course_lib.align import OPTIONS, Look, feedback_cosine, look_on, step_memory
-from course_lib.align_report import figures
 from course_lib.alignment import LayerAlignment
 from course_lib.estimators import OPZO, OTTT, LocalZO, SurrogateBPTT
 from course_lib.events import FrameSet, load_splits
-from course_lib.methods import METHODS
 from course_lib.network import SpikingNetwork
+from course_lib.run.methods import METHODS
+from studies import __main__ as cli
+from studies.align import OPTIONS, Look, feedback_cosine, look_on, step_memory
+from studies.align_report import figures
 
 
 @pytest.fixture(scope="module")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.bench import pages, timing
-from course_lib.bench.device import on_device, work
-from course_lib.bench.generation import Setting
-from course_lib.bench.timing import Table, Times, meets, row
-from course_lib.benchmarks import main
+from studies.bench import pages, timing
+from studies.bench.benchmarks import main
+from studies.bench.device import on_device, work
+from studies.bench.generation import Setting
+from studies.bench.timing import Table, Times, meets, row
 
 ROOT = Path(__file__).resolve().parents[1]
 

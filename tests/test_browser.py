@@ -164,7 +164,7 @@ def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()
     else:
-        for first_line in ("# Set-up: use the course", "from course_lib.lab import widgets"):
+        for first_line in ("# Set-up: use the course", "from course_lab import widgets"):
             run_cell(page, first_line)
     page.wait_for_selector(".widget-slider", timeout=RUN_MS, state="attached")
     page.wait_for_function(

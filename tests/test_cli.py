@@ -9,17 +9,19 @@ from pathlib import Path
 import pytest
 import torch
 
-from course_lib import cli
 from course_lib.checkpoints import load_checkpoint
 from course_lib.estimators import EGGROLL
-from course_lib.report import interval
-from course_lib.runs import load_network
+from course_lib.run import cli
+from course_lib.run.report import interval
+from course_lib.run.runs import load_network
+from studies import __main__ as studies
 
 SMALL = ["--hidden", "8", "--batch-size", "8", "--quiet", "--validate-every", "2"]
 
 
 def run(*arguments):
-    return cli.main([str(a) for a in arguments])
+    command = studies if arguments[0] in ("study", "bench", "align", "scaling") else cli
+    return command.main([str(a) for a in arguments])
 
 
 @pytest.fixture(autouse=True)
@@ -185,7 +187,7 @@ def test_data_info(capsys):
 
 def test_help_has_examples_and_loads_no_torch():
     code = (
-        "import sys; from course_lib.cli import main\n"
+        "import sys; from course_lib.run.cli import main\n"
         "try: main(['train', '--help'])\n"
         "except SystemExit: pass\n"
         "print('torch' in sys.modules)"
@@ -197,7 +199,7 @@ def test_help_has_examples_and_loads_no_torch():
 
 def test_the_command_line_knows_every_method_and_every_option_of_it():
     """cli.py repeats names so that --help needs no torch; nothing may be missing there."""
-    from course_lib.methods import METHODS
+    from course_lib.run.methods import METHODS
 
     assert tuple(METHODS) == cli.METHODS
     options = vars(cli.build_parser().parse_args(["train"]))

@@ -16,8 +16,8 @@ import nbformat
 import pytest
 from packaging.requirements import Requirement
 
-from course_lib import authoring, opening
-from course_lib.assignments import find_solutions
+from course_lab.authoring import authoring, opening
+from course_lab.authoring.assignments import find_solutions
 
 COLAB_HAS = ("torch", "numpy", "numba", "matplotlib", "ipywidgets", "platformdirs", "tqdm", "scipy")
 

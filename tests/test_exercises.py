@@ -16,10 +16,19 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib import opening
-from course_lib.assignments import GUIDE, ROOT, find_solutions, release, target, task_facts, verify
-from course_lib.lab import checks
-from course_lib.lab.checks import EXERCISES, NotYet, compare
+from course_lab import checks
+from course_lab.authoring import opening
+from course_lab.authoring.assignments import (
+    GUIDE,
+    ROOT,
+    find_solutions,
+    release,
+    target,
+    task_facts,
+    verify,
+)
+from course_lab.checks import EXERCISES, NotYet
+from course_lab.checks.engine import compare
 
 SOURCES = find_solutions()
 TOPICS = [path.stem for path in SOURCES]

@@ -8,14 +8,14 @@ triton with TRITON_INTERPRET=1 in the environment.
 import pytest
 import torch
 
-from course_lib import gpu as population_on_gpu
-from course_lib.bench.device import gpu as benchmark
-from course_lib.cli import main
 from course_lib.estimators import EGGROLL, ES
 from course_lib.events import load_splits, shift_frames
 from course_lib.events.frameset import FramesOnDevice, shift_together
+from course_lib.fast import gpu as population_on_gpu
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
+from course_lib.run.cli import main
+from studies.bench.device import gpu as benchmark
 
 
 @pytest.fixture(params=["cpu", "cuda"])

@@ -13,10 +13,10 @@ import torch
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.smoothing import DISTRIBUTIONS
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.event_driven import Cutoff, EventDrivenPass
-from course_lib.event_lists import input_events
+from course_lib.fast.event_driven import Cutoff, EventDrivenPass
+from course_lib.fast.event_lists import input_events
+from course_lib.fast.kernels import gradients as sums
 from course_lib.fitness import cross_entropy
-from course_lib.kernels import gradients as sums
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 

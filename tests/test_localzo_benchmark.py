@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from course_lib.bench.localzo import DELTA, compare, setting
-from course_lib.bench.localzo_device import on_device
-from course_lib.bench.localzo_table import BARS, DENSE, LOOP, SPARSE, comparison, ratios
-from course_lib.bench.passes import autograd, kernel, phases
-from course_lib.bench.store import page
-from course_lib.benchmarks import main
 from course_lib.estimators.localzo import LocalZO
 from course_lib.estimators.surrogate import surrogate_spike
+from studies.bench.benchmarks import main
+from studies.bench.localzo import DELTA, compare, setting
+from studies.bench.localzo_device import on_device
+from studies.bench.localzo_table import BARS, DENSE, LOOP, SPARSE, comparison, ratios
+from studies.bench.passes import autograd, kernel, phases
+from studies.bench.store import page
 
 
 @pytest.fixture

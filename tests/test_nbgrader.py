@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_lib.assignments import ROOT
+from course_lab.authoring.assignments import ROOT
 
 TOPIC = "02_spikes"
 SECONDS = 20  # what a cell may take in this test; nbgrader_config.py grants more

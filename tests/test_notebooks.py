@@ -15,8 +15,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from course_lib import authoring, opening
-from course_lib.assignments import find_solutions
+from course_lab.authoring import authoring, opening
+from course_lab.authoring.assignments import find_solutions
 
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = authoring.find_lessons()
@@ -166,7 +166,7 @@ def test_badge_and_setup_are_those_of_all_with_the_repository_of_the_package(pat
     notebook = read(path)
     before = nbformat.writes(notebook)
     opening.stamp(notebook, path)
-    assert nbformat.writes(notebook) == before, "run it again: python -m course_lib lessons"
+    assert nbformat.writes(notebook) == before, "run it again: python3 course.py lessons"
     assert opening.badge(path) in notebook.cells[0].source
     assert f'REPOSITORY = "{opening.repository()}"' in setup_source(notebook)
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = sorted((ROOT / "course_lib").rglob("*.py"))
+PARTS = ("course_lib", "course_lab", "studies")
+FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 
 
 def test_every_folder_of_code_is_shipped():

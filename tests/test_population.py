@@ -21,23 +21,23 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from course_lib import population
-from course_lib.bench.generation import SMALL, generation_of
-from course_lib.bench.timing import Times
-from course_lib.benchmarks import main
 from course_lib.estimators import EGGROLL, ES
-from course_lib.event_lists import frame_events
+from course_lib.fast import population
+from course_lib.fast.event_lists import frame_events
+from course_lib.fast.kernels import losses
+from course_lib.fast.kernels import noise as compiled
+from course_lib.fast.kernels import plan as plans
+from course_lib.fast.kernels.renewal import renew
+from course_lib.fast.kernels.vectors import LISTS_BITS
+from course_lib.fast.kernels.workspace import Workspace, lines
 from course_lib.fitness import cross_entropy
-from course_lib.kernels import losses
-from course_lib.kernels import noise as compiled
-from course_lib.kernels import plan as plans
-from course_lib.kernels.neurons import lif_spikes
-from course_lib.kernels.renewal import renew
-from course_lib.kernels.vectors import LISTS_BITS
-from course_lib.kernels.workspace import Workspace, lines
 from course_lib.lif import LIFParameters, lif_run
 from course_lib.network import SpikingNetwork
 from course_lib.noise import gaussians
+from studies.bench.benchmarks import main
+from studies.bench.generation import SMALL, generation_of
+from studies.bench.lif_spikes import lif_spikes
+from studies.bench.timing import Times
 
 NEAR = 1e-5
 
@@ -184,7 +184,7 @@ def test_threads_ranges_and_groups_change_no_bit(monkeypatch):
                 patch.setattr(population, "SAMPLES", 5)
                 patch.setattr("course_lib.estimators.eggroll.PRODUCT_ROWS", 12)
                 results.append(outcome(range(7), range(20, 30), range(7, 20)))
-                patch.setattr("course_lib.population.KEPT_BYTES", 0)
+                patch.setattr("course_lib.fast.population.KEPT_BYTES", 0)
                 results.append(outcome(range(30)))
     finally:
         torch.set_num_threads(threads)
@@ -357,12 +357,12 @@ def test_events_are_the_entries_of_the_frames(inputs, density):
 
 LISTING = """
 import numpy as np, sys
-import course_lib.kernels.vectors as vectors
+import course_lib.fast.kernels.vectors as vectors
 vectors.LISTS_BITS = not vectors.LISTS_BITS
 import numba
 real = numba.njit
 numba.njit = lambda *a, **options: real(*a, **{**options, "cache": False})
-from course_lib.kernels.events import list_events
+from course_lib.fast.kernels.events import list_events
 rng = np.random.default_rng(0)
 frames = (rng.random((3, 4, 300)) < rng.random((3, 4, 1))).astype(np.float32)
 indices, starts = np.zeros((4, 1000), np.int32), np.zeros((4, 4), np.int32)
@@ -382,7 +382,7 @@ def test_events_are_listed_alike_on_machines_with_other_instructions():
 
 OTHER = """
 import hashlib, sys
-from course_lib.kernels import vectors
+from course_lib.fast.kernels import vectors
 vectors.LANES, vectors.HALF = int(sys.argv[1]), int(sys.argv[1]) // 2
 import torch
 from course_lib.estimators import EGGROLL

@@ -20,14 +20,14 @@ import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib import cli
 from course_lib.checkpoints import load_checkpoint
 from course_lib.estimators import EGGROLL, ES, ProjectedEGGROLL, SurrogateBPTT
 from course_lib.events import FrameSet
 from course_lib.guards import TrainingStopped
 from course_lib.network import SpikingNetwork
-from course_lib.processes import Processes, ProcessLost
-from course_lib.scaling import ProcessesDiffer, Shared, report, shares
+from course_lib.run import cli
+from course_lib.run.processes import Processes, ProcessLost
+from course_lib.run.scaling import ProcessesDiffer, Shared, report, shares
 from course_lib.training import fit
 
 SIZES = (2312, 12, 7, 10)
@@ -79,7 +79,7 @@ def together(size, work, folder, *arguments):
     """What ``work(rank, size, folder, *arguments)`` returned in each of ``size`` processes."""
     context = get_context("spawn" if sys.platform == "win32" else "forkserver")
     if sys.platform != "win32":
-        context.set_forkserver_preload(["course_lib.scaling", "course_lib.training"])
+        context.set_forkserver_preload(["course_lib.run.scaling", "course_lib.training"])
     started = [
         context.Process(target=start, args=(rank, size, work, str(folder), arguments), daemon=True)
         for rank in range(size)

@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from course_lib import cli, scaling_benchmark, scaling_page
-from course_lib.bench import scaling
-from course_lib.scaling_model import (
+from course_lib.run.scaling_model import (
     NETWORKS,
     Compute,
     Network,
@@ -20,6 +18,8 @@ from course_lib.scaling_model import (
     received_bytes,
     share,
 )
+from studies import __main__ as cli
+from studies.bench import scaling, scaling_benchmark, scaling_page
 
 COMPUTE, NETWORK = Compute(0.01, 2e-5, 2e-4), Network(1e-4, 1e8)
 

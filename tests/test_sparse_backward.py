@@ -7,8 +7,8 @@ from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.fitness import cross_entropy
 from course_lib.lif import LIFParameters, heaviside, leaky_run, lif_run
 from course_lib.network import SpikingNetwork
-from course_lib.sparse_backward import SparsePass
-from course_lib.through_time import distances, fused, leaky
+from studies.bench.sparse_backward import SparsePass
+from studies.bench.through_time import distances, fused, leaky
 
 RESETS = [("zero", False), ("zero", True), ("subtract", False), ("subtract", True)]
 

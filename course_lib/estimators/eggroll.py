@@ -30,12 +30,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from course_lib import gpu, population
+from course_lib.estimators.beyond.spatial import smooth_factors
 from course_lib.estimators.evolution import EvolutionStrategy
-from course_lib.estimators.spatial import smooth_factors
+from course_lib.fast import gpu, population
+from course_lib.fast.kernels import noise as compiled
+from course_lib.fast.kernels.workspace import Workspace
 from course_lib.fitness import cross_entropy
-from course_lib.kernels import noise as compiled
-from course_lib.kernels.workspace import Workspace
 from course_lib.network import SpikingNetwork, per_layer
 from course_lib.noise import gaussians
 

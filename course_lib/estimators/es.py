@@ -20,12 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib import population
 from course_lib.estimators.evolution import EvolutionStrategy
-from course_lib.event_lists import frame_events
+from course_lib.fast import population
+from course_lib.fast.event_lists import frame_events
+from course_lib.fast.full_rank import full_rank_outputs
+from course_lib.fast.kernels import noise as compiled
 from course_lib.fitness import cross_entropy
-from course_lib.full_rank import full_rank_outputs
-from course_lib.kernels import noise as compiled
 from course_lib.network import SpikingNetwork, per_layer
 from course_lib.noise import gaussians
 

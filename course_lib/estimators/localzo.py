@@ -34,10 +34,10 @@ from course_lib.estimators.smoothing import (
 )
 from course_lib.estimators.spike_derivative import ZerothOrderSpike, stream_key
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.event_driven import Cutoff, Draws, EventDrivenPass
-from course_lib.event_lists import input_events
+from course_lib.fast.event_driven import Cutoff, Draws, EventDrivenPass
+from course_lib.fast.event_lists import input_events
+from course_lib.fast.kernels.workspace import Workspace
 from course_lib.fitness import cross_entropy
-from course_lib.kernels.workspace import Workspace
 from course_lib.noise import STREAMS, torch_generator
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from course_lib.estimators import EGGROLL, ProjectedEGGROLL, SurrogateBPTT
-from course_lib.estimators.projected import whitened
+from course_lib.estimators.beyond.projected import whitened
 from course_lib.network import SpikingNetwork
 
 OUT, IN, STEPS = 6, 20, 3

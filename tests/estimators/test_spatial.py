@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from course_lib.estimators import EGGROLL
-from course_lib.estimators.spatial import bumps
+from course_lib.estimators.beyond.spatial import bumps
 from course_lib.network import SpikingNetwork
 
 SIDE, INPUTS, WIDTH = 4, 32, 0.8

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from course_lib import cli
 from course_lib.events import EVENT_DTYPE, find_recordings, simulate, write_recording
 from course_lib.events.describe import describe, measure, measured
+from course_lib.run import cli
 
 
 def recording_of(times, polarities):

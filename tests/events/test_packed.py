@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from course_lib.estimators import EGGROLL, ES
+from course_lib.estimators.beyond.projected import ProjectedEGGROLL
 from course_lib.estimators.localzo import LocalZO
-from course_lib.estimators.projected import ProjectedEGGROLL
-from course_lib.event_lists import frame_events, input_events
 from course_lib.events import FrameSet
+from course_lib.fast.event_lists import frame_events, input_events
 from course_lib.network import SpikingNetwork
 from course_lib.training import draw_batch, fit
 

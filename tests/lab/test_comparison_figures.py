@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from course_lib.lab import comparison_figures
-from course_lib.lab.picture import new_figure
-from course_lib.lab.widgets import training
+from course_lab import comparison_figures
+from course_lab.picture import new_figure
+from course_lab.widgets import training
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from course_lab import energy_figures
+from course_lab.widgets import sparsity
 from course_lib.energy import count_operations
 from course_lib.estimators import SurrogateBPTT
-from course_lib.lab import energy_figures
-from course_lib.lab.widgets import sparsity
 
 
 @pytest.fixture

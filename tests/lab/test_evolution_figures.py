@@ -5,9 +5,9 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
+from course_lab import evolution_figures, four_digits
 from course_lib.estimators import ES
 from course_lib.fitness import cross_entropy
-from course_lib.lab import evolution_figures, four_digits
 
 
 def axes():

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib.events import load_digits, simulate
-from course_lib.lab import (
+from course_lab import (
     event_figures,
     feedback_figures,
-    figures,
     gradient_figures,
     neuron_figures,
     zeroth_order_figures,
 )
-from course_lib.lab.picture import Caption, Picture, new_figure, png, show
+from course_lab.picture import Caption, Picture, new_figure, png, show
+from course_lib.events import load_digits, simulate
+from course_lib.run import figures
 
 RANDOM = np.random.default_rng(0)
 SPIKES = (RANDOM.random((20, 30)) < 0.2).astype(float)

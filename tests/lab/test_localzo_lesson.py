@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from course_lab import localzo_figures
+from course_lab.picture import new_figure
+from course_lab.widgets import localzo
 from course_lib.estimators.localzo import LocalZO
-from course_lib.lab import localzo_figures
-from course_lib.lab.picture import new_figure
-from course_lib.lab.widgets import localzo
 from course_lib.network import SpikingNetwork
 
 GRID = np.linspace(0, 1, 21)

@@ -5,8 +5,8 @@ import copy
 import matplotlib.pyplot as plt
 import pytest
 
-from course_lib.lab.scaling_figures import received, speed_up
-from course_lib.scaling_model import NETWORKS, Compute, predictions
+from course_lab.scaling_figures import received, speed_up
+from course_lib.run.scaling_model import NETWORKS, Compute, predictions
 
 ROWS = predictions(Compute(0.01, 2e-5, 2e-4), NETWORKS, 594698)
 NETWORK = next(iter(NETWORKS))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from course_lab import widgets
+from course_lab.widgets import WIDGETS, events, neurons, sweep, training
 from course_lib.events import pack
-from course_lib.lab import widgets
-from course_lib.lab.widgets import WIDGETS, events, neurons, sweep, training
 from course_lib.lif import LIFParameters, lif_run
 
 

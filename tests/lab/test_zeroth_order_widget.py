@@ -2,8 +2,8 @@
 
 import torch
 
+from course_lab.widgets.zeroth_order import digits, logits, small_network, train, weights_of
 from course_lib.fitness import cross_entropy
-from course_lib.lab.widgets.zeroth_order import digits, logits, small_network, train, weights_of
 
 
 def test_members_in_one_pass_equal_networks_one_by_one():

@@ -4,15 +4,15 @@ import math
 
 import pytest
 
-from course_lib import cli
 from course_lib.estimators import OPZO, OTTT, SurrogateBPTT
 from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
-from course_lib.study import results
-from course_lib.study.alignment import along
-from course_lib.study.alignment_tables import mean_over_seeds
-from course_lib.study.declared import STUDIES
-from course_lib.study.plan import Row, Study
+from course_lib.results import read
+from studies import __main__ as cli
+from studies.alignment import along
+from studies.alignment_tables import mean_over_seeds
+from studies.declared import STUDIES
+from studies.plan import Row, Study
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +70,7 @@ def test_the_study_of_alignment(monkeypatch, tmp_path):
     monkeypatch.setitem(STUDIES, "tiny", tiny)
     monkeypatch.chdir(tmp_path)
     assert cli.main(["study", "tiny", "--seeds", "2", "--quiet"]) == 0
-    result = results.read("tiny", "data/results")
+    result = read("tiny", "data/results")
     assert [(row["label"], len(row["runs"])) for row in result["rows"]] == [
         ("OTTT", 2), ("OPZO", 2), ("OTTT", 2), ("OPZO", 2),
     ]  # fmt: skip

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from course_lib.study import plan
-from course_lib.study.declared import STUDIES
-from course_lib.study.measure import lost
-from course_lib.study.statistics import difference
-from course_lib.study.tables import COLUMNS
+from course_lib.results import difference
+from studies import plan
+from studies.declared import STUDIES
+from studies.measure import lost
+from studies.tables import COLUMNS
 
 
 def test_only_the_rank_differs_between_the_rows_of_eggroll():
@@ -58,7 +58,7 @@ def test_columns_of_the_worst_seed_and_of_the_gain_on_validation():
 
 
 def test_transfer_needs_real_recordings():
-    from course_lib.study.runner import load
+    from studies.runner import load
 
     with pytest.raises(ValueError, match="needs --data PATH"):
         load(STUDIES["transfer"], None)

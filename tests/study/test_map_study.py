@@ -2,9 +2,9 @@
 
 import pytest
 
-from course_lib.study import findings, map_tables, pictures, plan
-from course_lib.study.budget import BUDGET
-from course_lib.study.declared import STUDIES
+from studies import findings, map_tables, pictures, plan
+from studies.budget import BUDGET
+from studies.declared import STUDIES
 
 
 def row(label, validation, group="σ and population"):

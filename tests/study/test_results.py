@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from course_lib.study import load, pages, plan, results, tables
-from course_lib.study.declared import STUDIES
+from course_lib.results import load
+from studies import pages, plan, results, tables
+from studies.declared import STUDIES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "data" / "results"

@@ -6,12 +6,14 @@ from dataclasses import replace
 import pytest
 from scipy.stats import ttest_rel
 
-from course_lib import cli
+from course_lib import results as statistics
 from course_lib.energy import operations
 from course_lib.events import load_splits
-from course_lib.study import plan, results, runner, sparsity_tables, statistics
-from course_lib.study.declared import STUDIES
-from course_lib.study.plan import Row, Study
+from course_lib.results import read
+from studies import __main__ as cli
+from studies import plan, runner, sparsity_tables
+from studies.declared import STUDIES
+from studies.plan import Row, Study
 
 START = {"hidden": (16,), "readout": "membrane", "beta": 0.9, "logit_scale": 2.0,
          "weight_sd": (0.025, 0.06), "validate_every": 2, "until": 0.2}  # fmt: skip
@@ -38,7 +40,7 @@ def result(tmp_path, monkeypatch):
     monkeypatch.setitem(STUDIES, "tiny", TINY)
     monkeypatch.chdir(tmp_path)
     assert cli.main(["study", "tiny", "--quiet"]) == 0
-    return results.read("tiny", "data/results")
+    return read("tiny", "data/results")
 
 
 def test_runs_stop_at_the_target_and_are_counted(result, tmp_path):

@@ -8,23 +8,15 @@ from dataclasses import replace
 import pytest
 from scipy.stats import ttest_rel
 
-from course_lib import cli
+from course_lib import results as statistics
 from course_lib.estimators import DFA
 from course_lib.events import load_splits
-from course_lib.study import (
-    findings,
-    load,
-    measure,
-    pages,
-    plan,
-    results,
-    runner,
-    statistics,
-    tables,
-)
-from course_lib.study.declared import STUDIES
-from course_lib.study.plan import Row, Study
-from course_lib.study.store import Store
+from course_lib.results import read
+from studies import __main__ as cli
+from studies import findings, load, measure, pages, plan, results, runner, tables
+from studies.declared import STUDIES
+from studies.plan import Row, Study
+from studies.store import Store
 
 DELTAS = ({"lr": 0.001, "delta": 0.5}, {"lr": 0.01, "delta": 0.5})
 TINY = Study(
@@ -78,7 +70,7 @@ def study(*arguments):
 
 
 def stored(folder="data/results"):
-    return results.read("tiny", folder)
+    return read("tiny", folder)
 
 
 def numbers(result):
@@ -347,7 +339,7 @@ def test_findings_say_who_is_ahead_and_who_is_behind():
 
 
 def test_missing_results_name_the_command_that_makes_them():
-    with pytest.raises(FileNotFoundError, match="`python -m course_lib study tiny` makes them"):
+    with pytest.raises(FileNotFoundError, match="`python3 course.py study tiny` makes them"):
         load("tiny")
 
 

@@ -1,0 +1,1 @@
+"""For authors: lessons stored with their outputs, exercises generated from solutions."""

@@ -1,0 +1,63 @@
+"""The command line: python -m course_lab.authoring lessons | build | verify"""
+
+import argparse
+
+from course_lib.run.cli import run
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; see ``course_lib.run.cli.main``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m course_lab.authoring", description="Store lessons, generate exercises."
+    )
+    add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))
+    return run(parser, arguments)
+
+
+def add_commands(commands) -> None:
+    lessons = commands.add_parser("lessons", help="run lessons and store them with their outputs")
+    lessons.add_argument("names", nargs="*", metavar="NAME", help="such as 02_spikes; default: all")
+    lessons.set_defaults(run=run_lessons)
+    build = commands.add_parser(
+        "build", help="run solutions/ and generate exercises/ from it (needs the extra instructor)"
+    )
+    build.add_argument("names", nargs="*", metavar="NAME", help="such as 02_spikes; default: all")
+    build.add_argument("--no-run", action="store_true", help="keep the stored outputs")
+    build.set_defaults(run=run_build)
+    verify = commands.add_parser("verify", help="prove that exercises/ is what solutions/ gives")
+    verify.set_defaults(run=run_verify)
+
+
+def run_lessons(options) -> int:
+    from course_lab.authoring.authoring import execute_lessons, find_lessons
+
+    for done in execute_lessons(find_lessons(options.names)):
+        print(f"{done.path.name}: {done.seconds:.0f} s, {done.text_outputs} text outputs stored")
+    return 0
+
+
+def run_build(options) -> int:
+    from course_lab.authoring.assignments import build, find_solutions
+    from course_lab.authoring.authoring import execute_lessons
+
+    if not options.no_run:
+        for done in execute_lessons(find_solutions(options.names)):
+            print(f"ran {done.path.name}: {done.seconds:.0f} s")
+    for path in build(options.names):
+        print(f"wrote exercises/{path.parent.name}/{path.name}")
+    return 0
+
+
+def run_verify(options) -> int:
+    from course_lab.authoring.assignments import find_solutions, verify
+
+    problems = verify()
+    for problem in problems:
+        print(problem)
+    print("Repair: python3 course.py build" if problems else
+          f"In step: solutions/ and exercises/, assignments: {len(find_solutions())}")  # fmt: skip
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""How a check runs a student's function, compares, and names the mistake."""

@@ -1,0 +1,208 @@
+"""The check of an exercise: run the student's function, and say what is right or likely wrong.
+
+    lif_step = checks.lif_step(lif_step)
+
+prints one verdict and returns the student's function if it passed, else the course's own, so that
+the notebook goes on either way. A check tries seeded random cases and compares with the reference.
+Where a result is wrong, the check runs the mistakes that it knows on the same cases: the one that
+gives the student's numbers is named.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from course_lab.checks.engine import compare, failures, sandbox
+
+SHOWN_SEED = 0
+GRADING_SEEDS = (1, 2)
+
+
+class NotYet(Exception):
+    """An exercise is not right yet; the text says why."""
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A plausible wrong solution: what it computes, and what to tell who made it."""
+
+    says: str
+    function: Callable
+
+
+@dataclass(frozen=True)
+class Property:
+    """What must hold for every right answer: ``test(result, *arguments) -> bool``, and what to say
+    where it does not. The result comes with tensors and lists made NumPy arrays."""
+
+    says: str
+    test: Callable[..., bool]
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much memory a right answer may take, and what to tell who takes more.
+
+    limit: ``limit(*arguments)`` -> bytes at the peak of a call, beside the arguments. Python's
+    objects and NumPy's arrays count, torch's tensors do not.
+    """
+
+    says: str
+    limit: Callable[..., int]
+
+
+@dataclass
+class Exercise:
+    """One exercise and its check.
+
+    name:       of the function that the student writes, and of the check.
+    topic:      the assignment it belongs to, such as "02_spikes".
+    goal:       what whoever solves it can do afterwards, for instructors.
+    reference:  a right solution, from the library where there is one.
+    cases:      random generator -> list of argument tuples.
+    mistakes:   tried in order when the answer is wrong; the first that explains it is named.
+    properties: tested before values.
+    compared:   whether values are compared with the reference's (else properties decide alone).
+    seconds:    time limit of one call.
+    room:       limit of its memory, looked at once all values are right; None: no limit.
+    """
+
+    name: str
+    topic: str
+    points: int
+    goal: str
+    reference: Callable
+    cases: Callable[[np.random.Generator], Sequence[tuple]]
+    mistakes: Sequence[Mistake] = ()
+    properties: Sequence[Property] = ()
+    compared: bool = True
+    rtol: float = 1e-4
+    atol: float = 1e-6
+    seconds: float = 2.0
+    room: Room | None = None
+    submitted: Callable | None = field(default=None, init=False, repr=False)
+    passed: bool = field(default=False, init=False, repr=False)
+
+    def __call__(self, function: Callable) -> Callable:
+        """Check a student's function, print the verdict, and return what to go on with."""
+        if function is self.reference:
+            print(f"{self.name} is now the course's own function. To have yours checked, run the "
+                  "cell with your function again, then this one.")  # fmt: skip
+            return function
+        self.submitted, self.passed = function, False
+        try:
+            count = self.examine(function, SHOWN_SEED)
+        except NotYet as reason:
+            print(f"✗ {self.name}: not right yet.\n{reason}\n"
+                  f"The notebook goes on with the course's own {self.name}.")  # fmt: skip
+            return self.reference
+        self.passed = True
+        print(f"✓ {self.name} is right: {count} cases tried.")
+        return function
+
+    def grade(self) -> None:
+        """Raise NotYet unless the function that was checked last passes on new cases."""
+        if self.submitted is None:
+            raise NotYet(f"{self.name} was never checked: its cell is missing or was not run")
+        for seed in GRADING_SEEDS:
+            self.examine(self.submitted, seed)
+
+    def examine(self, function: Callable, seed: int) -> int:
+        """Number of cases passed. Raises NotYet, saying what is wrong and what to do."""
+        if not callable(function):
+            raise NotYet(f"  {self.name} is {compare.describe(compare.plain(function))}, not a "
+                         "function. Run the cell that defines it.")  # fmt: skip
+        cases = list(self.cases(np.random.default_rng(seed)))
+        results = [self.result(function, arguments) for arguments in cases]
+        for arguments, result in zip(cases, results, strict=True):
+            try:
+                if self.compared:
+                    expected = self.reference(*arguments)
+                    compare.compare(result, expected, self.rtol, self.atol)
+            except compare.Difference as difference:
+                likely = self.likely_mistake(cases, results)
+                head = f"Likely mistake: {likely}" if likely else sentence(str(difference))
+                right = compare.show(expected)
+                abridged = likely and difference.place and "..." in right
+                where = f"\n  where     {difference}" if abridged else ""
+                raise NotYet(
+                    f"  {head}\n{self.shown(arguments)}\n  got       {compare.show(result)}\n"
+                    f"  expected  {right}{where}"
+                ) from None
+            self.check_properties(arguments, result, cases, results)
+        if self.room:
+            self.check_room(function, cases)
+        return len(cases)
+
+    def check_properties(self, arguments, result, cases, results) -> None:
+        for wanted in self.properties:
+            try:
+                holds = wanted.test(compare.plain(result), *arguments)
+            except Exception:  # noqa: BLE001 - a result of a shape that the test did not expect
+                holds = False
+            if not holds:
+                likely = self.likely_mistake(cases, results)
+                says = f"Likely mistake: {likely}" if likely else wanted.says
+                raise NotYet(f"  {says}\n{self.shown(arguments)}\n"
+                             f"  got       {compare.show(result)}")  # fmt: skip
+
+    def check_room(self, function: Callable, cases: Sequence[tuple]) -> None:
+        for arguments in cases:
+            peak = sandbox.peak_memory(function, arguments, self.seconds)
+            limit = self.room.limit(*arguments)
+            if peak > limit:
+                raise NotYet(f"  {self.room.says}\n{self.shown(arguments)}\n"
+                             f"  held      {peak:,} bytes at a time\n"
+                             f"  allowed   {limit:,}")  # fmt: skip
+
+    def result(self, function: Callable, arguments: tuple) -> Any:
+        """What the function returns. Raises NotYet if it fails in a way that has no result."""
+        called = sandbox.call(function, arguments, self.seconds)
+        given = self.shown(arguments)
+        error = called.error
+        if isinstance(error, NotImplementedError) and not failures.of_torch(error):
+            raise NotYet(f"  To do: {error}" if str(error) else "  It is not written yet.")
+        if isinstance(error, sandbox.TimeLimit):
+            raise NotYet(f"  It was stopped after {self.seconds:g} seconds: is there a loop that "
+                         f"never ends?\n{given}")  # fmt: skip
+        if isinstance(error, sandbox.TooMuchOutput):
+            raise NotYet("  It prints very much. Take the print out of the loop, and return the "
+                         "result.")  # fmt: skip
+        if error is not None:
+            raise NotYet(f"{failures.explain(error, function)}\n{given}")
+        for name, before, after in zip(self.names(), arguments, called.arguments, strict=True):
+            if _is_data(before) and not compare.same(before, after, 0, 0):
+                raise NotYet(f"  It changes its argument {name}. Work on a copy, so that whoever "
+                             f"calls it keeps the data.\n{given}")  # fmt: skip
+        return called.result
+
+    def likely_mistake(self, cases: Sequence[tuple], results: Sequence) -> str | None:
+        """What the first known mistake with these results says; None if there is none."""
+        for mistake in self.mistakes:
+            called = [sandbox.call(mistake.function, case, self.seconds) for case in cases]
+            if all(
+                c.error is None and compare.same(mine, c.result, self.rtol, self.atol)
+                for mine, c in zip(results, called, strict=True)
+            ):
+                return mistake.says
+        return None
+
+    def names(self) -> list[str]:
+        return list(inspect.signature(self.reference).parameters)
+
+    def shown(self, arguments: tuple) -> str:
+        """The arguments of a case in one line."""
+        pairs = zip(self.names(), arguments, strict=False)
+        return "  for       " + ", ".join(f"{name} = {compare.show(a)}" for name, a in pairs)
+
+
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    return text[0].upper() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+
+
+def _is_data(value: Any) -> bool:
+    return isinstance(compare.plain(value), np.ndarray | list | dict | tuple)

@@ -1,0 +1,59 @@
+"""Figures as pictures that everyone can read: PNG, caption, and a description in words.
+
+A picture in a notebook is an ``image/png`` output whose metadata carry the alternative text, which
+nbconvert and nbviewer put on the image. JupyterLab drops it, so the description also stands below
+the picture as text, folded away.
+"""
+
+import html
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from course_lib.run.figures import new_figure, png
+
+__all__ = ["Caption", "Picture", "in_words", "new_figure", "png", "show"]
+
+
+def in_words(alt: str) -> str:
+    """HTML of a description that is folded away until the reader asks for it."""
+    return f"<details><summary>This picture in words</summary>{html.escape(alt)}</details>"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """PNG bytes with alternative text, as Jupyter displays them."""
+
+    data: bytes
+    alt: str
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        bundle = {"image/png": self.data, "text/plain": "[picture]"}
+        return bundle, {"image/png": {"alt": self.alt}}
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A caption and the description of a picture in words, folded away until asked for."""
+
+    text: str
+    alt: str
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        page = f"<p><em>{html.escape(self.text)}</em></p>{in_words(self.alt)}"
+        return {"text/html": page, "text/plain": self.text}
+
+
+def show(figure: Figure, caption: str, alt: str) -> None:
+    """Display a figure with its caption and its description in words, and close it.
+
+    Raises ValueError if either is empty: a picture without words shuts readers out.
+    """
+    import matplotlib.pyplot as plt
+    from IPython.display import display
+
+    if not caption.strip() or not alt.strip():
+        raise ValueError("a figure needs a caption and a description in words (alt)")
+    alt = " ".join(alt.split())
+    display(Picture(png(figure), alt), Caption(caption, alt))
+    plt.close(figure)  # or the notebook would show it a second time, without words

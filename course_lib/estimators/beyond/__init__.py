@@ -1,0 +1,1 @@
+"""Estimators beyond the papers: projected and smooth factors, and a hybrid."""

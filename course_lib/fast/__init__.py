@@ -1,0 +1,1 @@
+"""The same numbers many times faster, behind one door: ``engine.py``."""

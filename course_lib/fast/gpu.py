@@ -1,0 +1,116 @@
+"""Outputs of a whole population on a GPU: the host side of ``kernels/gpu.py``, as ``population.py``
+is that of the compiled loops on the CPU, with the same three functions.
+
+Frames times weights and frames times B are two dense products for the whole population; a Triton
+kernel does the rest, and the gradient is two products again. The noise is the CPU's, number for
+number, so a run on a GPU follows the CPU's up to rounding: where a voltage is within rounding of
+the threshold a spike may differ, and nowhere else. Triton comes with PyTorch's CUDA builds.
+"""
+
+import importlib.util
+import math
+import os
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from course_lib.fitness import cross_entropy
+from course_lib.network import SpikingNetwork, per_layer
+
+#: bytes that products, noise and outputs of a group of draws may take, and most draws of a group:
+#: the next one's noise is made meanwhile
+GROUP_BYTES, GROUP = 2**31, 2048
+#: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
+KEPT_BYTES = 2**33
+#: samples of a program, and its threads in groups of 32, for up to 256 hidden neurons and for more;
+#: the fastest without spilled registers
+SAMPLES, WARPS, WIDEST = (32, 16), (4, 8), 1024
+
+
+def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
+    """What keeps the kernel from this network and frames; empty if nothing does."""
+    interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's own, for tests
+    for name, tensor in [*network.named_parameters(), *(("frames", f) for f in frames)]:
+        device = tensor.device.type
+        if tensor.dtype != torch.float32 or not (device == "cuda" or interpreted):
+            return f"it needs float32 on a GPU, and {name} is {tensor.dtype} on {tensor.device}"
+    if len(network.layers) != 2 or network.sizes[1] > WIDEST or network.sizes[2] > 64:
+        return f"it takes one hidden layer of up to {WIDEST} neurons and 64 classes"
+    if importlib.util.find_spec("triton") is None:
+        return "Triton is not installed"
+    return ""
+
+
+class PopulationPass:
+    """What the members of a population share, and their outputs; see ``population``.
+
+    torch keeps a GPU's memory from one pass to the next by itself, so ``workspace`` is not used.
+    """
+
+    def __init__(self, network: SpikingNetwork, frames: Tensor, rank: int,
+                 sigma: float | Sequence[float], signs: int, workspace: object = None):  # fmt: skip
+        network.check_frames(frames)
+        self.network, self.frames, self.rank, self.signs = network, frames, rank, signs
+        self.sigmas = per_layer("sigma", sigma, 2)
+        self.base = network.layers[0](frames).contiguous()
+
+    @property
+    def draws_at_once(self) -> int:
+        """How many draws' products, noise and outputs are kept at the same time."""
+        steps, batch, inputs = self.frames.shape
+        _, hidden, classes = self.network.sizes
+        numbers = steps * batch * self.rank + 2 * self.signs * batch * classes
+        numbers += 2 * self.rank * (inputs + 2 * hidden + classes)
+        return min(GROUP, max(64, GROUP_BYTES // (4 * numbers)))
+
+    def outputs(self, noise: Tensor) -> Tensor:
+        """(signs, M, B, C) of the members of M draws. noise: (M, P), see ``population``."""
+        from course_lib.fast.kernels import gpu
+
+        (steps, batch, _), draws = self.frames.shape, len(noise)
+        inputs, hidden, classes = self.network.sizes
+        noise, rank = noise.to(self.frames.device, torch.float32).contiguous(), self.rank
+        last, neuron = self.network.layers[1], self.network.neuron
+        at_bias, (first, second) = (hidden + inputs) * rank, self.sigmas
+        a, b = noise[:, :at_bias].split((hidden * rank, inputs * rank), dim=1)
+        a_rows = a.view(draws, hidden, rank).transpose(1, 2).contiguous()
+        b_rows = b.view(draws, inputs, rank).transpose(1, 2).reshape(-1, inputs)
+        projected = b_rows @ self.frames.flatten(0, 1).T
+        outputs = self.frames.new_empty(self.signs, draws, batch, classes)
+        reset = gpu.SUBTRACT_LATER if neuron.reset_delay else gpu.SUBTRACT
+        width = max(16, 1 << (hidden - 1).bit_length())
+        wide = int(width > 256)
+        gpu.roll_out[draws * self.signs, -(-batch // SAMPLES[wide])](
+            self.base, projected, a_rows, noise, last.weight.detach(), last.bias.detach(), outputs,
+            batch, hidden, classes, draws, noise.shape[1], at_bias, at_bias + hidden,
+            first / math.sqrt(rank), first, second / math.sqrt(rank), second,
+            neuron.beta, neuron.threshold, steps=steps, rank=rank, signs=self.signs,
+            reset=gpu.ZERO if neuron.reset == "zero" else reset,
+            rate=self.network.readout == "rate", samples=SAMPLES[wide], width=width,
+            columns=max(16, 1 << (classes - 1).bit_length()),
+            num_warps=WARPS[wide], num_stages=1,
+        )  # fmt: skip
+        return outputs
+
+
+def fitness(network: SpikingNetwork, outputs: Tensor, labels: Tensor) -> Tensor:
+    """Minus the mean cross-entropy in nats of outputs (signs, M, B, C): (M, signs)."""
+    return -cross_entropy(network.logit_scale * outputs, labels).T
+
+
+def add_products(
+    network: SpikingNetwork, noise: Tensor, weights: Tensor, rank: int, sigmas: Sequence[float]
+) -> None:
+    """Add −Σ weight · E/σ of some draws to every ``.grad``; see ``population``."""
+    noise, start = noise.to(weights), 0
+    for layer, sigma in zip(network.layers, sigmas, strict=True):
+        outputs, inputs = layer.weight.shape
+        parts = noise[:, start : start + (outputs + inputs) * rank + outputs]
+        a, b, bias = parts.split((outputs * rank, inputs * rank, outputs), dim=1)
+        scaled = (weights / (sigma * math.sqrt(rank))).unsqueeze(1) * a
+        left = scaled.view(-1, outputs, rank).transpose(1, 2).reshape(-1, outputs)
+        right = b.reshape(-1, inputs, rank).transpose(1, 2).reshape(-1, inputs)
+        layer.weight.grad.addmm_(left.T, right, alpha=-1)
+        layer.bias.grad -= weights @ bias / sigma
+        start += parts.shape[1]

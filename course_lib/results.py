@@ -1,0 +1,177 @@
+"""Stored results of studies, and the few statistics that tables and lessons take of them.
+
+    load("methods")            # data/results/methods.json, which a study has written
+
+Accuracies are fractions, shown in %.
+"""
+
+import json
+import math
+import statistics as stats
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from course_lib.energy import JOULES_PER_AC, JOULES_PER_MAC
+
+MINUS = "−"
+
+
+def load(name: str) -> dict[str, Any]:
+    """The stored results of the study ``name``; data/results/README.md describes their form.
+
+    Looks in the repository's data/results/, then in an installed package.
+    Raises FileNotFoundError, naming the command that makes them, if there are none.
+    """
+    package = Path(__file__).resolve().parent
+    for folder in (package.parent / "data" / "results", package / "_data" / "results"):
+        result = read(name, folder)
+        if result is not None:
+            return result
+    raise FileNotFoundError(
+        f"there are no results of a study {name!r}; `python3 course.py study {name}` makes them "
+        "(`python3 course.py study` lists all studies)"
+    )
+
+
+def read(name: str, folder: Path) -> dict[str, Any] | None:
+    """The results in a folder, or None."""
+    path = Path(folder) / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def percent(summary: dict[str, float]) -> str:
+    """Mean ± standard deviation of a fraction, in %; one run has no deviation."""
+    mean, deviation = 100 * summary["mean"], summary["sd"]
+    return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {100 * deviation:.1f}"
+
+
+def signed(value: float, digits: int = 1) -> str:
+    """+1.2 or −1.2, with a real minus sign; 0.0 has none."""
+    text = f"{value:+.{digits}f}"
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", MINUS)
+
+
+def processor_seconds(row: dict[str, Any], result: dict[str, Any]) -> tuple[float, bool]:
+    """Mean processor seconds of a row's runs on the machine that most of a study's runs were on.
+
+    Of all its runs, and False, if none was there: then other rows cannot be compared with it.
+    """
+    where = Counter(run["machine"] for r in result["rows"] for run in r["runs"])
+    usual = max(where, key=where.get)
+    spent = [run["cpu_seconds"] for run in row["runs"] if run["machine"] == usual]
+    return stats.fmean(spent or [run["cpu_seconds"] for run in row["runs"]]), bool(spent)
+
+
+def paired(values: dict[int, float], baseline: dict[int, float]) -> tuple[float, float] | None:
+    """Mean difference over the seeds that both have, and half the width of its 95 % t-interval.
+
+    None for fewer than two common seeds: nothing can be said then.
+    """
+    from scipy.special import stdtrit
+
+    differences = [values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline)]
+    n = len(differences)
+    if n < 2:
+        return None
+    half = float(stdtrit(n - 1, 0.975)) * stats.stdev(differences) / n**0.5
+    return stats.fmean(differences), half
+
+
+def paired_ratio(
+    values: dict[int, float], baseline: dict[int, float]
+) -> tuple[float, float, float] | None:
+    """Geometric mean of the ratio over the seeds that both have, and its 95 % interval.
+
+    ``paired`` on logarithms. None for fewer than two common seeds, or a value of 0.
+    """
+    if min([*values.values(), *baseline.values()], default=0) <= 0:
+        return None
+    found = paired(*({seed: math.log(v) for seed, v in d.items()} for d in (values, baseline)))
+    if found is None:
+        return None
+    mean, half = found
+    return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
+
+
+def by_seed(row: dict[str, Any], name: str = "test_accuracy") -> dict[int, float]:
+    return {run["seed"]: run[name] for run in row["runs"]}
+
+
+def versus_first(
+    row: dict[str, Any], result: dict[str, Any], name: str = "test_accuracy"
+) -> tuple[float, float] | None:
+    """``paired`` with the first row of the group; None for that row itself."""
+    first = next(other for other in result["rows"] if other["group"] == row["group"])
+    return (
+        None if first["label"] == row["label"] else paired(by_seed(row, name), by_seed(first, name))
+    )
+
+
+def difference(row: dict[str, Any], result: dict[str, Any], name: str = "test_accuracy") -> str:
+    """That in points, as text."""
+    found = versus_first(row, result, name)
+    if found is None:
+        return "–"
+    mean, half = 100 * found[0], 100 * found[1]
+    return f"{signed(mean)} ({signed(mean - half)} to {signed(mean + half)})"
+
+
+def hidden_spikes(run: dict[str, Any]) -> float:
+    return sum(run["spikes"][:-1])
+
+
+def synops(run: dict[str, Any]) -> float:
+    return sum(run["synops"])
+
+
+def nanojoules(run: dict[str, Any]) -> float:
+    multiplied = run["macs"]
+    return 1e9 * (JOULES_PER_AC * (synops(run) - multiplied) + JOULES_PER_MAC * multiplied)
+
+
+def reached(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs that came to the target: only these can be compared."""
+    return [run for run in row["runs"] if run["reached"]]
+
+
+def ratio(row, result, measure=hidden_spikes) -> tuple[float, float, float] | None:
+    """Of the group's first row: mean, and the ends of its 95 % interval; None if that says nothing.
+
+    measure: ``hidden_spikes`` or ``synops``.
+    """
+    first = next(other for other in result["rows"] if other["group"] == row["group"])
+    if first["label"] == row["label"]:
+        return None
+    return paired_ratio(
+        *({run["seed"]: measure(run) for run in reached(which)} for which in (row, first))
+    )
+
+
+def verdict(found: tuple[float, float, float] | None) -> str:
+    """"sparser", "denser", "no difference shown" or "unknown"."""
+    if found is None:
+        return "unknown"
+    _, low, high = found
+    return "sparser" if high < 1 else "denser" if low > 1 else "no difference shown"
+
+
+def answers(result: dict[str, Any]) -> list[str]:
+    """One sentence for each group that has EGGROLL, against the group's first row."""
+    told = []
+    for row in result["rows"]:
+        if row["method"] != "eggroll":
+            continue
+        first = next(other for other in result["rows"] if other["group"] == row["group"])
+        found = ratio(row, result)
+        words = {
+            "sparser": "Yes, sparser", "denser": "No, denser",
+            "no difference shown": "No difference shown", "unknown": "Not known yet",
+        }[verdict(found)]  # fmt: skip
+        end = "" if found is None else (
+            f": {row['label']}'s networks send {found[0]:.2f} times the hidden spikes of "
+            f"{first['label']}'s (95 % interval {found[1]:.2f} to {found[2]:.2f}, "
+            f"n = {len(reached(row))})"
+        )  # fmt: skip
+        told.append(f"{row['group']}: {words}{end}.")
+    return told

@@ -1,0 +1,1 @@
+"""Runs from the command line: settings, folders, processes, the summary at the end."""

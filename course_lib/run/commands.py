@@ -1,0 +1,195 @@
+"""What the commands do. Imported only when a command runs: torch takes seconds to load."""
+
+import dataclasses
+import json
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from course_lib.evaluation import evaluate
+from course_lib.events import concatenate, load_all, load_splits
+from course_lib.fast import population
+from course_lib.guards import TrainingStopped
+from course_lib.run.methods import METHODS
+from course_lib.run.processes import Processes, start_processes
+from course_lib.run.report import draw_summary, interval, save_result, summary
+from course_lib.run.runs import RunConfig, load_network, new_folder
+from course_lib.run.scaling import Shared, report
+from course_lib.training import fit
+
+
+def train(options) -> int:
+    """Train, evaluate on the test set, print a summary and draw it.
+
+    Under torchrun, every process trains and the lead alone writes and prints.
+    """
+    try:
+        with start_processes() as processes:
+            return _train(options, processes)
+    except (TrainingStopped, FloatingPointError) as error:
+        if int(os.environ.get("RANK", 0)) < 2:  # the lead says it; another one, should it be lost
+            print(f"stopped: {error}", file=sys.stderr)
+        return 1
+
+
+def _train(options, processes: Processes) -> int:
+    config = processes.from_lead(lambda: _config(options, processes))
+    torch.set_num_threads(config.threads)
+    if config.device == "cuda" and processes.size > 1:
+        torch.cuda.set_device(processes.local_rank)
+    progress = processes.lead and not options.quiet
+    splits = processes.in_turn(lambda: config.splits(progress=progress))
+    folder = processes.from_lead(lambda: options.resume or _new_folder(options, config, processes))
+    network, estimator = config.network().to(config.device), config.estimator()
+    together = {}
+    if processes.size > 1:
+        estimator = Shared(estimator, processes)
+        together = {"agree": estimator.agree}
+    if processes.lead:
+        print(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}", flush=True)
+        if config.method == "eggroll" and not population.compiled():
+            print("compiling the population's kernels, once (some seconds) …", file=sys.stderr)
+    try:
+        with processes.folder(folder) as own_folder:
+            history = fit(
+                network, estimator, config.optimizer(network), splits.train,
+                steps=config.steps, seconds=config.seconds, batch_size=config.batch_size,
+                seed=config.seed, decay=config.decay, shift=config.shift,
+                validation=splits.validation if config.validation else None,
+                validate_every=config.validate_every, until=config.until,
+                checkpoint_every=config.checkpoint_every if processes.lead else sys.maxsize,
+                folder=own_folder, resume=True, progress=progress, **together,
+            )  # fmt: skip
+    except KeyboardInterrupt:
+        if processes.lead:
+            print(f"\ninterrupted; go on with: train --resume {folder}", file=sys.stderr)
+        return 130
+    except (TrainingStopped, FloatingPointError) as error:
+        raise TrainingStopped(f"{error}\nfolder: {folder}") from error
+    if not processes.lead:
+        return 0
+    result = evaluate(network, splits.test)
+    save_result(folder, config, history, result)
+    print(summary(config, history, result))
+    if processes.size > 1:
+        print(report(estimator, network))
+    picture = folder / "summary.png"
+    draw_summary(picture, config, history, result, network, splits.test)
+    print(f"  picture             {picture}")
+    return 0
+
+
+def _config(options, processes: Processes) -> RunConfig:
+    """The settings that the command line gives, or those of the run to resume."""
+    config = _chosen(options)
+    config.threads = config.threads or torch.get_num_threads()  # sums depend on it, so keep it
+    if processes.size > 1:
+        Shared(config.estimator(), processes)  # raises for a method that cannot be shared
+    return config
+
+
+def _chosen(options) -> RunConfig:
+    given = {name: value for name, value in vars(options).items() if value is not None}
+    settings = {field.name for field in dataclasses.fields(RunConfig)}
+    estimator_options = {name for method in METHODS.values() for name in method.options}
+    chosen = {name: given[name] for name in given if name in estimator_options - settings}
+    given = {name: given[name] for name in given if name in settings}
+    if options.resume:
+        extra = [*given, *chosen, *(["out"] if options.out else [])]
+        if extra:
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
+            raise ValueError(f"--resume takes every setting from the run; leave out {flags}")
+        return RunConfig.load(options.resume)
+    return RunConfig(**given, options=chosen)
+
+
+def _new_folder(options, config: RunConfig, processes: Processes) -> Path:
+    """The folder of a new run; after a restart by torchrun, that of the run it restarts."""
+    kept = processes.recall("folder")
+    folder = options.out or (Path(kept) if kept else new_folder(config))
+    if (folder / "config.json").exists():
+        if not processes.restarts:
+            raise ValueError(f"{folder} holds a run already: --resume {folder}, or another --out")
+        if RunConfig.load(folder) != config:
+            raise ValueError(f"{folder} holds a run with other settings: choose another --out")
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    processes.remember("folder", str(folder))
+    config.save(folder)
+    return folder
+
+
+def evaluate_run(options) -> int:
+    """Print accuracy and confusion of a trained network on any data."""
+    config, network = load_network(options.folder)
+    source = options.data or config.data
+    if options.data:
+        splits = None if options.split == "all" else load_splits(
+            source, config.bins, on_bad=config.on_bad
+        )  # fmt: skip
+    else:
+        splits = config.splits()
+    if splits is None:
+        data = load_all(source, config.bins, on_bad=config.on_bad)
+    elif options.split == "all":
+        data = concatenate(splits.train, splits.validation, splits.test)
+    else:
+        data = getattr(splits, options.split)
+    result = evaluate(network, data)
+    low, high = interval(result.accuracy, result.count)
+    print(config.title())
+    print(f"{source}, {options.split}: {result.accuracy:.1%} of {result.count} recordings right "
+          f"(95 % interval {low:.1%} to {high:.1%}), loss {result.loss:.3f}")  # fmt: skip
+    print("label → answers 0 … 9")
+    for label, row in enumerate(result.confusion.tolist()):
+        print(f"{label}  " + " ".join(f"{count:4d}" for count in row))
+    return 0
+
+
+def data_info(options) -> int:
+    splits = load_splits(options.source, on_bad=options.on_bad)
+    print(f"{splits.name}: {splits.note}")
+    for name in ("train", "validation", "test"):
+        part = getattr(splits, name)
+        counts = torch.bincount(part.labels, minlength=10).tolist()
+        print(f"  {name:10s} {len(part):6,} recordings; per digit {counts}")
+    sample = splits.train.frames(range(min(256, len(splits.train))))
+    print(f"  frames (T, B, {sample.shape[-1]}) with T = {len(sample)}; "
+          f"{sample.mean().item():.1%} of entries are 1")  # fmt: skip
+    return 0
+
+
+def data_download(options) -> int:
+    from course_lib.events import download
+    from course_lib.events.files import cache_folder
+
+    found = download(options.folder or cache_folder())
+    print(f"{found.folder}: {len(found.train):,} training and {len(found.test):,} test recordings")
+    return 0
+
+
+def data_digits(options) -> int:
+    from course_lib.events import write_digits
+
+    write_digits(options.path)
+    print(f"wrote {options.path}")
+    return 0
+
+
+def data_compare(options) -> int:
+    from course_lib.events.compare import compare, report
+
+    print(report(compare(options.folder)))
+    return 0
+
+
+def data_measure(options) -> int:
+    from course_lib.events.describe import measure
+    from course_lib.events.files import write_atomic
+
+    text = json.dumps(measure(options.folder), indent=1) + "\n"
+    write_atomic(options.json, lambda stream: stream.write(text.encode()))
+    print(f"wrote {options.json}\n{text}", end="")
+    return 0

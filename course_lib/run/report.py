@@ -1,0 +1,98 @@
+"""What a run tells people at its end: a screen of text, a JSON record, a picture."""
+
+import json
+import math
+from pathlib import Path
+
+import torch
+
+from course_lib.evaluation import Evaluation
+from course_lib.events import FrameSet
+from course_lib.events.files import write_atomic
+from course_lib.history import History
+from course_lib.network import SpikingNetwork
+from course_lib.run.methods import METHODS
+from course_lib.run.runs import RunConfig
+
+
+def interval(accuracy: float, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a fraction measured on ``count`` recordings."""
+    z = 1.96
+    centre = accuracy + z * z / (2 * count)
+    spread = z * math.sqrt(accuracy * (1 - accuracy) / count + z * z / (4 * count * count))
+    scale = 1 + z * z / count
+    return (centre - spread) / scale, (centre + spread) / scale
+
+
+def summary(config: RunConfig, history: History, result: Evaluation) -> str:
+    """One screen that says what the run did."""
+    last = history[-1]
+    low, high = interval(result.accuracy, result.count)
+    validated = [row for row in history if "validation_accuracy" in row]
+    lines = [
+        "",
+        config.title(),
+        f"  test accuracy       {result.accuracy:.1%} of {result.count} recordings "
+        f"(95 % interval {low:.1%} to {high:.1%})",
+        f"  test loss           {result.loss:.3f} nats (guessing: {math.log(10):.3f})",
+    ]
+    if validated:
+        lines.append(f"  validation          {validated[-1]['validation_accuracy']:.1%}")
+    layers = ", ".join(f"{spikes:.0f}" for spikes in result.spikes)
+    lines += [
+        f"  updates             {last['step']:,} in {last['seconds']:.0f} s "
+        f"({last['seconds'] / last['step'] * 1000:.0f} ms each)",
+        f"  forward passes      {last['forward_passes']:,} of {config.batch_size} recordings, "
+        f"{METHODS[config.method].backward}",
+        f"  spikes a recording  {layers} (per layer)",
+        f"  hardest digit       {_hardest(result)}",
+    ]
+    return "\n".join(lines)
+
+
+def _hardest(result: Evaluation) -> str:
+    counts = result.confusion
+    share = counts.diag() / counts.sum(dim=1).clamp(min=1)
+    share[counts.sum(dim=1) == 0] = 2
+    digit = int(share.argmin())
+    wrong = counts[digit].clone()
+    wrong[digit] = -1
+    return f"{digit} ({share[digit]:.0%} right, most often taken for {int(wrong.argmax())})"
+
+
+def save_result(
+    folder: Path, config: RunConfig, history: History, result: Evaluation
+) -> None:
+    """Write result.json, atomically."""
+    record = {
+        "title": config.title(),
+        "test_accuracy": result.accuracy,
+        "test_loss": result.loss,
+        "test_recordings": result.count,
+        "confusion": result.confusion.tolist(),
+        "spikes_per_recording": list(result.spikes),
+        **{key: history[-1][key] for key in ("step", "seconds", "forward_passes")},
+    }
+    text = json.dumps(record, indent=2).encode()
+    write_atomic(folder / "result.json", lambda stream: stream.write(text))
+
+
+def draw_summary(
+    path: Path,
+    config: RunConfig,
+    history: History,
+    result: Evaluation,
+    network: SpikingNetwork,
+    test: FrameSet,
+) -> None:
+    """Learning curve, confusion matrix and a raster of the first hidden layer, as one PNG."""
+    from course_lib.run.figures import png, summary_figure
+
+    with torch.no_grad():
+        spikes = network.cpu().record(test.frames([0]))[0].spikes[:, 0]
+    label = int(test.labels[0])
+    figure = summary_figure(
+        config.title(), history, result.confusion, result.accuracy, spikes, label
+    )
+    picture = png(figure)
+    write_atomic(path, lambda stream: stream.write(picture))

@@ -1,0 +1,194 @@
+"""A run: its settings with good defaults, the objects they describe, and the folder it leaves.
+
+    runs/<name>/config.json     the settings
+                checkpoint.pt   the newest state (network, optimiser, estimator, history)
+                history.csv/.json, result.json, summary.png
+"""
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from course_lib.checkpoints import load_checkpoint
+from course_lib.estimators import Estimator
+from course_lib.events import Splits, concatenate, load_splits
+from course_lib.events.files import write_atomic
+from course_lib.lif import LIFParameters
+from course_lib.network import READOUTS, SpikingNetwork, per_layer
+from course_lib.run.methods import METHODS
+
+
+@dataclass
+class RunConfig:
+    """Everything that shapes a run. ``None`` means: the method's default, filled in at once.
+
+    options: of the method's estimator, such as {"rank": 4}.
+    lr:      of Adam; one number, or one a layer, where 0 leaves a layer as it starts.
+
+    Raises ValueError for settings that cannot work.
+    """
+
+    method: str = "eggroll"
+    options: dict[str, Any] = field(default_factory=dict)
+    data: str = "saccade-digits"
+    hold_out: str | None = None
+    on_bad: str = "error"
+    validation: bool = True
+    bins: int = 10
+    hidden: tuple[int, ...] | None = None
+    readout: str | None = None
+    beta: float | None = None
+    threshold: float = 1.0
+    reset: str = "zero"
+    reset_delay: bool = False
+    logit_scale: float | None = None
+    weight_sd: tuple[float, ...] | None = None
+    lr: float | tuple[float, ...] | None = None
+    decay: str = "cosine"
+    batch_size: int | None = None
+    shift: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    until: float | None = None
+    seed: int = 0
+    device: str = "cpu"
+    threads: int | None = None
+    validate_every: int = 50
+    checkpoint_every: int = 50
+
+    def __post_init__(self):
+        if self.method not in METHODS:
+            raise ValueError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}")
+        self.weight_sd, self.lr = _one_or_all(self.weight_sd), _one_or_all(self.lr)
+        self.options = {name: _one_or_all(value) for name, value in self.options.items()}
+        defaults = METHODS[self.method].defaults
+        self.hidden = tuple(self.hidden or defaults["any"]["hidden"])
+        self.readout = self.readout or defaults["any"]["readout"]
+        if self.readout not in READOUTS:
+            raise ValueError(f"readout is {self.readout!r}; choose one of {', '.join(READOUTS)}")
+        defaults = {**defaults["any"], **defaults[self.readout]}
+        if self.seconds is not None:
+            del defaults["steps"]
+        if "sigma" in defaults:
+            first, last = defaults.pop("sigma")
+            self.options = {"sigma": (first, *[last] * len(self.hidden))} | self.options
+        if isinstance(defaults["lr"], tuple):
+            hidden, last = defaults["lr"]
+            defaults["lr"] = (*[hidden] * len(self.hidden), last)
+        first, last = defaults["weight_sd"]
+        defaults["weight_sd"] = (first, *[None] * (len(self.hidden) - 1), last)
+        for name, value in defaults.items():
+            if getattr(self, name) is None:
+                setattr(self, name, value)
+        self._check()
+
+    def _check(self) -> None:
+        positive = (
+            "steps", "seconds", "batch_size", "threads", "validate_every", "checkpoint_every"
+        )  # fmt: skip
+        for name in positive:
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is {value}; it must be positive")
+        if self.until is not None and not (self.validation and 0 < self.until <= 1):
+            raise ValueError(
+                f"until is {self.until}; expected a validation accuracy above 0 and up to 1, and "
+                "a validation set"
+            )
+        if self.shift < 0:
+            raise ValueError(f"shift is {self.shift}; expected 0 or more pixels")
+        if self.device != "cpu" and not torch.cuda.is_available():
+            raise ValueError(f"device is {self.device!r}, but torch sees no GPU here; use cpu")
+        self._check_rates()
+        if "sigma" in self.options:
+            per_layer("sigma", self.options["sigma"], len(self.hidden) + 1)
+        self.network()
+        self.estimator()
+
+    def _check_rates(self) -> None:
+        """Rates are positive, or 0 for a layer that stays as it starts; but not for all."""
+        rates, layers = self.lr, len(self.hidden) + 1
+        if isinstance(rates, tuple) and any(rates):
+            rates = tuple(rate or 1.0 for rate in rates)
+        per_layer("lr", rates, layers)
+
+    def network(self) -> SpikingNetwork:
+        neuron = LIFParameters(self.beta, self.threshold, self.reset, self.reset_delay)
+        sizes = (2312, *self.hidden, 10)
+        return SpikingNetwork(
+            sizes, neuron, self.readout, self.logit_scale, self.weight_sd, self.seed
+        )
+
+    def estimator(self) -> Estimator:
+        method = METHODS[self.method]
+        seed = {"seed": self.seed} if "seed" in method.options else {}
+        return method.build(seed | self.options)
+
+    def optimizer(self, network: SpikingNetwork) -> torch.optim.Optimizer:
+        if isinstance(self.lr, float | int):
+            return torch.optim.Adam(network.parameters(), lr=self.lr)
+        layers = zip(network.layers, self.lr, strict=True)
+        return torch.optim.Adam([{"params": layer.parameters(), "lr": lr} for layer, lr in layers])
+
+    def splits(self, **options) -> Splits:
+        """The data; with ``validation=False`` its training set includes the validation set."""
+        splits = load_splits(
+            self.data, self.bins, hold_out=self.hold_out, on_bad=self.on_bad, **options
+        )
+        if not self.validation:
+            splits = splits._replace(train=concatenate(splits.train, splits.validation))
+        return splits
+
+    def title(self) -> str:
+        """One line for people: method and network."""
+        method, estimator = METHODS[self.method], self.estimator()
+        shown = "".join(f", {name} {getattr(estimator, name)}" for name in method.shown)
+        sizes = "-".join(str(size) for size in (2312, *self.hidden, 10))
+        return f"{method.label}{shown} · {sizes}, {self.readout} readout, T = {self.bins}"
+
+    def save(self, folder: Path) -> None:
+        text = json.dumps(dataclasses.asdict(self), indent=2).encode()
+        write_atomic(folder / "config.json", lambda stream: stream.write(text))
+
+    @classmethod
+    def load(cls, folder: Path) -> "RunConfig":
+        """Raises FileNotFoundError or ValueError if the folder holds no run."""
+        path = Path(folder) / "config.json"
+        if not path.is_file():
+            raise FileNotFoundError(f"{folder} is not the folder of a run: it has no config.json")
+        try:
+            return cls(**json.loads(path.read_text()))
+        except (TypeError, json.JSONDecodeError) as error:
+            raise ValueError(f"{path} is damaged or of another version: {error}") from error
+
+
+def load_network(folder: Path) -> tuple[RunConfig, SpikingNetwork]:
+    """The settings of a run and its network as last saved."""
+    config = RunConfig.load(folder)
+    network = config.network()
+    network.load_state_dict(load_checkpoint(Path(folder) / "checkpoint.pt")["network"])
+    return config, network
+
+
+def new_folder(config: RunConfig, root: Path = Path("runs")) -> Path:
+    """A folder name that is not taken: runs/<method>-<readout>-<number>, made at once."""
+    number = 1
+    while True:
+        folder = root / f"{config.method}-{config.readout}-{number}"
+        try:
+            os.makedirs(folder)
+            return folder
+        except FileExistsError:
+            number += 1
+
+
+def _one_or_all(value):
+    """The number of a list of one; a longer list as a tuple (as JSON knows none)."""
+    if isinstance(value, list | tuple):
+        return value[0] if len(value) == 1 else tuple(value)
+    return value

@@ -1,0 +1,1 @@
+"""What ``python -m studies bench`` measures: each file some benchmarks, ``timing.py`` how."""

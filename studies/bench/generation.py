@@ -1,0 +1,145 @@
+"""One generation of EGGROLL against full-rank ES, whole: sampling, evaluation, gradient, Adam.
+
+Adam is torch's fused one for every contestant, its fastest on a CPU.
+
+Three comparisons that must never be mixed, since each answers another question:
+
+    (a)  compiled EGGROLL against plain full-rank ES, one member after another: what a user gains
+    (b)  compiled EGGROLL against full-rank ES in the same compiled loops: what low rank gives
+    (c)  readable EGGROLL against plain full-rank ES, both in plain torch: what the algorithm gives
+"""
+
+import dataclasses
+from collections.abc import Callable
+from functools import cache
+from typing import NamedTuple
+
+import torch
+
+from course_lib.estimators import EGGROLL, ES
+from course_lib.estimators.base import Estimator
+from course_lib.events import load_splits
+from course_lib.network import SpikingNetwork
+from course_lib.training import draw_batch
+from studies.bench.neurons_alone import neurons_alone
+from studies.bench.products import against_products, products
+from studies.bench.timing import Table, Times, row
+
+RANKS = (1, 4, 8)
+
+
+class Setting(NamedTuple):
+    """2312-hidden-10, T = 10; bars by rank for comparisons (a) and (b), and one for (c)."""
+
+    hidden: int
+    population: int
+    batch: int
+    plain: dict[int, float] = {}
+    same: dict[int, float] = {}
+    readable: float | None = None
+
+    def __str__(self):
+        return f"2312-{self.hidden}-10, T = 10, batch {self.batch}, population {self.population}"
+
+
+MAIN = Setting(256, 256, 256, {1: 90, 4: 40, 8: 30}, {1: 30, 8: 10}, 5)
+FEW, WIDE = Setting(256, 64, 256), Setting(1024, 64, 256)
+#: what CI can afford; its bars are of its own size, measured in one thread
+SMALL = Setting(64, 64, 64, {1: 40, 8: 25}, {1: 10, 8: 4}, 5)
+
+
+@cache
+def training_set():
+    return load_splits(progress=False).train
+
+
+def batches(setting: Setting, packed: bool = False) -> Callable:
+    """step → (frames, labels), drawn as ``fit`` does: into the same memory each time."""
+    room, size = training_set().room(setting.batch), setting.batch
+    return lambda step: draw_batch(training_set(), step, size, seed=0, out=room, packed=packed)
+
+
+def generation_of(estimator: Estimator, setting: Setting) -> Callable[[], None]:
+    """A contestant: the next generation of a run of its own."""
+    network = SpikingNetwork((2312, setting.hidden, 10))
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    counter, draw = iter(range(10**9)), batches(setting, estimator.reads_events)
+
+    def run():
+        step = next(counter)
+        frames, labels = draw(step)
+        estimator.fill_grads(network, frames, labels, step)
+        optimizer.step()
+
+    return run
+
+
+def generation(repeats: int, quick: bool = False) -> Table:
+    """One generation, EGGROLL against full-rank ES: sampling, evaluation, gradient and Adam."""
+    return measure(SMALL if quick else MAIN, repeats)
+
+
+def generation_of_64(repeats: int, quick: bool = False) -> Table:
+    """The same with 64 members: what is done once a generation weighs more."""
+    return measure(SMALL if quick else FEW, repeats)
+
+
+def generation_of_1024_neurons(repeats: int, quick: bool = False) -> Table:
+    """The same with 64 members of 1024 hidden neurons."""
+    return measure(SMALL if quick else WIDE, repeats)
+
+
+def measure(setting: Setting, repeats: int) -> Table:
+    """The table of one setting."""
+    size = {"population": setting.population}
+    methods = {f"EGGROLL, rank {r}": EGGROLL(rank=r, **size) for r in RANKS}
+    methods["readable EGGROLL, rank 1"] = EGGROLL(kernel="readable", **size)
+    methods["full-rank ES, one member after another"] = ES(**size)
+    methods["full-rank ES, batched"] = ES(kernel="batched", **size)
+    methods["full-rank ES, compiled"] = ES(kernel="fused", **size)
+    contestants = {name: generation_of(method, setting) for name, method in methods.items()}
+    frames, _ = draw_batch(training_set(), 0, setting.batch, seed=0)
+    for rank in RANKS:
+        network = SpikingNetwork((2312, setting.hidden, 10))
+        contestants |= products(network, frames, setting.population // 2, rank)
+    contestants["neurons alone"] = neurons_alone(network, frames, setting.population // 2)
+    times = Times(contestants, repeats)
+    lines = [f"{setting}", *(row(name, 1000 * times.median(name), "ms") for name in methods)]
+
+    plain, same = "full-rank ES, one member after another", "full-rank ES, compiled"
+    for rank in RANKS:
+        ratio = times.ratio(plain, f"EGGROLL, rank {rank}")
+        lines.append(row(f"(a) rank {rank} against plain ES", ratio, "×", setting.plain.get(rank)))
+    for rank in RANKS:
+        ratio = times.ratio(same, f"EGGROLL, rank {rank}")
+        lines.append(
+            row(f"(b) rank {rank} against compiled ES", ratio, "×", setting.same.get(rank))
+        )
+    ratio = times.ratio(plain, "readable EGGROLL, rank 1")
+    lines.append(row("(c) readable rank 1 against plain ES", ratio, "×", setting.readable))
+    ratio = times.ratio("full-rank ES, batched", "EGGROLL, rank 1")
+    lines.append(row("    rank 1 against batched ES", ratio, "×"))
+    for rank in RANKS:
+        lines += against_products(times, rank, 2.5 if setting is MAIN else None)
+    return Table(times.medians()).show(lines)
+
+
+def noise(repeats: int, quick: bool = False) -> Table:
+    """The share of a generation that goes into drawing its noise."""
+    setting, result, lines = SMALL if quick else MAIN, Table(), []
+    for rank in RANKS:
+        estimator = EGGROLL(rank=rank, population=setting.population)
+        network = SpikingNetwork((2312, setting.hidden, 10))
+        times = Times(
+            {
+                "noise": lambda e=estimator, n=network: e.noise(n, 0, range(e.draws)),
+                "generation": generation_of(dataclasses.replace(estimator), setting),
+            },
+            repeats,
+        )
+        result |= {f"rank {rank}: {name}": value for name, value in times.medians().items()}
+        share = 100 * times.ratio("noise", "generation")
+        lines.append(
+            row(f"rank {rank}: noise / generation", share, "%", None if quick else 5, True)
+        )
+    return result.show([f"{setting}", *lines])

@@ -1,0 +1,82 @@
+"""A step's forward and backward passes, timed apart: autograd's loop and what competes with it."""
+
+import statistics
+import time
+
+from course_lib.fast.event_driven import EventDrivenPass
+from course_lib.fast.event_lists import input_events
+from course_lib.fast.kernels.workspace import Workspace
+from course_lib.fitness import cross_entropy
+from studies.bench.sparse_backward import SparsePass
+
+
+def autograd(spike, call: bool = False, now=time.perf_counter):
+    """A contestant: (network, frames, labels) → seconds forward and backward, active fraction.
+
+    spike: a spike function;  call: or what makes one for step 0;  now: the clock.
+    """
+
+    def run(network, frames, labels):
+        start = now()
+        logits = network.logits(frames, spike=spike(0) if call else spike)
+        loss = cross_entropy(logits, labels)
+        middle = now()
+        loss.backward()
+        return middle - start, now() - middle, 1.0
+
+    return run
+
+
+def kernel(pseudo):
+    """The same for the event-driven pass with that derivative."""
+    workspace = Workspace()
+
+    def run(network, frames, labels):
+        start = time.perf_counter()
+        events = input_events(network, frames, workspace)
+        forward = EventDrivenPass(network, events, pseudo, workspace)
+        logits = (network.logit_scale * forward.outputs).requires_grad_()
+        cross_entropy(logits, labels).backward()
+        middle = time.perf_counter()
+        forward.backward(network.logit_scale * logits.grad)
+        return middle - start, time.perf_counter() - middle, forward.active_fraction
+
+    return run
+
+
+def at_once(derivative, dense: bool = False, now=time.perf_counter):
+    """The same for ``sparse_backward.py``. derivative: makes one."""
+
+    def run(network, frames, labels):
+        start = now()
+        forward = SparsePass(network, frames, derivative(), dense)
+        logits = (network.logit_scale * forward.outputs).requires_grad_()
+        cross_entropy(logits, labels).backward()
+        middle = now()
+        forward.backward(network.logit_scale * logits.grad)
+        return middle - start, now() - middle, forward.active_fraction
+
+    return run
+
+
+def apart(found, wanted) -> float:
+    """The largest difference of a parameter's gradients, of the largest entry of the one wanted."""
+    pairs = zip(found, wanted, strict=True)
+    return max(((a - b).abs().max() / b.abs().max()).item() for a, b in pairs)
+
+
+def phases(contestants, repeats, network, frames, labels) -> dict[str, dict[str, float]]:
+    """Medians by contestant: seconds ``forward``, ``backward`` and ``both``; the fraction
+    ``active``. Every repeat runs each contestant once; a first one is not counted."""
+    measured = {name: [] for name in contestants}
+    for repeat in range(repeats + 1):
+        for name, run in contestants.items():
+            network.zero_grad(set_to_none=True)
+            forward, backward, active = run(network, frames, labels)
+            if repeat:
+                measured[name].append((forward, backward, forward + backward, active))
+    keys = ("forward", "backward", "both", "active")
+    return {
+        name: dict(zip(keys, map(statistics.median, zip(*values, strict=True)), strict=True))
+        for name, values in measured.items()
+    }

@@ -1,0 +1,171 @@
+"""Studies of training by evolution strategies: the paper's form, what lifts it, and its price.
+
+EGGROLL's paper reads spike rates out. Membrane readout, smooth input factors and projected factors
+are departures from it, and every row says so.
+"""
+
+from studies.plan import Row, Study
+
+#: rates that suit the paper's form: of the hidden layer and of the readout, or one for both
+RATES = (
+    *({"lr": (0.003 * scale, 0.03 * scale)} for scale in (0.5, 1.0, 2.0)),
+    *({"lr": lr} for lr in (0.005, 0.01, 0.02)),
+)
+RANKS = (1, 2, 4, 8)
+
+
+def _ranks(group: str, steps: int, **settings) -> tuple[Row, ...]:
+    """One row a rank; rank 1 is searched, and the others take its choice: only the rank differs."""
+    first = f"{group} · rank 1"
+    return tuple(
+        Row(f"rank {rank}", {"method": "eggroll", "options": {"rank": rank}, "steps": steps,
+                             "readout": "rate", **settings}, group,
+            like=None if rank == 1 else first)
+        for rank in RANKS
+    )  # fmt: skip
+
+
+EGGROLL = Study(
+    name="eggroll",
+    title="EGGROLL as in the paper, over ranks",
+    question="Does the rank matter, how wide is the spread over seeds, and does training collapse?",
+    rows=(
+        *_ranks("1,200 generations", 1200),
+        Row("rank 1", {"method": "eggroll", "options": {"rank": 1}, "steps": 3600},
+            "3,600 generations", like="1,200 generations · rank 1"),
+    ),
+    settings={"hidden": (128,), "readout": "rate"},
+    search=RATES,
+    seeds=10,
+    columns=("chosen", "accuracy", "worst", "lost", "difference", "cpu", "forward", "spikes"),
+)
+
+#: three rates each, for the readout ten thirds of the hidden layer's
+LAYERED = tuple({"lr": (0.003 * scale, 0.01 * scale)} for scale in (0.5, 1.0, 2.0))
+ONE_RATE = tuple({"lr": lr} for lr in (0.005, 0.01, 0.02))
+GRADIENT_RATES = tuple({"lr": lr} for lr in (0.001, 0.003, 0.006))
+#: σ of the first layer that suits factors of this width in pixels: smooth noise moves neurons more
+SIGMA_OF_WIDTH = {0.7: 0.01, 1.0: 0.009, 1.4: 0.007, 2.0: 0.006, 4.0: 0.004}
+LAYERED_LABEL = "a rate for each layer"
+SMOOTH, PROJECTED = "smooth factors, 1.4 pixels", "projected factors"
+
+
+def _departure(label, group="", *, method="eggroll", search=LAYERED, like=None, **settings) -> Row:
+    names = ("rank", "smooth", "sigma", "population", "shaping", "ridge")
+    options = {name: settings.pop(name) for name in names if name in settings}
+    return Row(label, {"method": method, "options": options, **settings}, group, search, like=like)
+
+
+def _smooth(label, width, group="", **settings) -> Row:
+    sigma = (SIGMA_OF_WIDTH[width], 0.03)
+    return _departure(label, group, smooth=width, sigma=sigma, **settings)
+
+
+def _headline(group: str, steps: dict[str, int], like: str | None = None) -> tuple[Row, ...]:
+    def name(label):
+        return None if like is None else f"{like} · {label}"
+
+    rows = (
+        Row("BPTT", {"method": "bptt", "options": {"slope": 2.5}}, group, GRADIENT_RATES,
+            like=name("BPTT")),
+        _departure("EGGROLL", group, search=ONE_RATE, like=name("EGGROLL")),
+        _smooth(SMOOTH, 1.4, group, like=name(SMOOTH)),
+        _departure(PROJECTED, group, method="projected", like=name(PROJECTED)),
+    )  # fmt: skip
+    return tuple(
+        Row(row.label, row.settings | {"steps": steps[row.label]}, group, row.search, like=row.like)
+        for row in rows if row.label in steps
+    )  # fmt: skip
+
+
+MINUTE = "about a minute"
+HEADLINE = Study(
+    name="headline",
+    title="Without gradients, beside BPTT",
+    question="How close to BPTT does training without gradients come, and at what cost?",
+    rows=(
+        *_headline(MINUTE, {"BPTT": 620, "EGGROLL": 2000, SMOOTH: 2000, PROJECTED: 1000}),
+        *_headline("some minutes", {"BPTT": 1860, PROJECTED: 3000}, like=MINUTE),
+    ),
+    settings={"hidden": (128,), "readout": "membrane", "shift": 1},
+    seeds=5,
+    columns=("chosen", "accuracy", "difference", "cpu", "memory", "forward", "spikes"),
+)
+
+TRANSFER = Study(
+    name="transfer",
+    title="From simulated to real recordings",
+    question="What of simulated recordings alone is left on 1,000 real ones of other digits?",
+    rows=tuple(
+        Row(row.label, row.settings, "trained on saccade digits", row.search)
+        for row in _headline("", {"BPTT": 620, "EGGROLL": 2000, SMOOTH: 2000, PROJECTED: 1000})
+    ),
+    settings={"hidden": (128,), "readout": "membrane", "shift": 1},
+    seeds=5,
+    source="transfer",
+    columns=("chosen", "accuracy", "difference", "cpu", "forward", "spikes"),
+)
+
+BEYOND = Study(
+    name="beyond",
+    title="What lifts evolution strategies, at equal forward passes",
+    question="Which departures from the paper pay at 400 generations of 256 members?",
+    rows=(
+        _departure("EGGROLL", search=ONE_RATE),
+        _departure(LAYERED_LABEL),
+        *(_departure(f"one σ of {sigma:g} for both layers", sigma=sigma, like=LAYERED_LABEL)
+          for sigma in (0.007, 0.014, 0.03)),
+        *(_smooth(f"smooth factors, {width:g} pixels", width) for width in SIGMA_OF_WIDTH),
+        _smooth("smooth 1.4, rank 4", 1.4, rank=4, like=SMOOTH),
+        _smooth("smooth 1.4, z-scores", 1.4, shaping="z_score", like=SMOOTH),
+        _smooth("smooth 1.4, fitness as it is", 1.4, shaping="none"),
+        _smooth("smooth 1.4, 512 members, batch 32", 1.4, population=512, batch_size=32,
+                like=SMOOTH),
+        _smooth("smooth 1.4, 128 members, batch 128", 1.4, population=128, batch_size=128,
+                like=SMOOTH),
+        _smooth("smooth 1.4, 128 members, 800 generations", 1.4, population=128, steps=800,
+                like=SMOOTH),
+        _smooth("smooth 1.4, 64 members, 1,600 generations", 1.4, population=64, steps=1600,
+                like=SMOOTH),
+        _departure(PROJECTED, method="projected"),
+        _departure("projected, ridge 0.1", method="projected", ridge=0.1, like=PROJECTED),
+        _departure("projected, ridge 10", method="projected", ridge=10.0, like=PROJECTED),
+        _departure("projected, 64 members, 1,600 generations", method="projected", population=64,
+                   steps=1600, like=PROJECTED),
+        _departure("projected, 128 members, batch 128", method="projected", population=128,
+                   batch_size=128, like=PROJECTED),
+    ),
+    settings={"hidden": (128,), "readout": "membrane", "shift": 0, "steps": 400},
+    seeds=5,
+    columns=("chosen", "validation", "gain", "accuracy", "cpu", "forward"),
+)  # fmt: skip
+
+LARGE = {"population": 4096}
+FULL = Study(
+    name="paper-scale",
+    title="At the size of the paper",
+    question="With 54,000 training recordings, 100 generations and a large population: how far?",
+    rows=(
+        *(
+            Row(f"EGGROLL, rank {rank}", {"method": "eggroll", "readout": "rate",
+                "options": {"rank": rank, **LARGE}}, "spike-rate readout, as in the paper",
+                ONE_RATE, like=None if rank == 1 else
+                "spike-rate readout, as in the paper · EGGROLL, rank 1")
+            for rank in RANKS
+        ),
+        Row("BPTT", {"method": "bptt", "options": {"slope": 2.5}, "steps": 844, "shift": 1,
+            "batch_size": 128}, "membrane readout", GRADIENT_RATES),
+        _departure("EGGROLL", "membrane readout", search=ONE_RATE, **LARGE),
+        _smooth(SMOOTH, 1.4, "membrane readout", **LARGE),
+        _departure(PROJECTED, "membrane readout", method="projected", population=1024),
+        _smooth(f"{SMOOTH}, 1,000 generations", 1.4, "membrane readout", **LARGE, steps=1000,
+                like=f"membrane readout · {SMOOTH}"),
+        _departure(f"{PROJECTED}, 1,000 generations", "membrane readout", method="projected",
+                   population=1024, steps=1000, like=f"membrane readout · {PROJECTED}"),
+    ),
+    settings={"hidden": (256,), "readout": "membrane", "shift": 0, "steps": 100,
+              "batch_size": 1024},
+    source="nmnist",
+    columns=("chosen", "accuracy", "worst", "lost", "difference", "wall", "memory", "forward",
+             "spikes"),
+)  # fmt: skip

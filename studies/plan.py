@@ -1,0 +1,182 @@
+"""What a study is, and the runs that it takes.
+
+Every row gets a search of the same number of trials, whole runs with the seed SEARCH_SEED. (Half as
+long, trials favoured learning rates that were too high for whole runs.) The choice is the trial
+with the highest validation accuracy, the lower validation loss where two are equal. Then come the
+final runs, one a seed, from FIRST_SEED on (from 1 if nothing is searched): seeds that the search
+has not seen. Only these read the test set, once each.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from course_lib.run.runs import RunConfig
+
+SEARCH_SEED = 0
+#: runs with seeds 1 to 3 were seen while the search took its shape, so they count no longer
+FIRST_SEED = 4
+RULE = "highest validation accuracy; of equal ones the lowest validation loss"
+#: raised when the same settings come to mean other numbers, so that old runs are not taken for new
+VERSION = 1
+#: settings that shape a run's numbers; its data is named by the study's source
+SHAPING = (
+    "method", "hold_out", "bins", "hidden", "readout", "beta", "threshold", "reset", "reset_delay",
+    "logit_scale", "weight_sd", "lr", "decay", "batch_size", "shift", "steps", "seed", "device",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """label: unique within its group; settings: fields of RunConfig, on top of the study's;
+    search: in place of the study's;
+    like: name of another row, whose search chooses for this one, too;
+    path: who trains, where the kind is "alignment": see ``alignment.along``."""
+
+    label: str
+    settings: dict[str, Any]
+    group: str = ""
+    search: tuple[dict[str, Any], ...] | None = None
+    path: str | None = None
+    like: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.group} · {self.label}" if self.group else self.label
+
+
+@dataclass(frozen=True)
+class Study:
+    """Everything that defines a study.
+
+    title, question: for people.    rows: see ``Row``.    settings: shared by all rows.
+    search:   what is tried, a dict of settings and options for each trial.
+    seeds:    how many final runs a row has unless the command says otherwise.
+    source:   "saccade-digits"; "nmnist": the command then takes ``--data``; or "transfer": trained
+              on the first, tested on all of ``--data``, whose digits are left out of the first.
+    kind:     how a run is made and shown: "training", "alignment", "sparsity" or "map".
+    columns:  of the table, keys of ``tables.COLUMNS``. "difference" is that from the first row of
+              the group, seed by seed.
+
+    Raises ValueError if rows share a name, are like a row that is not there, or if the search is
+    not of equal effort for all.
+    """
+
+    name: str
+    title: str
+    question: str
+    rows: tuple[Row, ...]
+    settings: dict[str, Any] = field(default_factory=dict)
+    search: tuple[dict[str, Any], ...] = ()
+    seeds: int = 3
+    source: str = "saccade-digits"
+    kind: str = "training"
+    columns: tuple[str, ...] = (
+        "chosen", "accuracy", "difference", "cpu", "memory", "forward", "spikes",
+    )  # fmt: skip
+
+    def __post_init__(self):
+        names = [row.name for row in self.rows]
+        if len(set(names)) < len(names):
+            raise ValueError(f"study {self.name}: two rows have the same name")
+        lost = {row.like for row in self.rows if row.like} - set(names)
+        if lost:
+            raise ValueError(f"study {self.name}: rows are like {', '.join(lost)}, which is no row")
+        trials = {row.name: len(self.choices(row)) for row in self.rows}
+        if len(set(trials.values())) > 1:
+            raise ValueError(f"study {self.name}: the search is not equal for all rows: {trials}")
+
+    def searched(self, row: Row) -> Row:
+        """The row whose trials choose for this one: ``row.like``, or the row itself."""
+        return row if row.like is None else next(r for r in self.rows if r.name == row.like)
+
+    def choices(self, row: Row) -> list[dict[str, Any]]:
+        """What is tried for the row; one empty choice if there is nothing to search."""
+        row = self.searched(row)
+        return list(self.search if row.search is None else row.search) or [{}]
+
+    def pick(self, wanted: list[str] | None) -> list[Row]:
+        """The rows of these names or labels (all if None). Raises ValueError for unknown ones."""
+        if not wanted:
+            return list(self.rows)
+        known = {text.lower() for row in self.rows for text in (row.name, row.label, row.group)}
+        unknown = [text for text in wanted if text.lower() not in known]
+        if unknown:
+            raise ValueError(
+                f"study {self.name} has no row {', '.join(map(repr, unknown))}; it has "
+                + "; ".join(row.name for row in self.rows)
+            )
+        asked = {text.lower() for text in wanted}
+        return [
+            row for row in self.rows
+            if asked & {row.name.lower(), row.label.lower(), row.group.lower()}
+        ]  # fmt: skip
+
+
+class Job(NamedTuple):
+    """One run. role: "trial" or "final"; choice: what the search set; config: all settings."""
+
+    study: Study
+    row: Row
+    role: str
+    choice: dict[str, Any]
+    config: RunConfig
+
+    @property
+    def key(self) -> str:
+        """Names the run by everything that shapes it: studies with a run in common share it.
+
+        Of the estimator's options those that differ from its defaults, so that a run keeps its key
+        when a method gets a new option.
+        """
+        estimator = self.config.estimator()
+        options = {
+            field.name: getattr(estimator, field.name)
+            for field in dataclasses.fields(estimator)
+            if field.init and field.name != "seed"
+            and getattr(estimator, field.name) != field.default
+        }  # fmt: skip
+        shape = {name: getattr(self.config, name) for name in SHAPING} | {
+            "device": "cpu",  # on a GPU it is the same run, but for rounding
+            "options": options, "source": self.study.source, "kind": self.study.kind,
+            "path": self.row.path, "role": self.role, "version": VERSION,
+        }  # fmt: skip
+        if self.config.until is not None:
+            shape |= {name: getattr(self.config, name) for name in ("until", "validate_every")}
+        digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
+        return f"{self.config.method}-{self.role}-{digest[:16]}"
+
+
+def trials(study: Study, row: Row) -> list[Job]:
+    """The search's runs of a row, or of the row that it is like; none if there is one choice."""
+    row = study.searched(row)
+    choices = study.choices(row)
+    if len(choices) == 1:
+        return []
+    return [_job(study, row, "trial", choice, SEARCH_SEED) for choice in choices]
+
+
+def seeds(study: Study, count: int) -> range:
+    """Seeds of so many final runs; where nothing is searched, nothing was seen, so from 1 on."""
+    first = FIRST_SEED if len(study.choices(study.rows[0])) > 1 else 1
+    return range(first, first + count)
+
+
+def final(study: Study, row: Row, choice: dict[str, Any], seed: int) -> Job:
+    """A run that counts; its seed is one of ``seeds``."""
+    return _job(study, row, "final", choice, seed)
+
+
+def _job(study, row, role, choice, seed) -> Job:
+    settings = {**study.settings, **row.settings, "seed": seed}
+    if "device" not in settings:  # else the CPU makes a GPU's noise, on all its cores
+        settings["threads"] = 1
+    if role == "trial":
+        settings.pop("until", None)  # trials are whole runs, and so are chosen as everywhere
+    options = dict(settings.pop("options", {}))
+    fields = {field.name for field in dataclasses.fields(RunConfig)}
+    for name, value in choice.items():
+        (settings if name in fields else options)[name] = value
+    return Job(study, row, role, choice, RunConfig(**settings, options=options))

@@ -1,0 +1,148 @@
+"""The results of a study: data/results/NAME.json, all that tables, figures and lessons need."""
+
+import itertools
+import json
+import math
+import statistics
+from pathlib import Path
+from typing import Any
+
+from course_lib.events import Splits
+from course_lib.events.files import write_atomic
+from studies.plan import RULE, SEARCH_SEED, Job, Row, Study, final, seeds, trials
+from studies.store import Store
+
+SUMMARISED = ("test_accuracy", "validation_accuracy", "seconds", "cpu_seconds", "peak_memory",
+              "forward_passes", "active")  # fmt: skip
+
+
+#: what a study's recordings are, for people
+SOURCES = {
+    "saccade-digits": "saccade digits (simulated)",
+    "nmnist": "real N-MNIST recordings",
+    "transfer": "saccade digits (simulated) for training and validation, real N-MNIST recordings "
+    "of other digits for the test",
+}
+
+def best(search: list[Job], store: Store) -> dict[str, Any]:
+    """The search's choice: see ``plan.RULE``. A trial that was stopped counts as it ended."""
+
+    def rank(job):
+        record = store.get(job.key)
+        loss = record["validation_loss"]
+        return -record["validation_accuracy"], math.inf if loss is None else loss
+
+    return min(search, key=rank).choice
+
+
+def gather(study: Study, store: Store, splits: Splits) -> dict[str, Any]:
+    """Tidy results of all rows that have a final run."""
+    rows = [found for row in study.rows if (found := _gather_row(study, row, store))]
+    machines = []
+    for record in [record for row in rows for record in row["trials"] + row["runs"]]:
+        if record["machine"] not in machines:
+            machines.append(record["machine"])
+        record["machine"] = machines.index(record["machine"])
+    data = "" if study.source == "saccade-digits" else " --data PATH"
+    device = f" --device {study.settings['device']}" if "device" in study.settings else ""
+    name = SOURCES[study.source]
+    return {
+        "study": study.name, "kind": study.kind, "title": study.title,
+        "question": study.question,
+        "command": f"python -m studies study {study.name}{data}{device}",
+        "data": {
+            "source": study.source,
+            "name": f"{splits.name} (simulated)" if splits.name == "saccade MNIST" else name,
+            "recordings": " / ".join(f"{len(part):,}" for part in splits[:3]),
+        },
+        "search": {
+            "trials": len(study.choices(study.rows[0])), "seed": SEARCH_SEED, "rule": RULE,
+        },
+        "settings": study.settings, "columns": study.columns,
+        "machines": machines, "rows": rows,
+    }  # fmt: skip
+
+
+def _gather_row(study: Study, row: Row, store: Store) -> dict[str, Any] | None:
+    search = trials(study, row)
+    tried = [store.get(job.key) for job in search]
+    if any(record is None for record in tried):
+        return None
+    tried = [{**job.choice, **record} for job, record in zip(search, tried, strict=True)]
+    choice = best(search, store) if search else study.choices(row)[0]
+    runs, config = [], None
+    for seed in itertools.count(seeds(study, 1).start):
+        job = final(study, row, choice, seed)
+        record = store.get(job.key)
+        if record is None:
+            break
+        runs.append({**choice, **record})
+        config = job.config
+    if config is None:
+        return None
+    return {
+        "label": row.label, "group": row.group, "method": config.method,
+        "sizes": [2312, *config.hidden, 10], "readout": config.readout,
+        "options": config.options, "lr": config.lr, "steps": config.steps,
+        "tried": study.choices(row), "chosen": choice, "like": row.like,
+        "trials": tried, "runs": runs, "summary": summarise(runs),
+    }  # fmt: skip
+
+
+def summarise(runs: list[dict]) -> dict[str, Any]:
+    """n, and mean and sample standard deviation (None for one run) of each measured number."""
+    summary: dict[str, Any] = {"n": len(runs)}
+    for name in SUMMARISED:
+        values = [run[name] for run in runs if run.get(name) is not None]
+        if values:
+            deviation = statistics.stdev(values) if len(values) > 1 else None
+            summary[name] = {"mean": statistics.fmean(values), "sd": deviation}
+    if runs[0].get("spikes"):
+        layers = zip(*(run["spikes"] for run in runs), strict=True)
+        summary["spikes"] = [round(statistics.fmean(layer), 2) for layer in layers]
+    return summary
+
+
+def restore(result: dict | None, store: Store) -> None:
+    """Put the runs that stand in stored results into the store, unless it has them."""
+    for row in result["rows"] if result else ():
+        for record in row["trials"] + row["runs"]:
+            if store.get(record["key"]) is None:
+                place = result["machines"][record["machine"]]
+                store.put(record["key"], record | {"machine": place})
+
+
+def dump(value: Any, depth: int = 0) -> str:
+    """JSON with one line a run: small, and readable in a comparison of versions."""
+    if depth >= 4 or not isinstance(value, dict | list | tuple) or not value:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    pad, inner = "\n" + " " * depth, "\n" + " " * (depth + 1)
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key)}: {dump(item, depth + 1)}" for key, item in value.items()]
+        return "{" + inner + f",{inner}".join(items) + pad + "}"
+    return "[" + inner + f",{inner}".join(dump(item, depth + 1) for item in value) + pad + "]"
+
+
+def write(result: dict, folder: Path) -> None:
+    """NAME.json, and from it what shows it; nothing if there is no row yet."""
+    if not result["rows"]:
+        return
+    text = (dump(result) + "\n").encode()
+    write_atomic(Path(folder) / f"{result['study']}.json", lambda stream: stream.write(text))
+    show(json.loads(text), folder)
+
+
+def show(result: dict, folder: Path) -> list[str]:
+    """NAME.md, the figures, and the tables in other pages, from the results alone.
+
+    Returns the names of the files in ``folder``.
+    """
+    from studies.pages import refresh
+    from studies.pictures import draw
+    from studies.tables import page
+
+    parts = {f"{result['study']}.md": page(result).encode(), **draw(result)}
+    for file, content in parts.items():
+        write_atomic(Path(folder) / file, lambda stream, content=content: stream.write(content))
+    refresh(result, Path(folder))
+    return list(parts)

@@ -1,0 +1,114 @@
+"""Tables, figure, words and the plain answer for results of the kind "sparsity"."""
+
+import statistics
+
+from matplotlib.figure import Figure
+
+from course_lib.results import (
+    answers,
+    hidden_spikes,
+    nanojoules,
+    percent,
+    ratio,
+    reached,
+    synops,
+)
+from course_lib.run.figures import COLOURS, MARKERS
+from studies.tables import grid, named
+
+NOTE = (
+    "Every run ends at the first validation accuracy of the group's target, or after its steps; "
+    "all rows of a group have the same network and the same start. Updates: until then. Accuracy: "
+    "of the test set in %, mean ± sample standard deviation over n seeds. Spikes: of the hidden "
+    "layers, per test recording. SynOps: synaptic operations per test recording as NeuroBench "
+    "counts them (`course_lib/energy.py`). Estimate: 0.9 pJ an accumulate and 4.6 pJ a "
+    "multiply-accumulate (45 nm, Horowitz 2014). Ratio: to the group's first row, geometric mean "
+    "paired by seed, with a 95 % t-interval of its logarithm; only an interval without 1 shows a "
+    "difference."
+)
+
+
+def _ratio(found) -> str:
+    return "–" if found is None else f"{found[0]:.2f} ({found[1]:.2f} to {found[2]:.2f})"
+
+
+def mean(row, measure) -> float | None:
+    runs = reached(row)
+    return statistics.fmean(map(measure, runs)) if runs else None
+
+
+def _mean(row, measure, form) -> str:
+    value = mean(row, measure)
+    return "–" if value is None else format(value, form)
+
+
+def _count(row) -> str:
+    done, all_runs = len(reached(row)), len(row["runs"])
+    return str(done) if done == all_runs else f"{done} of {all_runs}"
+
+
+def _accuracy(row) -> str:
+    values = [run["test_accuracy"] for run in reached(row)]
+    if not values:
+        return "–"
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return percent({"mean": statistics.fmean(values), "sd": deviation})
+
+
+COLUMNS = {
+    "n": lambda row, result: _count(row),
+    "search's choice": lambda row, result: named(row["chosen"]),
+    "updates": lambda row, result: _mean(row, lambda run: run["steps"], ".0f"),
+    "accuracy": lambda row, result: _accuracy(row),
+    "spikes before": lambda row, result: _mean(row, lambda r: sum(r["start_spikes"][:-1]), ".0f"),
+    "spikes": lambda row, result: _mean(row, hidden_spikes, ".0f"),
+    "ratio of spikes": lambda row, result: _ratio(ratio(row, result)),
+    "SynOps": lambda row, result: _mean(row, synops, ",.0f"),
+    "ratio of SynOps": lambda row, result: _ratio(ratio(row, result, synops)),
+    "estimate, nJ": lambda row, result: _mean(row, nanojoules, ".0f"),
+}
+
+
+def body(result: dict) -> str:
+    parts = ["## The answer", "\n".join(f"- {line}" for line in answers(result))]
+    for group in dict.fromkeys(row["group"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["group"] == group]
+        cells = [[row["label"], *(cell(row, result) for cell in COLUMNS.values())] for row in rows]
+        parts += [f"## {group}", grid(["", *COLUMNS], cells)]
+    return "\n\n".join([*parts, NOTE])
+
+
+def figure(result: dict) -> Figure:
+    """Hidden spikes of every row, a panel for each group: one mark a seed, and the mean."""
+    names = list(dict.fromkeys(row["group"] for row in result["rows"]))
+    tallest = max(sum(row["group"] == name for row in result["rows"]) for name in names)
+    made = Figure(figsize=(max(7.2, 1 + 3.9 * len(names)), 1.7 + 0.32 * tallest))
+    for ax, name in zip(made.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        rows = [row for row in result["rows"] if row["group"] == name]
+        starts = [sum(run["start_spikes"][:-1]) for row in rows for run in row["runs"]]
+        ax.axvline(statistics.fmean(starts), color=COLOURS["black"], linestyle=":",
+                   label="before training")  # fmt: skip
+        for place, row in enumerate(rows):
+            values = [hidden_spikes(run) for run in reached(row)]
+            ax.plot(values, [place] * len(values), "|", color=COLOURS["black"], markersize=9,
+                    markeredgewidth=1.2)  # fmt: skip
+            if values:
+                ax.plot([statistics.fmean(values)], [place], MARKERS[0], color=COLOURS["blue"])
+        ax.set(ylim=(len(rows) - 0.5, -0.5), title=name, xlabel="hidden spikes a recording")
+        ax.set_xlim(left=0)
+        ax.set_yticks(range(len(rows)), [row["label"] for row in rows])
+        ax.legend(fontsize=8, loc="best")
+    return made
+
+
+def alt(result: dict) -> str:
+    told = []
+    for group in dict.fromkeys(row["group"] for row in result["rows"]):
+        rows = [row for row in result["rows"] if row["group"] == group]
+        told.append(
+            f"{group}: " + "; ".join(f"{r['label']} {_mean(r, hidden_spikes, '.0f')}" for r in rows)
+        )
+    return (
+        "Hidden spikes per test recording of networks at equal validation accuracy, a panel for "
+        "each readout and target. " + ". ".join(told) + "."
+    )
