@@ -110,14 +110,15 @@ def installed_version(name, version):
 
 
 def pinned_version(name):
-    pin = re.search(rf"(?m)^{re.escape(name)}==(\S+)", (ROOT / "constraints.txt").read_text())
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    pin = re.search(rf"(?m)^{re.escape(name)}==(\S+)", pins)
     return pin.group(1)
 
 
 def read_stamp():
     """What an earlier run recorded, or None where creating .venv was never finished."""
     try:
-        stamp = json.loads(STAMP.read_text())
+        stamp = json.loads(STAMP.read_text(encoding="utf-8"))
         return stamp if stamp.keys() == {"root", "python", "extras", "key"} else None
     except (OSError, ValueError, AttributeError):
         return None
@@ -126,7 +127,7 @@ def read_stamp():
 def write_stamp(version, extras, key):
     stamp = {"root": str(ROOT), "python": version, "extras": sorted(extras), "key": key}
     draft = STAMP.with_suffix(".tmp")
-    draft.write_text(json.dumps(stamp, indent=1) + "\n")
+    draft.write_text(json.dumps(stamp, indent=1) + "\n", encoding="utf-8")
     os.replace(str(draft), str(STAMP))
 
 
@@ -256,7 +257,7 @@ def cpu_build_hint(free_gb, system):
 def only_one_installer():
     """Let one course.py at a time install; the lock ends with its process, however that ends."""
     name = "spikes-course-" + hashlib.sha256(str(ROOT).encode()).hexdigest()[:16] + ".lock"
-    with open(os.path.join(tempfile.gettempdir(), name), "a+") as lock:
+    with open(os.path.join(tempfile.gettempdir(), name), "a+", encoding="utf-8") as lock:
         told = False
         while not try_lock(lock):
             if not told:

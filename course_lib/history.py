@@ -45,4 +45,4 @@ class History(list):
     @classmethod
     def load(cls, folder: Path) -> "History":
         """Read what ``save`` wrote. Raises FileNotFoundError if there is nothing."""
-        return cls(json.loads((Path(folder) / "history.json").read_text()))
+        return cls(json.loads((Path(folder) / "history.json").read_text(encoding="utf-8")))

@@ -65,7 +65,7 @@ def refresh(result: dict[str, Any], folder: Path) -> None:
         pages.append(folder.resolve().parents[1] / "README.md")
     for page in pages:
         if page.is_file():
-            before = page.read_text()
+            before = page.read_text(encoding="utf-8")
             after = fill(before, result)
             if after != before:
                 write_atomic(page, lambda stream, after=after: stream.write(after.encode()))

@@ -27,7 +27,7 @@ class Store:
         Raises ValueError if the file is damaged: it was not written by ``put``.
         """
         try:
-            return json.loads(self.path(key).read_text())
+            return json.loads(self.path(key).read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         except json.JSONDecodeError as error:

@@ -97,7 +97,7 @@ def test_the_command(tmp_path, capsys):
     printed = capsys.readouterr().out
     for words in ("2312-8-8-10", "cosine with BPTT", "memory", "single-point ZO against OPZO"):
         assert words in printed
-    record = json.loads((tmp_path / "figures.json").read_text())
+    record = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert len(record["looks"]) == 9 and record["memory"]["opzo"][0] == record["memory"]["opzo"][1]
     assert record["looks"][0]["layers"][0]["cosine"] is None, "JSON has no nan"
     assert cli.main(["align", "--methods", "adam"]) == 2

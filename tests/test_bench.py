@@ -61,18 +61,18 @@ def test_pages_show_the_figures_that_have_a_bar():
 
 @pytest.mark.parametrize("page", ["README.md", "data/results/README.md"])
 def test_pages_are_what_the_stored_benchmarks_say(page):
-    text = (ROOT / page).read_text()
+    text = (ROOT / page).read_text(encoding="utf-8")
     assert "<!-- bench " in text
     assert pages.fill(text, pages.stored(ROOT / "data" / "results")) == text
 
 
 def test_storing_a_benchmark_fills_the_folders_page(tmp_path, capsys):
     page = tmp_path / "README.md"
-    page.write_text("<!-- bench gpu live -->\n<!-- end of bench -->\n")
+    page.write_text("<!-- bench gpu live -->\n<!-- end of bench -->\n", encoding="utf-8")
     assert main(["live"], 1, None, quick=True, folder=tmp_path) == 0
-    record = json.loads((tmp_path / "bench-live.json").read_text())
+    record = json.loads((tmp_path / "bench-live.json").read_text(encoding="utf-8"))
     assert [figure["what"] for figure in record["figures"]][0] == "rank 1"
-    assert "Measured by `live` on" in page.read_text()
+    assert "Measured by `live` on" in page.read_text(encoding="utf-8")
 
 
 def test_the_gpu_benchmark_counts_and_times_the_same_torch_code():

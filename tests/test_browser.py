@@ -73,8 +73,10 @@ def jupyterlab(course, tmp_path_factory):
     }  # fmt: skip
     settings = state / "jupyterlab_settings_dir" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
-    log = (state / "log").open("w")
+    (settings / "notification.jupyterlab-settings").write_text(
+        '{"fetchNews": "false"}', encoding="utf-8"
+    )
+    log = (state / "log").open("w", encoding="utf-8")
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}",
          "--ServerApp.ip=127.0.0.1", "--ServerApp.port_retries=0", "--IdentityProvider.token=",
@@ -95,7 +97,9 @@ def jupyterlab(course, tmp_path_factory):
         else:
             server.terminate()
         if server.poll() is not None:
-            pytest.fail("JupyterLab did not start:\n" + (state / "log").read_text()[-2000:])
+            pytest.fail(
+                "JupyterLab did not start:\n" + (state / "log").read_text(encoding="utf-8")[-2000:]
+            )
         yield address
     finally:
         server.terminate()
@@ -154,7 +158,11 @@ def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
     idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
     page.wait_for_selector(idle, timeout=60_000, state="attached")
     # A stored lesson shows all its pictures, the widget's too, before anything has run.
-    stored = len(re.findall('"image/png": "', (course / f"notebooks/{lesson}.ipynb").read_text()))
+    stored = len(
+        re.findall(
+            '"image/png": "', (course / f"notebooks/{lesson}.ipynb").read_text(encoding="utf-8")
+        )
+    )
     page.wait_for_function(
         f"() => document.querySelectorAll('.jp-OutputArea img').length >= {stored}", timeout=60_000
     )

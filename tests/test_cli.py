@@ -60,9 +60,9 @@ def test_a_run_from_start_to_summary(arguments, capsys, tmp_path):
         assert words in printed
     folder = tmp_path / "r"
     assert (folder / "summary.png").read_bytes().startswith(b"\x89PNG")
-    result = json.loads((folder / "result.json").read_text())
+    result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
     assert result["test_recordings"] == 500 and result["step"] == 2
-    assert len((folder / "history.csv").read_text().splitlines()) == 3
+    assert len((folder / "history.csv").read_text(encoding="utf-8").splitlines()) == 3
 
     assert run("evaluate", "r") == 0
     assert f"{result['test_accuracy']:.1%} of 500 recordings" in capsys.readouterr().out
@@ -81,9 +81,9 @@ def test_run_folders_are_numbered_and_never_overwritten(capsys, tmp_path):
 def test_resume_takes_every_setting_from_the_run(capsys):
     options = ["--method", "bptt", *SMALL]
     assert run("train", *options, "--steps", 4, "--out", "whole") == 0
-    whole = json.loads(Path("whole/result.json").read_text())
+    whole = json.loads(Path("whole/result.json").read_text(encoding="utf-8"))
     assert run("train", "--resume", "whole", "--quiet") == 0, "a finished run can be shown again"
-    assert json.loads(Path("whole/result.json").read_text()) == whole
+    assert json.loads(Path("whole/result.json").read_text(encoding="utf-8")) == whole
     capsys.readouterr()
     assert run("train", "--resume", "whole", "--lr", 1) == 2
     assert "--resume takes every setting from the run; leave out --lr" in capsys.readouterr().err
@@ -168,7 +168,7 @@ def test_user_errors_are_one_clear_line(arguments, message, capsys):
 
 
 def test_a_damaged_run_says_so(capsys, tmp_path):
-    (tmp_path / "config.json").write_text('{"method": "eggroll", "colour": 3}')
+    (tmp_path / "config.json").write_text('{"method": "eggroll", "colour": 3}', encoding="utf-8")
     assert run("evaluate", tmp_path) == 2
     assert "damaged or of another version" in capsys.readouterr().err
 

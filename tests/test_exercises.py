@@ -305,7 +305,7 @@ def test_verify_notices_what_is_out_of_step(tmp_path):
     assert verify(tmp_path) == [f"exercises/{source.stem}/{source.name} is missing"]
     made = target(copy, tmp_path)
     made.parent.mkdir(parents=True)
-    made.write_text(release(copy, tmp_path).replace("θ", "theta"))
+    made.write_text(release(copy, tmp_path).replace("θ", "theta"), encoding="utf-8")
     assert "differs from what" in verify(tmp_path)[0]
     made.rename(made.with_name("99_lost.ipynb"))
     assert "has no source" in verify(tmp_path)[0]

@@ -54,17 +54,17 @@ def test_the_table_says_what_misses_its_bar():
 
 def test_the_command_keeps_figures_and_table(tmp_path, capsys):
     assert main(["localzo"], 1, None, quick=True, folder=tmp_path) == 0
-    record = json.loads((tmp_path / "bench-localzo.json").read_text())
+    record = json.loads((tmp_path / "bench-localzo.json").read_text(encoding="utf-8"))
     assert record["quick"] and record["median_seconds"]["T = 10"]["times"][SPARSE]["both"] > 0
-    page = (tmp_path / "bench-localzo.md").read_text()
+    page = (tmp_path / "bench-localzo.md").read_text(encoding="utf-8")
     assert record["text"] in page and record["text"] in capsys.readouterr().out
     assert record["machine"]["processor"] in page and "see that it works" in page
 
 
 def test_the_stored_page_is_made_from_the_stored_figures():
     path = Path(__file__).parents[1] / "data" / "results" / "bench-localzo.json"
-    record = json.loads(path.read_text())
-    assert path.with_suffix(".md").read_text() == page("localzo", record)
+    record = json.loads(path.read_text(encoding="utf-8"))
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == page("localzo", record)
     assert not record["quick"] and "missed" not in record["text"]
     for steps, wanted in BARS.items():
         found = record["median_seconds"][f"T = {steps}"]
@@ -110,8 +110,8 @@ def test_the_gpus_benchmark_times_the_same_torch_code():
 
 def test_the_gpus_command_keeps_its_figures_or_says_that_there_is_none(tmp_path, capsys):
     assert main(["localzo-gpu"], 1, None, quick=True, folder=tmp_path) == 0
-    record = json.loads((tmp_path / "bench-localzo-gpu.json").read_text())
-    assert record["text"] in (tmp_path / "bench-localzo-gpu.md").read_text()
+    record = json.loads((tmp_path / "bench-localzo-gpu.json").read_text(encoding="utf-8"))
+    assert record["text"] in (tmp_path / "bench-localzo-gpu.md").read_text(encoding="utf-8")
     assert ("skipped: torch sees no GPU" in record["text"]) == (not torch.cuda.is_available())
     if torch.cuda.is_available():
         assert record["text"].startswith(torch.cuda.get_device_name())

@@ -13,7 +13,9 @@ FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
 
 
 def test_every_folder_of_code_is_shipped():
-    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]["packages"]
     folders = {".".join(path.parent.relative_to(ROOT).parts) for path in FILES}
     assert set(listed) == folders | {"course_lib._data"}
 
@@ -21,7 +23,7 @@ def test_every_folder_of_code_is_shipped():
 def imports(path: Path) -> set[str]:
     """Modules of course_lib that a file imports when it is loaded (not inside functions)."""
     found = set()
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("course_lib"):
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             modules = {n for n in names if (ROOT / (n.replace(".", "/") + ".py")).is_file()}
@@ -66,10 +68,20 @@ def test_foundations_stand_alone(part, allowed):
             assert module.split(".")[1] in allowed, f"{path.name} imports {module}"
 
 
+def test_every_text_is_read_and_written_as_utf_8():
+    """Ruff's PLW1514 sees this of open(), and of a path only where it knows that it is one."""
+    for path in [*FILES, *sorted((ROOT / "tests").rglob("*.py")), ROOT / "course.py"]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                given = {keyword.arg for keyword in node.keywords}
+                text = node.func.attr in ("read_text", "write_text")
+                assert not text or "encoding" in given, f"{path.name}, line {node.lineno}"
+
+
 def test_no_assert_in_the_library():
     """User errors are exceptions with a message; python -O removes asserts."""
     for path in FILES:
-        asserts = [n.lineno for n in ast.walk(ast.parse(path.read_text()))
+        asserts = [n.lineno for n in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
                    if isinstance(n, ast.Assert)]  # fmt: skip
         assert not asserts, f"{path.name} has assert in lines {asserts}"
 
@@ -78,13 +90,13 @@ def test_no_assert_in_the_library():
     "page", ["README.md", "CONTRIBUTING.md", "data/README.md", "solutions/README.md"]
 )
 def test_links_between_files_lead_somewhere(page):
-    text = (ROOT / page).read_text()
+    text = (ROOT / page).read_text(encoding="utf-8")
     for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", text):
         assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
 
 
 def test_the_readme_marks_lessons_as_they_are():
-    text = (ROOT / "README.md").read_text()
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     for number in range(1, 11):
         ready = bool(list((ROOT / "notebooks").glob(f"{number:02d}_*.ipynb")))
         (row,) = re.findall(rf"^\|[^|]*\b{number:02d} .*$", text, re.MULTILINE)

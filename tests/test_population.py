@@ -426,11 +426,11 @@ def test_no_array_of_a_member_is_written():
 def test_stored_compilations_are_dropped_when_any_source_changes(tmp_path):
     sources, cache = tmp_path / "kernels", tmp_path / "cache"
     sources.mkdir()
-    (sources / "parts.py").write_text("old")
+    (sources / "parts.py").write_text("old", encoding="utf-8")
     assert not renew(sources, cache)
-    (cache / "whole.run-3.nbi").write_text("compiled")
+    (cache / "whole.run-3.nbi").write_text("compiled", encoding="utf-8")
     assert not renew(sources, cache) and (cache / "whole.run-3.nbi").exists()
-    (sources / "parts.py").write_text("new")
+    (sources / "parts.py").write_text("new", encoding="utf-8")
     assert renew(sources, cache) and not (cache / "whole.run-3.nbi").exists()
     assert not renew(sources, cache)
 
@@ -499,7 +499,7 @@ def test_generations_stay_above_half_the_bars_of_their_ratios():
 
 def test_small_benchmarks_run_and_write_their_figures(tmp_path, capsys):
     assert main(["noise", "lif"], 1, tmp_path / "figures.json", quick=True) == 0
-    record = json.loads((tmp_path / "figures.json").read_text())
+    record = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
     assert record["quick"] and record["median_seconds"]["lif"]["ours, compiled"] > 0
     assert "ours against snnTorch Leaky" in capsys.readouterr().out
     with pytest.raises(ValueError, match="no benchmark nothing; there are frames, generation"):

@@ -76,16 +76,22 @@ def test_predictions_reach_a_thousand_processes():
 
 
 def test_the_page_and_the_stored_results_agree(tmp_path):
-    record = json.loads(scaling_benchmark.RESULTS.read_text())
-    assert scaling_page.tables(record) in scaling_page.PAGE.read_text()
+    record = json.loads(scaling_benchmark.RESULTS.read_text(encoding="utf-8"))
+    assert scaling_page.tables(record) in scaling_page.PAGE.read_text(encoding="utf-8")
     again = scaling_benchmark.fitted(record)
     for part, constants in again["model"].items():
         assert record["model"][part] == pytest.approx(constants), "fitted to what is stored"
     page = tmp_path / "page.md"
-    page.write_text("before\n<!-- scaling -->\nold\n<!-- end of scaling -->\nafter\n")
+    page.write_text(
+        "before\n<!-- scaling -->\nold\n<!-- end of scaling -->\nafter\n", encoding="utf-8"
+    )
     scaling_page.update(record, page)
-    assert page.read_text().startswith("before\n") and page.read_text().endswith("after\n")
-    assert "old" not in page.read_text() and scaling_page.tables(record) in page.read_text()
+    assert page.read_text(encoding="utf-8").startswith("before\n") and page.read_text(
+        encoding="utf-8"
+    ).endswith("after\n")
+    assert "old" not in page.read_text(encoding="utf-8") and scaling_page.tables(
+        record
+    ) in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
@@ -94,7 +100,7 @@ def test_the_command_measures_and_writes(tmp_path, monkeypatch, capsys):
     assert cli.main(["scaling", "--repeats", "1", "--json", str(tmp_path / "s.json")]) == 0
     printed = capsys.readouterr().out
     assert "t = fixed + N · rebuild" in printed and "Ethernet" in printed
-    record = json.loads((tmp_path / "s.json").read_text())
+    record = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
     assert {"date", "machine", "revision", "parts", "gathers", "pairs", "model"} <= set(record)
     pair = record["pairs"][0]
     assert pair["received_bytes"] == received_bytes(pair["population"], 2)

@@ -236,7 +236,7 @@ def test_pip_runs_again_when_something_is_missing(course):
     assert "more packages are needed: peers" in course.missing_from(stamp, "3.11", ["peers"])
     course.write_stamp("3.11", ["test"], None)
     assert "not finished" in course.missing_from(course.read_stamp(), "3.11", [])
-    with (course.ROOT / "constraints.txt").open("a") as constraints:
+    with (course.ROOT / "constraints.txt").open("a", encoding="utf-8") as constraints:
         constraints.write("another==1.0\n")
     assert "constraints.txt changed" in course.missing_from(stamp, "3.11", [])
 
@@ -258,13 +258,13 @@ def test_unusable_environment_is_made_anew(course):
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"key": 1}'])
 def test_damaged_stamp_counts_as_none(course, content):
     course.VENV.mkdir()
-    course.STAMP.write_text(content)
+    course.STAMP.write_text(content, encoding="utf-8")
     assert course.read_stamp() is None
 
 
 def test_stamp_is_written_whole_or_not_at_all(course, monkeypatch):
     ready_stamp(course)
-    before = course.STAMP.read_text()
+    before = course.STAMP.read_text(encoding="utf-8")
 
     def fail(*_):
         raise OSError("power cut")
@@ -272,18 +272,19 @@ def test_stamp_is_written_whole_or_not_at_all(course, monkeypatch):
     monkeypatch.setattr(course.os, "replace", fail)
     with pytest.raises(OSError, match="power cut"):
         course.write_stamp("3.11", [], None)
-    assert course.STAMP.read_text() == before and json.loads(before)["extras"] == ["test"]
+    assert course.STAMP.read_text(encoding="utf-8") == before
+    assert json.loads(before)["extras"] == ["test"]
 
 
 def make_package(folder, name, installer=True, size=None):
-    (folder / f"{name}.py").write_text("x = 1\n")
+    (folder / f"{name}.py").write_text("x = 1\n", encoding="utf-8")
     info = folder / f"{name}-1.0.dist-info"
     info.mkdir(parents=True)
     rows = [f"{name}.py,sha256=abc,{size or 6}", f"{name}-1.0.dist-info/RECORD,,"]
     if installer:
-        (info / "INSTALLER").write_text("pip\n")
+        (info / "INSTALLER").write_text("pip\n", encoding="utf-8")
         rows.append(f"{name}-1.0.dist-info/INSTALLER,sha256=abc,4")
-    (info / "RECORD").write_text("\n".join(rows) + "\n")
+    (info / "RECORD").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return info
 
 
@@ -385,7 +386,7 @@ def test_failing_step_is_logged_and_explained(course, monkeypatch, capsys):
     full = pytest.raises(course.SetupError, match="disk is full")
     with course.only_one_installer() as lock, full:
         course.run_logged("Packages", [sys.executable, "-c", code], lock)
-    assert "No space left" in course.LOG.read_text()
+    assert "No space left" in course.LOG.read_text(encoding="utf-8")
     told = capsys.readouterr()
     assert "Packages: failed" in told.err and not told.out
 
@@ -393,9 +394,9 @@ def test_failing_step_is_logged_and_explained(course, monkeypatch, capsys):
 def test_a_second_installer_waits(course):
     with course.only_one_installer() as lock:
         name = lock.name
-        with open(name, "a+") as other:
+        with open(name, "a+", encoding="utf-8") as other:
             assert not course.try_lock(other)
-    with open(name, "a+") as other:
+    with open(name, "a+", encoding="utf-8") as other:
         assert course.try_lock(other)
 
 
@@ -437,7 +438,7 @@ def run_with_skips(folder, **variables):
         "def test_skipped(reason):\n    pytest.skip(reason)\n"
         "@pytest.mark.xfail\ndef test_expected():\n    raise ValueError\n"
         "def test_passes():\n    pass\n"
-    )
+    , encoding="utf-8")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={folder}"],
         env={**os.environ, **variables}, cwd=folder, capture_output=True, text=True,

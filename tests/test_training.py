@@ -160,7 +160,7 @@ def test_resume_after_ctrl_c_goes_on_and_ends_with_the_same_bits(tmp_path):
     assert history.column("validation_loss") == whole_history.column("validation_loss")
     assert [row["step"] for row in history] == list(range(1, 13))
     assert History.load(tmp_path) == history
-    assert len((tmp_path / "history.csv").read_text().splitlines()) == 13
+    assert len((tmp_path / "history.csv").read_text(encoding="utf-8").splitlines()) == 13
     assert not list(tmp_path.glob(".checkpoint*"))
 
 
@@ -292,7 +292,7 @@ def test_killed_ten_times_and_resumed_ends_with_the_same_bits(tmp_path, method):
     """SIGKILL at random moments (seed 0) of training, until ten have fallen between the first
     checkpoint and the end. Every restart must go on from the checkpoint that the kill left."""
     script = tmp_path / "worker.py"
-    script.write_text(textwrap.dedent(WORKER))
+    script.write_text(textwrap.dedent(WORKER), encoding="utf-8")
     workers = subprocess.Popen(
         [sys.executable, str(script), os.path.dirname(__file__), method],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -339,7 +339,7 @@ def test_killed_ten_times_and_resumed_ends_with_the_same_bits(tmp_path, method):
                 assert status in (0, -signal.SIGKILL)
                 kills += status != 0 and 0 < saved_step(folder) < 150
             assert torch.equal(torch.load(folder / "final.pt", weights_only=True), expected)
-            history = json.loads((folder / "history.json").read_text())
+            history = json.loads((folder / "history.json").read_text(encoding="utf-8"))
             assert [row["step"] for row in history] == list(range(1, 151))
         workers.stdin.close()
 

@@ -62,7 +62,7 @@ def measured() -> dict:
     package = Path(__file__).resolve().parents[1]
     for folder in (package.parent / "data", package / "_data"):
         if (folder / RESULTS).is_file():
-            return json.loads((folder / RESULTS).read_text())
+            return json.loads((folder / RESULTS).read_text(encoding="utf-8"))
     raise FileNotFoundError(
         f"there is no data/{RESULTS}; it comes with the repository, and `python -m course_lib data "
         "measure PATH` makes it from a folder of N-MNIST"

@@ -162,7 +162,7 @@ class RunConfig:
         if not path.is_file():
             raise FileNotFoundError(f"{folder} is not the folder of a run: it has no config.json")
         try:
-            return cls(**json.loads(path.read_text()))
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (TypeError, json.JSONDecodeError) as error:
             raise ValueError(f"{path} is damaged or of another version: {error}") from error
 

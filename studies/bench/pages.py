@@ -69,7 +69,7 @@ def fill(text: str, records: dict[str, dict[str, Any]]) -> str:
 def stored(folder: Path) -> dict[str, dict[str, Any]]:
     """The records that ``bench/store.py`` wrote into the folder, by the benchmarks' names."""
     return {
-        path.stem.removeprefix("bench-"): json.loads(path.read_text())
+        path.stem.removeprefix("bench-"): json.loads(path.read_text(encoding="utf-8"))
         for path in sorted(folder.glob("bench-*.json"))
     }
 
@@ -81,7 +81,7 @@ def refresh(folder: Path) -> None:
         pages.append(folder.resolve().parents[1] / "README.md")
     for page in pages:
         if page.is_file():
-            before = page.read_text()
+            before = page.read_text(encoding="utf-8")
             after = fill(before, records)
             if after != before:
                 write_atomic(page, lambda stream, after=after: stream.write(after.encode()))

@@ -23,7 +23,11 @@ def high_water() -> int:
     """Most bytes that this process has held in memory so far."""
     status = Path("/proc/self/status")
     if status.is_file():  # a child's ru_maxrss begins with its parent's
-        (line,) = (line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        (line,) = (
+            line
+            for line in status.read_text(encoding="utf-8").splitlines()
+            if line.startswith("VmHWM")
+        )
         return 1024 * int(line.split()[1])
     import resource
 

@@ -12,10 +12,12 @@ SHOWN = (1, 2, 10, 100, 1000)
 
 def update(record: dict, page: Path = PAGE) -> None:
     """Put the record's tables between the page's marks."""
-    text = page.read_text()
+    text = page.read_text(encoding="utf-8")
     begin, end = map(re.escape, MARKS)
     section = f"{MARKS[0]}\n{tables(record)}\n{MARKS[1]}"
-    page.write_text(re.sub(f"{begin}.*{end}", lambda _: section, text, flags=re.DOTALL))
+    page.write_text(
+        re.sub(f"{begin}.*{end}", lambda _: section, text, flags=re.DOTALL), encoding="utf-8"
+    )
 
 
 def tables(record: dict) -> str:

@@ -34,7 +34,7 @@ def test_the_command_writes_what_the_training_recordings_are(tmp_path, digits, c
     file = tmp_path / "figures.json"
     assert cli.main(["data", "measure", str(tmp_path), "--json", str(file)]) == 0
     expected = describe(simulate(digits.images[500 * k], k) for k in range(1, 4))
-    assert json.loads(file.read_text()) == expected
+    assert json.loads(file.read_text(encoding="utf-8")) == expected
     assert "figures.json" in capsys.readouterr().out
 
 

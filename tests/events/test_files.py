@@ -68,7 +68,7 @@ def test_failed_build_or_write_leaves_nothing_behind(tmp_path):
 
 
 def test_folder_that_cannot_be_written_warns(tmp_path):
-    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.warns(UserWarning, match="COURSE_CACHE"):
         assert cached("kind", {}, Counter(), tmp_path / "file")["n"] == 3
 

@@ -117,8 +117,8 @@ def test_find_recordings_in_label_then_name_order(folder):
 
 def test_folder_above_nmnist_and_hidden_files(folder, tmp_path_factory):
     above = tmp_path_factory.mktemp("above")
-    (folder / "Train" / ".DS_Store").write_text("x")
-    (folder / "Train" / "3" / "notes.txt").write_text("x")
+    (folder / "Train" / ".DS_Store").write_text("x", encoding="utf-8")
+    (folder / "Train" / "3" / "notes.txt").write_text("x", encoding="utf-8")
     os.rename(folder, above / "NMNIST")
     assert len(find_recordings(above).train) == 20
 

@@ -82,7 +82,7 @@ def test_the_study_of_alignment(monkeypatch, tmp_path):
     assert mean_over_seeds(result["rows"][0], 5, 1, "cosine") == pytest.approx(sum(both) / 2)
     assert result["rows"][1]["runs"][0]["alignment"][0]["cosine"] is None, "no NaN in JSON"
     folder = tmp_path / "data" / "results"
-    page = (folder / "tiny.md").read_text()
+    page = (folder / "tiny.md").read_text(encoding="utf-8")
     assert "## own training" in page and "cosine, layer 1, step 10" in page
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert cli.main(["study", "tiny", "--tables-only"]) == 0

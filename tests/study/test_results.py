@@ -61,15 +61,15 @@ def test_summaries_are_those_of_the_runs(kept):
 
 def test_tables_and_figures_show_them(kept):
     name = kept["study"]
-    assert (FOLDER / f"{name}.md").read_text() == tables.page(kept)
-    assert (FOLDER / f"{name}.json").read_text() == results.dump(kept) + "\n"
+    assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == tables.page(kept)
+    assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == results.dump(kept) + "\n"
     for form in ("png", "svg"):
         assert (FOLDER / f"{name}.{form}").stat().st_size > 5000
 
 
 @pytest.mark.parametrize("page", ["README.md", "data/results/README.md"])
 def test_pages_hold_the_tables_as_generated(page):
-    text = (ROOT / page).read_text()
+    text = (ROOT / page).read_text(encoding="utf-8")
     found = [match[3] for match in pages.BLOCK.finditer(text)]
     assert found, "no table between <!-- study NAME --> and <!-- end of study -->"
     for name in found:
@@ -79,13 +79,20 @@ def test_pages_hold_the_tables_as_generated(page):
 def test_nothing_in_them_is_of_one_place_only():
     for path in FOLDER.iterdir():
         if path.suffix in (".json", ".md", ".svg"):
-            assert not re.search(r"(/home/|/tmp/|/root/|/Users/)", path.read_text()), path.name
+            assert not re.search(
+                r"(/home/|/tmp/|/root/|/Users/)", path.read_text(encoding="utf-8")
+            ), path.name
 
 
 def test_they_are_shipped():
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"][
+        "setuptools"
+    ]
     assert "results/*.json" in settings["package-data"]["course_lib._data"]
-    assert all(json.loads((FOLDER / f"{name}.json").read_text())["study"] == name for name in NAMES)
+    assert all(
+        json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))["study"] == name
+        for name in NAMES
+    )
 
 
 def made(*runs):

@@ -58,7 +58,7 @@ def test_runs_stop_at_the_target_and_are_counted(result, tmp_path):
         assert step == run["steps"] and accuracy == run["validation_accuracy"] >= 0.2
         assert all(earlier[1] < 0.2 for earlier in before) and spikes > 0
     assert [run["reached"] for run in eggroll["runs"]] == [False, False]
-    page = (tmp_path / "data/results/tiny.md").read_text()
+    page = (tmp_path / "data/results/tiny.md").read_text(encoding="utf-8")
     assert "| BPTT | 2 |" in page and "| EGGROLL | 0 of 2 |" in page
     assert "- at 20 %: Not known yet." in page
     before = {path.name: path.read_bytes() for path in (tmp_path / "data/results").iterdir()}

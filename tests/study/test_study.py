@@ -1,9 +1,13 @@
 """Studies: equal search, resumable runs, and results from which all else is made."""
 
 import json
+import os
 import shutil
 import signal
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from scipy.stats import ttest_rel
@@ -18,6 +22,7 @@ from studies.declared import STUDIES
 from studies.plan import Row, Study
 from studies.store import Store
 
+ROOT = Path(__file__).resolve().parents[2]
 DELTAS = ({"lr": 0.001, "delta": 0.5}, {"lr": 0.01, "delta": 0.5})
 TINY = Study(
     name="tiny",
@@ -106,7 +111,7 @@ def test_a_study_from_start_to_figures(made, tmp_path, capsys):
         for run in row["runs"]:
             assert (run["active"] is not None) == own == (run["speedup"] is not None)
     assert result["machines"][0]["cores"] > 0
-    page = (folder / "tiny.md").read_text()
+    page = (folder / "tiny.md").read_text(encoding="utf-8")
     for words in (
         "| DFA | 2 |",
         "Does it run?",
@@ -114,7 +119,7 @@ def test_a_study_from_start_to_figures(made, tmp_path, capsys):
         "(tiny.png)",
     ):
         assert words in page
-    assert "<svg" in (folder / "tiny.svg").read_text()
+    assert "<svg" in (folder / "tiny.svg").read_text(encoding="utf-8")
 
 
 def test_a_row_may_take_the_choice_of_another_one(made, monkeypatch):
@@ -209,7 +214,7 @@ def test_a_run_that_cannot_go_on_is_told_of(monkeypatch):
     assert study("tiny", "--rows", "DFA", "--seeds", 1) == 0
     (run,) = stored()["rows"][0]["runs"]
     assert "is dead" in run["stopped"] and 0 <= run["test_accuracy"] < 0.5
-    assert "(1 stopped early)" in (results.Path("data/results/tiny.md")).read_text()
+    assert "(1 stopped early)" in (results.Path("data/results/tiny.md")).read_text(encoding="utf-8")
 
 
 def test_records_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -220,7 +225,7 @@ def test_records_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
         store.put("a", {"value": 2})
     assert store.get("a") == {"value": 1, "key": "a"}
     assert [path.name for path in store.folder.iterdir()] == ["a.json"]
-    (store.folder / "b.json").write_text('{"value": ')
+    (store.folder / "b.json").write_text('{"value": ', encoding="utf-8")
     with pytest.raises(ValueError, match="b.json is damaged"):
         store.get("b")
 
@@ -228,11 +233,11 @@ def test_records_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
 def test_what_left_the_library_is_still_shown(made, tmp_path, monkeypatch, capsys):
     """Departures that did not pay: their results stay, with the revision that has their code."""
     assert study("tiny") == 0
-    before = (tmp_path / "data" / "results" / "tiny.md").read_text()
+    before = (tmp_path / "data" / "results" / "tiny.md").read_text(encoding="utf-8")
     monkeypatch.delitem(STUDIES, "tiny")
     assert study("tiny") == 2 and "cannot be run any more" in capsys.readouterr().err
     assert study("tiny", "--tables-only") == 0
-    assert (tmp_path / "data" / "results" / "tiny.md").read_text() == before
+    assert (tmp_path / "data" / "results" / "tiny.md").read_text(encoding="utf-8") == before
 
 
 @pytest.mark.parametrize(
@@ -312,11 +317,15 @@ def test_pages_hold_the_tables_between_their_marks(tmp_path):
     text = "a\n<!-- study tiny -->\nold\n<!-- end of study -->\nb\n<!-- study other -->\nstays\n"
     text += "<!-- end of study -->\n<!-- findings tiny -->\nstale\n<!-- end of findings -->\n"
     for path in (page, tmp_path / "README.md"):
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
     assert study("tiny", "--tables-only") == 0
     expected = text.replace("old", pages.summary(stored()))
     expected = expected.replace("stale", findings.findings(stored()))
-    assert page.read_text() == (tmp_path / "README.md").read_text() == expected
+    assert (
+        page.read_text(encoding="utf-8")
+        == (tmp_path / "README.md").read_text(encoding="utf-8")
+        == expected
+    )
 
 
 def test_findings_say_who_is_ahead_and_who_is_behind():
@@ -345,7 +354,18 @@ def test_missing_results_name_the_command_that_makes_them():
 
 def test_a_line_of_the_json_is_a_run(tmp_path):
     assert study("tiny", "--seeds", 1) == 0
-    text = (tmp_path / "data" / "results" / "tiny.json").read_text()
+    text = (tmp_path / "data" / "results" / "tiny.json").read_text(encoding="utf-8")
     lines = [line.strip() for line in text.splitlines() if '"test_accuracy": 0' in line]
     assert [json.loads(line.rstrip(","))["seed"] for line in lines if '"seed"' in line] == [4, 4, 4]
-    assert tables.page(json.loads(text)) == (tmp_path / "data/results/tiny.md").read_text()
+    assert tables.page(json.loads(text)) == (tmp_path / "data/results/tiny.md").read_text(
+        encoding="utf-8"
+    )
+
+
+def test_a_console_without_greek_letters_lists_the_studies_too():
+    """Windows consoles encode with cp1252, others may know ASCII alone: no question fails there."""
+    done = subprocess.run(
+        [sys.executable, "-m", "studies", "study"], capture_output=True, cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+    )  # fmt: skip
+    assert done.returncode == 0 and rb"\u03c3" in done.stdout, done.stderr.decode()
