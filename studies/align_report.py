@@ -4,9 +4,9 @@ import time
 
 import torch
 
+from course_lib.estimators import METHODS
 from course_lib.events import load_splits
 from course_lib.run.machine import machine, revision
-from course_lib.run.methods import METHODS
 from course_lib.run.runs import RunConfig
 from studies.align import OPTIONS, Look, look_on, step_memory
 from studies.bench.store import save

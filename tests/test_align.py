@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from course_lib.alignment import LayerAlignment
-from course_lib.estimators import OPZO, OTTT, LocalZO, SurrogateBPTT
+from course_lib.estimators import METHODS, OPZO, OTTT, LocalZO, SurrogateBPTT
 from course_lib.events import FrameSet, load_splits
 from course_lib.network import SpikingNetwork
-from course_lib.run.methods import METHODS
 from studies import __main__ as cli
 from studies.align import OPTIONS, Look, feedback_cosine, look_on, step_memory
 from studies.align_report import figures

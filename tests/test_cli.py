@@ -199,12 +199,12 @@ def test_help_has_examples_and_loads_no_torch():
 
 def test_the_command_line_knows_every_method_and_every_option_of_it():
     """cli.py repeats names so that --help needs no torch; nothing may be missing there."""
-    from course_lib.run.methods import METHODS
+    from course_lib.estimators import METHODS
 
     assert tuple(METHODS) == cli.METHODS
     options = vars(cli.build_parser().parse_args(["train"]))
     for method in METHODS.values():
-        for name in method.options:
+        for name in method.options():
             assert name in options or name == "local_rate", f"{method.label}: --{name} is missing"
 
 

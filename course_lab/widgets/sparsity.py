@@ -11,9 +11,9 @@ from course_lab import energy_figures
 from course_lab.picture import new_figure, png
 from course_lab.widgets.sweep import Sweep, choice, one_thread, slider
 from course_lib.energy import JOULES_PER_AC, count_operations
+from course_lib.estimators import METHODS
 from course_lib.events import load_splits
 from course_lib.run.figures import style
-from course_lib.run.methods import METHODS
 from course_lib.run.runs import RunConfig
 from course_lib.training import draw_batch
 

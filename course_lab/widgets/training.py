@@ -8,10 +8,10 @@ import torch
 from course_lab import comparison_figures
 from course_lab.picture import new_figure, png
 from course_lab.widgets.sweep import Sweep, choice, slider
+from course_lib.estimators import METHODS
 from course_lib.events import load_splits
 from course_lib.results import load
 from course_lib.run.figures import style
-from course_lib.run.methods import METHODS
 from course_lib.run.runs import RunConfig
 from course_lib.training import draw_batch
 

@@ -6,21 +6,45 @@
 The network is an ordinary ``torch.nn.Module`` and the optimiser an ordinary ``torch.optim`` one.
 """
 
-from typing import Any
+import dataclasses
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from course_lib.network import SpikingNetwork
 
+FORWARD = "no backward pass"
+UNROLLED = "as many backward passes through time"
+
 
 class Estimator:
-    """What every training method offers.
+    """What every training method offers. A method is a dataclass: its fields are its options, on
+    the command line, in runs and in studies, with the docstring's line on each as their help.
 
     An estimator draws its randomness from (its seed, the step), never from global state, so a
     step can be repeated. One that learns something itself (OPZO's feedback, say) keeps it in
     ``state_dict`` so that an interrupted run resumes to the same numbers.
     """
+
+    #: what commands call it, and what people do; shown: options that a title names
+    name: ClassVar[str]
+    label: ClassVar[str]
+    shown: ClassVar[tuple[str, ...]] = ()
+    #: what a step needs beside forward passes, in words
+    backward: ClassVar[str] = FORWARD
+    #: Settings of a run that suit the method, all chosen on the validation set of the saccade
+    #: digits. The readouts need different starts: spiking outputs must fire before anything tells
+    #: weights apart, leaky ones do better small. Of two numbers, one is the first layer's, or that
+    #: of all layers but the last, the other the last layer's.
+    defaults: ClassVar[dict[str, dict[str, Any]]] = {
+        "rate": {"beta": 0.95, "logit_scale": 10.0, "weight_sd": (0.025, 0.1)},
+        "membrane": {"beta": 0.9, "logit_scale": 10.0, "weight_sd": (0.025, 0.01)},
+        "any": {
+            "hidden": (256,), "readout": "membrane", "lr": 0.003, "batch_size": 64, "shift": 1,
+            "steps": 800,
+        },
+    }  # fmt: skip
 
     #: forward passes of one batch that a step costs, for comparisons at equal effort
     forward_passes: int = 1
@@ -44,6 +68,22 @@ class Estimator:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up a state saved by ``state_dict``."""
+
+    @classmethod
+    def options(cls) -> dict[str, dataclasses.Field]:
+        """Its fields by name: what ``build`` takes."""
+        return {field.name: field for field in dataclasses.fields(cls) if field.init}
+
+    @classmethod
+    def build(cls, options: dict[str, Any]) -> "Estimator":
+        """The estimator with these options. Raises ValueError for one that it does not have."""
+        unknown = [name for name in options if name not in cls.options()]
+        if unknown:
+            raise ValueError(
+                f"{cls.label} has no option {', '.join(unknown)}; "
+                f"its options are {', '.join(cls.options()) or 'none'}"
+            )
+        return cls(**options)
 
 
 def check_batch(network: SpikingNetwork, frames: Tensor, labels: Tensor) -> None:

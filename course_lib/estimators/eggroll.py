@@ -68,6 +68,9 @@ class EGGROLL(EvolutionStrategy):
             threshold.
     """
 
+    name, label = "eggroll", "EGGROLL"
+    shown = ("rank", "population")
+
     rank: int = 1
     smooth: float = 0.0
     chunk: int = 8

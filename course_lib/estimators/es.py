@@ -45,6 +45,9 @@ class ES(EvolutionStrategy):
             the compiled loops that EGGROLL uses (float32 on the CPU).
     """
 
+    name, label = "es", "full-rank ES"
+    shown = ("population",)
+
     kernel: str = field(default="readable", repr=False)  # a run may be resumed with another one
 
     def __post_init__(self):

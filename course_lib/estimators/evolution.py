@@ -28,6 +28,19 @@ class EvolutionStrategy(Estimator):
     Raises ValueError for values out of range.
     """
 
+    defaults = {
+        "rate": {
+            "beta": 0.95, "logit_scale": 3.0, "weight_sd": (0.04, 0.2), "sigma": (0.014, 0.05),
+        },
+        "membrane": {
+            "beta": 0.9, "logit_scale": 2.0, "weight_sd": (0.025, 0.06), "sigma": (0.014, 0.03),
+        },
+        "any": {
+            "hidden": (128,), "readout": "rate", "lr": 0.01, "batch_size": 64, "shift": 0,
+            "steps": 600,
+        },
+    }  # fmt: skip
+
     population: int = 256
     sigma: float | Sequence[float] = 0.02
     shaping: str = "centred_ranks"

@@ -23,6 +23,10 @@ class OTTT(OnlineEstimator):
     of BPTT is the way of a spike through the memory of the layers above.
     """
 
+    name, label = "ottt", "OTTT"
+    shown = ("surrogate",)
+    backward = "a backward pass over layers at every step, nothing kept over time"
+
     def hidden_errors(self, network, moment):
         errors, delta = [], moment.delta
         for layer, psi in zip(reversed(network.layers[1:]), reversed(moment.psi), strict=True):
@@ -38,6 +42,8 @@ class DFA(OnlineEstimator):
     seed: of the feedback. Its entries have standard deviation 1/√N_l, about that of the weights
     they stand for.
     """
+
+    name, label = "dfa", "DFA"
 
     seed: int = 0
 
@@ -57,6 +63,9 @@ class SinglePointZO(NodePerturbation):
     it: the variance grows with the number of neurons. (``mirrored`` helps: the loss changes little
     from one step to the next, so that loss · z − loss · z nearly vanishes.)
     """
+
+    name, label = "zo", "single-point ZO"
+    shown = ("alpha",)
 
     def hidden_errors(self, network, moment):
         return [moment.losses[:, None] * z / self.alpha for z in moment.noise]

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import Estimator, check_batch
+from course_lib.estimators.base import UNROLLED, Estimator, check_batch
 from course_lib.estimators.smoothing import (
     Smoothing,
     check_samples,
@@ -55,6 +55,9 @@ class _Smoothed(Estimator):
 
     Raises ValueError naming the theorem's condition that δ, m, α, λ or g breaks.
     """
+
+    shown = ("distribution", "delta", "samples")
+    backward = UNROLLED
 
     delta: float = 0.5
     samples: int = 5
@@ -109,6 +112,8 @@ class _Smoothed(Estimator):
 class LocalZO(_Smoothed):
     __doc__ = "Fill ``.grad`` by BPTT with LocalZO's spike derivative.\n" + _Smoothed.__doc__[35:]
 
+    name, label = "localzo", "LocalZO"
+
     def spike(self, step: int) -> ZerothOrderSpike:
         """The spike function of this step; the same step draws the same z."""
         return ZerothOrderSpike(self.smoothing, self.samples, self._generator(step))
@@ -134,6 +139,8 @@ class SparseGrad(_Smoothed):
     B_th is LocalZO's expected threshold δ E[max |z_k|] (eq. 21) at the same λ, δ and m. Nothing is
     drawn: ``seed`` has no effect. Arguments and errors as for LocalZO.
     """
+
+    name, label = "sparsegrad", "SparseGrad"
 
     def spike(self, step: int):
         """The spike function; every step has the same."""

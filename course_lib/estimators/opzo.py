@@ -56,6 +56,9 @@ class OPZO(NodePerturbation):
     when a network of other sizes comes. Raises ValueError for values out of range.
     """
 
+    name, label = "opzo", "OPZO"
+    shown = ("alpha", "momentum")
+
     momentum: float = 0.999
     feedback_start: float | str = 0
     local: bool = False

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import Estimator, check_batch
+from course_lib.estimators.base import UNROLLED, Estimator, check_batch
 from course_lib.fitness import cross_entropy
 from course_lib.lif import SpikeFunction, heaviside
 
@@ -71,6 +71,10 @@ class SurrogateBPTT(Estimator):
     Memory grows with T: autograd keeps every step's tensors until the backward pass.
     Raises ValueError for an unknown surrogate or a slope that is not positive.
     """
+
+    name, label = "bptt", "BPTT"
+    shown = ("surrogate",)
+    backward = UNROLLED
 
     surrogate: str = "fast_sigmoid"
     slope: float = 10.0

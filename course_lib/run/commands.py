@@ -8,11 +8,11 @@ from pathlib import Path
 
 import torch
 
+from course_lib.estimators import METHODS
 from course_lib.evaluation import evaluate
 from course_lib.events import concatenate, load_all, load_splits
 from course_lib.fast import population
 from course_lib.guards import TrainingStopped
-from course_lib.run.methods import METHODS
 from course_lib.run.processes import Processes, start_processes
 from course_lib.run.report import draw_summary, interval, save_result, summary
 from course_lib.run.runs import RunConfig, load_network, new_folder
@@ -93,7 +93,7 @@ def _config(options, processes: Processes) -> RunConfig:
 def _chosen(options) -> RunConfig:
     given = {name: value for name, value in vars(options).items() if value is not None}
     settings = {field.name for field in dataclasses.fields(RunConfig)}
-    estimator_options = {name for method in METHODS.values() for name in method.options}
+    estimator_options = {name for method in METHODS.values() for name in method.options()}
     chosen = {name: given[name] for name in given if name in estimator_options - settings}
     given = {name: given[name] for name in given if name in settings}
     if options.resume:

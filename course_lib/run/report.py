@@ -6,12 +6,12 @@ from pathlib import Path
 
 import torch
 
+from course_lib.estimators import METHODS
 from course_lib.evaluation import Evaluation
 from course_lib.events import FrameSet
 from course_lib.events.files import write_atomic
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
-from course_lib.run.methods import METHODS
 from course_lib.run.runs import RunConfig
 
 

@@ -15,12 +15,11 @@ from typing import Any
 import torch
 
 from course_lib.checkpoints import load_checkpoint
-from course_lib.estimators import Estimator
+from course_lib.estimators import METHODS, Estimator
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import write_atomic
 from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
-from course_lib.run.methods import METHODS
 
 
 @dataclass
@@ -126,7 +125,7 @@ class RunConfig:
 
     def estimator(self) -> Estimator:
         method = METHODS[self.method]
-        seed = {"seed": self.seed} if "seed" in method.options else {}
+        seed = {"seed": self.seed} if "seed" in method.options() else {}
         return method.build(seed | self.options)
 
     def optimizer(self, network: SpikingNetwork) -> torch.optim.Optimizer:

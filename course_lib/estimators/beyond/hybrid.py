@@ -49,6 +49,10 @@ class Hybrid(Estimator):
     Raises ValueError for values out of range, and for an option of the rule that is not used.
     """
 
+    name, label = "hybrid", "hybrid"
+    shown = ("below", "rank", "population")
+    backward = "none with OPZO below, as many backward passes through time with LocalZO"
+
     below: str = "opzo"
     population: int = 256
     rank: int = 1

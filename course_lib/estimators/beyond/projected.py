@@ -46,6 +46,15 @@ class ProjectedEGGROLL(EGGROLL):
     taken as it is: ranks would give a sample that all members know the weight of one in doubt.
     """
 
+    name, label = "projected", "projected EGGROLL"
+    #: one learning rate for the hidden layers, one for the readout: Adam moves all weights alike,
+    #: and those of the first layer are smaller
+    defaults = {
+        "rate": EGGROLL.defaults["rate"],
+        "membrane": EGGROLL.defaults["membrane"] | {"sigma": (0.014, 0.005)},
+        "any": EGGROLL.defaults["any"] | {"readout": "membrane", "lr": (0.003, 0.01), "shift": 1},
+    }
+
     ridge: float = 1.0
     shaping: str = field(default="none", init=False, repr=False)
     mirrored: bool = field(default=True, init=False, repr=False)
