@@ -103,14 +103,14 @@ GUIDE = Path("solutions/README.md")
 
 def guide(root: Path = ROOT) -> str:
     """The instructor's guide with its tables made anew from the notebooks and the checks."""
-    from course_lab.checks import EXERCISES
+    from course_lab.checks import exercises
 
     facts, minutes = {}, {}
     for source in find_solutions(root=root):
         for cell in nbformat.read(source, as_version=4).cells:
             if cell.id.endswith("-task"):
                 facts[cell.id.removesuffix("-task").replace("-", "_")] = task_facts(cell.source)
-    kept = [exercise for exercise in EXERCISES.values() if exercise.name in facts]
+    kept = [exercise for exercise in exercises().values() if exercise.name in facts]
     rows = ["| assignment | exercise | goal | difficulty | minutes | points |",
             "|---|---|---|---|---|---|"]  # fmt: skip
     for exercise in kept:

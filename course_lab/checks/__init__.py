@@ -1,84 +1,67 @@
 """Instant checks of the exercises: ``lif_step = checks.lif_step(lif_step)``.
 
-Each topic's file lists its exercises, with a reference, random cases and the mistakes that people
-make; ``engine.py`` tries a student's function on them.
+The file of a topic (``spikes.py`` of 02_spikes) lists its exercises: each with a reference, random
+cases and the mistakes that people make; ``engine`` tries a student's function on them. An exercise
+is there as soon as its topic's file defines it, and asking for it loads that one file alone.
 """
 
-from course_lab.checks import (
-    comparison,
-    counters,
-    evolution,
-    feedback,
-    hybrid,
-    inference,
-    localzo,
-    localzo_design,
-    low_rank,
-    opzo,
-    shaping,
-    sharing,
-    spike_trains,
-    spikes,
-    surrogate_networks,
-    surrogates,
-    tables,
-    verdicts,
-    zeroth_order,
-    zeroth_order_theory,
-)
+import importlib
+import re
+from pathlib import Path
+
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Property
 
-TOPICS = (
-    spikes,
-    spike_trains,
-    surrogates,
-    surrogate_networks,
-    zeroth_order,
-    zeroth_order_theory,
-    localzo,
-    localzo_design,
-    evolution,
-    shaping,
-    low_rank,
-    counters,
-    feedback,
-    opzo,
-    comparison,
-    verdicts,
-    tables,
-    inference,
-    sharing,
-    hybrid,
-)
-#: every exercise by the name of its function
-EXERCISES: dict[str, Exercise] = {e.name: e for topic in TOPICS for e in topic.EXERCISES}
+__all__ = ["Exercise", "Mistake", "NotYet", "Property", "exercises", "grade", "summary", "topics"]
 
-globals().update(EXERCISES)
+DEFINED = re.compile(r'^[A-Z_]+ = Exercise\(\s*"(\w+)"', re.M)
+TOPIC = re.compile(r'^TOPIC = "(\w+)"', re.M)
+
+
+def topics() -> dict[str, tuple[str, list[str]]]:
+    """By topic, such as "02_spikes", in order: its module, and the names of its exercises."""
+    found = {}
+    for path in Path(__file__).parent.glob("*.py"):
+        text = path.read_text(encoding="utf-8")
+        if topic := TOPIC.search(text):
+            found[topic[1]] = f"{__name__}.{path.stem}", DEFINED.findall(text)
+    return dict(sorted(found.items()))
+
+
+def exercises(topic: str | None = None) -> dict[str, Exercise]:
+    """The exercises of a topic by the names of their functions; those of all topics if None.
+
+    Raises ValueError, listing what there is, for a topic without exercises.
+    """
+    there = topics()
+    if topic is not None and topic not in there:
+        raise ValueError(f"there is no topic {topic!r}; there are: {', '.join(there)}")
+    modules = [module for name, (module, _) in there.items() if topic in (None, name)]
+    objects = [o for module in modules for o in vars(importlib.import_module(module)).values()]
+    return {o.name: o for o in objects if isinstance(o, Exercise)}
+
+
+def __getattr__(name: str) -> Exercise:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    there = topics()
+    for topic, (_, names) in there.items():
+        if name in names:
+            return exercises(topic)[name]
+    names = ", ".join(n for _, defined in there.values() for n in defined)
+    raise AttributeError(f"there is no check {name!r}; there are: {names}")
 
 
 def grade(name: str) -> None:
     """Raise NotYet unless the function checked under this name also passes on new cases."""
-    EXERCISES[name].grade()
+    __getattr__(name).grade()
 
 
 def summary(topic: str) -> None:
     """Print which exercises of a topic have passed, and the points so far."""
-    exercises = [e for e in EXERCISES.values() if e.topic == topic]
-    if not exercises:
-        topics = ", ".join(dict.fromkeys(e.topic for e in EXERCISES.values()))
-        raise ValueError(f"there is no topic {topic!r}; there are: {topics}")
-    for exercise in exercises:
-        mark = "✓" if exercise.passed else "·"
+    reached = total = 0
+    for exercise in exercises(topic).values():
         points = exercise.points if exercise.passed else 0
-        print(f"{mark} {exercise.name:24s} {points} of {exercise.points}")
-    reached = sum(e.points for e in exercises if e.passed)
-    print(f"{reached} of {sum(e.points for e in exercises)} points")
-
-
-def __getattr__(name: str):
-    if name.startswith("__"):
-        raise AttributeError(name)
-    raise AttributeError(f"there is no check {name!r}; there are: {', '.join(EXERCISES)}")
-
-
-__all__ = ["EXERCISES", "Exercise", "Mistake", "NotYet", "Property", "grade", "summary", *EXERCISES]
+        print(f"{'✓' if exercise.passed else '·'} {exercise.name:24s} {points} of "
+              f"{exercise.points}")  # fmt: skip
+        reached, total = reached + points, total + exercise.points
+    print(f"{reached} of {total} points")

@@ -1,4 +1,4 @@
-"""Exercises of lesson 05, first part: a derivative of each spike made from draws."""
+"""Exercises of lesson 05: a derivative made from draws, what it saves, where to draw from."""
 
 import numpy as np
 import torch
@@ -7,6 +7,7 @@ from course_lab.checks.engine.engine import Exercise, Mistake
 from course_lib.estimators.smoothing import Smoothing, named_smoothing
 
 TOPIC = "05_localzo"
+
 ROOT3 = 3**0.5
 
 
@@ -52,9 +53,7 @@ SPIKE_QUOTIENT = Exercise(
                 _quotient(height="z")),
         Mistake("you compare with the neuron where it is. Two points means one on each side: "
                 "h(u + δz) − h(u − δz).",
-                lambda u, z, d: (_step(u + d * z) - _step(u)) * z / d),
-        Mistake("you compare with the neuron where it is. Two points means one on each side: "
-                "h(u + δz) − h(u − δz).",
+                lambda u, z, d: (_step(u + d * z) - _step(u)) * z / d,
                 lambda u, z, d: (_step(u + d * z) - _step(u)) * z / (2 * d)),
         Mistake("you divide by the distance 2δ|z|. LocalZO divides by 2δ and multiplies by z, so "
                 "that wide boxes are high ones: |z|/(2δ).", _quotient(height="1", over="2δ|z|")),
@@ -109,9 +108,7 @@ LOCALZO_DERIVATIVE = Exercise(
                 "count as 0: divide by m.", _active_mean),
         Mistake("you average the draws first and ask once. Ask each draw for its box, then "
                 "average the boxes.",
-                lambda u, z, d: _boxes(u, np.abs(z).mean(-1, keepdims=True), d)[..., 0]),
-        Mistake("you average the draws first and ask once. Ask each draw for its box, then "
-                "average the boxes.",
+                lambda u, z, d: _boxes(u, np.abs(z).mean(-1, keepdims=True), d)[..., 0],
                 lambda u, z, d: _boxes(u, z.mean(-1, keepdims=True), d)[..., 0]),
         Mistake("negative draws lower your mean. Every box is positive: |z|/(2δ).",
                 lambda *a: _boxes(*a, height=lambda z: z).mean(-1)),
@@ -212,4 +209,239 @@ EXPECTED_THRESHOLD = Exercise(
     ),
 )  # fmt: skip
 
-EXERCISES = (SPIKE_QUOTIENT, LOCALZO_DERIVATIVE, EXPECTED_UNIFORM, EXPECTED_THRESHOLD)
+# ------------------------------------------------------------------------------- SparseGrad
+
+
+def sparsegrad_derivative(u, delta, samples):
+    limit = ROOT3 * samples / (samples + 1) * delta
+    return expected_uniform(u, ROOT3, delta) * (np.abs(np.asarray(u)) < limit)
+
+
+def _cut(limit, inside=lambda u, limit: np.abs(u) < limit):
+    return lambda u, d, m: tail(u, ROOT3, d) * inside(u, limit(d, m))
+
+
+def _limit(d, m):
+    return ROOT3 * m / (m + 1) * d
+
+
+SPARSEGRAD_DERIVATIVE = Exercise(
+    "sparsegrad_derivative", TOPIC, points=2,
+    goal="build a rival method from the same parts",
+    reference=sparsegrad_derivative,
+    cases=lambda rng: [
+        (np.concatenate([
+            distances(rng, _limit(delta, m), (-0.8, 0.3, 0.9)),
+            distances(rng, ROOT3 * delta, (-1.2, 1.3)),
+            0.5 * (_limit(delta, m) + ROOT3 * delta) * np.array([1, -1]),
+        ]).round(3), delta, m)
+        for delta, m in ((0.5, 1), (0.3, 3), (0.8, 2))
+    ],
+    mistakes=(
+        Mistake("nothing is cut off before the surrogate ends by itself. It is zero from "
+                "|u| = B_th = √3 · m/(m + 1) · δ on.", _cut(lambda d, m: ROOT3 * d)),
+        Mistake("δ is missing in the threshold: B_th = √3 · m/(m + 1) · δ.",
+                _cut(lambda d, m: ROOT3 * m / (m + 1))),
+        Mistake("the factor √3 is missing in the threshold: B_th = √3 · m/(m + 1) · δ.",
+                _cut(lambda d, m: m / (m + 1) * d)),
+        Mistake("you cut at √3 · δ/(m + 1). More draws reach farther: m/(m + 1).",
+                _cut(lambda d, m: ROOT3 / (m + 1) * d)),
+        Mistake("you cut off on one side only. Compare |u| with B_th.",
+                _cut(_limit, lambda u, limit: np.asarray(u) < limit)),
+        Mistake("you keep what should be cut off: keep |u| < B_th.",
+                _cut(_limit, lambda u, limit: np.abs(u) >= limit)),
+        Mistake("you return which entries are active. Multiply by the expected surrogate.",
+                lambda u, d, m: (np.abs(u) < _limit(d, m)).astype(float)),
+        Mistake("you lower the surrogate until it ends at B_th. SparseGrad leaves it as it is and "
+                "only cuts: there is a jump at B_th.",
+                lambda u, d, m: np.maximum(
+                    tail(u, ROOT3, d) - tail(_limit(d, m), ROOT3, d), 0)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- savings
+
+
+def backward_savings(G, spikes, inputs):
+    active = np.asarray(G) != 0
+    visited = active | (np.asarray(spikes) != 0)
+    return active.mean(), inputs * np.sum(~visited)
+
+
+def _savings(share="active", visited="or", inputs=True, saved=True):
+    def savings(G, spikes, D):
+        a, s = G != 0, spikes != 0
+        seen = {"or": a | s, "active": a, "and": a & s}.get(visited)
+        count = a.sum() + s.sum() if visited == "sum" else seen.sum()
+        part = {"active": a.mean(), "visited": (a | s).mean(), "idle": 1 - a.mean(),
+                "count": a.sum(), "percent": 100 * a.mean(), "size": G.mean()}[share]  # fmt: skip
+        return part, (G.size - count if saved else count) * (D if inputs else 1)
+
+    return savings
+
+
+def _entries(rng, idle, active, spiking, both):
+    """G and spikes (2, 4) with so many entries of each kind, in random places."""
+    kinds = rng.permutation([0] * idle + [1] * active + [2] * spiking + [3] * both).reshape(2, 4)
+    G = np.round(rng.uniform(0.4, 3, (2, 4)), 1) * (kinds % 2)
+    return G, (kinds >= 2).astype(float)
+
+
+BACKWARD_SAVINGS = Exercise(
+    "backward_savings", TOPIC, points=1,
+    goal="count the work that a sparse algorithm does, and the work it leaves out",
+    reference=backward_savings,
+    cases=lambda rng: [
+        (*_entries(rng, *kinds), inputs)
+        for kinds, inputs in (((5, 1, 1, 1), 100), ((2, 2, 3, 1), 2312), ((3, 2, 1, 2), 7))
+    ],
+    mistakes=(
+        Mistake("entries that are active and spike are counted twice. An entry is visited once: "
+                "active or spiking, (G != 0) | (spikes != 0).", _savings(visited="sum")),
+        Mistake("spikes are missing: their resets cut off errors that were on their way back, so "
+                "these entries need a product as well.", _savings(visited="active")),
+        Mistake("an entry is visited if it is active or spikes; you ask for both at once.",
+                _savings(visited="and")),
+        Mistake("your share counts the spikes too. Active are the entries with G ≠ 0 only.",
+                _savings(share="visited")),
+        Mistake("your share is that of the entries that are not active.", _savings(share="idle")),
+        Mistake("asked is a share between 0 and 1, not a number of entries.",
+                _savings(share="count")),
+        Mistake("asked is a share between 0 and 1, not a percentage.", _savings(share="percent")),
+        Mistake("you average G itself. Count the entries where it is not 0.",
+                _savings(share="size")),
+        Mistake("you return the multiply-adds that are done. Asked is how many are saved, those of "
+                "the entries that are not visited.", _savings(saved=False)),
+        Mistake("each entry costs a multiply-add for every input: multiply by inputs.",
+                _savings(inputs=False)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- inverse transform
+
+
+def draw_magnitudes(r, z, density):
+    z, density = np.asarray(z), np.asarray(density)
+    pieces = (density[1:] + density[:-1]) / 2 * np.diff(z)
+    F = np.concatenate([[0.0], np.cumsum(pieces)])
+    return np.interp(r, F / F[-1], z)
+
+
+def _table(z, density, rule="trapezoid", widths=True):
+    parts = {"trapezoid": (density[1:] + density[:-1]) / 2, "left": density[:-1],
+             "right": density[1:]}[rule]  # fmt: skip
+    F = np.concatenate([[0.0], np.cumsum(parts * (np.diff(z) if widths else 1))])
+    return F / F[-1]
+
+
+def _grids(rng):
+    for size, scale in ((4, 1.0), (5, 3.0), (4, 0.4)):
+        z = np.concatenate([[0.0], np.cumsum(rng.choice((0.25, 0.5, 1.0, 1.5), size - 1))])
+        z[-1] += 0.5
+        density = np.sort(scale * (rng.uniform(0.1, 0.3, size) + 0.3 * np.arange(size)))[::-1]
+        yield np.round(np.sort(rng.uniform(0.05, 0.95, 3)), 2), z, np.round(density, 2)
+
+
+DRAW_MAGNITUDES = Exercise(
+    "draw_magnitudes", TOPIC, points=2,
+    goal="sample from any density with nothing but uniform numbers",
+    reference=draw_magnitudes,
+    cases=lambda rng: list(_grids(rng)),
+    mistakes=(
+        Mistake("you return F at r. Asked is the inverse: which z has F(z) = r? Swap the last two "
+                "arguments, np.interp(r, F, z).",
+                lambda r, z, p: np.interp(r, z, _table(z, p))),
+        Mistake("your F does not end at 1: divide it by its last value.",
+                lambda r, z, p: np.interp(
+                    r, np.concatenate([[0], np.cumsum((p[1:] + p[:-1]) / 2 * np.diff(z))]), z)),
+        Mistake("the pieces of the grid have different widths: multiply each mean height by "
+                "np.diff(z) before you add up.",
+                lambda r, z, p: np.interp(r, _table(z, p, widths=False), z)),
+        Mistake("you add up densities, not areas. A piece has the area (mean of its two ends) × "
+                "width, and F is 0 at the first grid point.",
+                lambda r, z, p: np.interp(r, np.cumsum(p) / p.sum(), z)),
+        Mistake("a piece is as high as its left end in yours. Take the mean of both ends.",
+                lambda r, z, p: np.interp(r, _table(z, p, "left"), z)),
+        Mistake("a piece is as high as its right end in yours. Take the mean of both ends.",
+                lambda r, z, p: np.interp(r, _table(z, p, "right"), z)),
+        Mistake("you take a whole grid point. Between two of them z grows in proportion to F: "
+                "np.interp does that.",
+                lambda r, z, p: z[np.searchsorted(_table(z, p), r)]),
+        Mistake("you read the density at r. Add it up to F first, then look up which z has "
+                "F(z) = r.", lambda r, z, p: np.interp(r, z, p)),
+        Mistake("small r give you large z: count F from the left, F(z) = P(|z| < z).",
+                lambda r, z, p: np.interp(1 - r, _table(z, p), z)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- Theorem 3
+
+
+def matching_density(slope, z, delta):
+    weight = -np.asarray(slope(delta * z)) / z
+    c = 2 * delta**2 * np.sum((weight[1:] + weight[:-1]) / 2 * np.diff(z))
+    return delta**2 * weight / c, c
+
+
+def sigmoid_slope(u):
+    """g′ of the sigmoid's surrogate k σ(1 − σ), k = 3."""
+    s = 1 / (1 + np.exp(-3.0 * u))
+    return 9.0 * s * (1 - s) * (1 - 2 * s)
+
+
+def bell_slope(u):
+    """g′ of exp(−u²/2)."""
+    return -u * np.exp(-(u**2) / 2)
+
+
+def arctan_slope(u):
+    """g′ of 1/(1 + (πu)²)."""
+    return -2 * np.pi**2 * u / (1 + (np.pi * u) ** 2) ** 2
+
+
+def _matched(slope, z, d, *, sign=-1, c_sign=-1, at=True, two=2, power=2, c_power=2,
+             divide=True, by_c=True, widths=True):  # fmt: skip
+    weight = np.asarray(slope(d * z if at else z)) / (z if divide else 1 / z)
+    pieces = (weight[1:] + weight[:-1]) / 2 * (np.diff(z) if widths else 1)
+    c = c_sign * two * d**c_power * np.sum(pieces)
+    return sign * d**power * weight / (c if by_c else 1), c
+
+
+def _matched_sum(slope, z, delta):
+    weight = -np.asarray(slope(delta * z)) / z
+    return weight / (2 * weight.sum()), 2 * delta**2 * weight.sum()
+
+
+MATCHING_DENSITY = Exercise(
+    "matching_density", TOPIC, points=3,
+    goal="turn a theorem into a program, its constant included",
+    reference=matching_density,
+    cases=lambda rng: [
+        (slope, np.round(np.cumsum(rng.uniform(0.2, 0.9, 5)), 1) + 0.1, delta)
+        for slope, delta in ((bell_slope, 0.5), (sigmoid_slope, 0.8), (arctan_slope, 0.3))
+    ],
+    mistakes=(
+        Mistake("the two are the wrong way round: return (λ, c).",
+                lambda *a: matching_density(*a)[::-1]),
+        Mistake("your λ is negative: g falls, g′ < 0, and the minus in front makes λ positive.",
+                lambda *a: _matched(*a, sign=1)),
+        Mistake("the minus is missing, in c and in λ. It cancels in λ, but your c is negative.",
+                lambda *a: _matched(*a, sign=1, c_sign=1)),
+        Mistake("the slope is taken at z. The theorem wants it at u = δz: slope(delta * z).",
+                lambda *a: _matched(*a, at=False)),
+        Mistake("λ has a negative side as well, of the same area: the factor 2 in c is missing.",
+                lambda *a: _matched(*a, two=1)),
+        Mistake("you did not divide λ by c, so its area is not 1.",
+                lambda *a: _matched(*a, by_c=False)),
+        Mistake("you multiply by z. Solving for λ leaves z below the line, in c as well: g′(δz)/z.",
+                lambda *a: _matched(*a, divide=False)),
+        Mistake("δ comes squared, in λ and in c.",
+                lambda *a: _matched(*a, power=1, c_power=1)),
+        Mistake("δ comes squared in c too: c = −2 δ² ∫ g′(δz)/z dz.",
+                lambda *a: _matched(*a, c_power=1)),
+        Mistake("δ² is missing in c: c = −2 δ² ∫ g′(δz)/z dz.",
+                lambda *a: _matched(*a, c_power=0)),
+        Mistake("you add up heights. An integral on this grid needs the width of each piece.",
+                lambda *a: _matched(*a, widths=False), _matched_sum),
+    ),
+)  # fmt: skip

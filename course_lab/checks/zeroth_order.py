@@ -1,7 +1,10 @@
-"""Exercises of lesson 04, first part: estimators of a gradient that try and compare."""
+"""Exercises of lesson 04: estimators that try and compare; their variance, price and bias."""
+
+import math
 
 import numpy as np
 
+from course_lab.checks.engine.cases import tenths
 from course_lab.checks.engine.engine import Exercise, Mistake
 
 TOPIC = "04_zeroth_order"
@@ -27,7 +30,7 @@ def stairs(w):
 
 def _normal(rng, *shape):
     """Normal numbers of one decimal, none of them 0."""
-    z = np.round(rng.normal(size=shape), 1)
+    z = tenths(rng, *shape)
     return np.where(z == 0, 0.1, z)
 
 
@@ -64,9 +67,7 @@ TWO_POINT = Exercise(
         Mistake("the 2 is missing: the two points lie 2σ apart.", _quotients(over=1)),
         Mistake("σ is missing below the line: divide by 2σ.", _quotients(divide=False)),
         Mistake("you compare with f(w). Two points means one on each side: w + σz and w − σz.",
-                _quotients(back=0, over=1)),
-        Mistake("you compare with f(w). Two points means one on each side: w + σz and w − σz.",
-                _quotients(back=0)),
+                _quotients(back=0, over=1), _quotients(back=0)),
         Mistake("you return the quotients alone. An estimate is a vector: quotient times direction "
                 "z, shape (n, d).", lambda *a: _quotients(direction=np.ones_like)(*a)[:, 0]),
         Mistake("the direction is missing: multiply each quotient by its z.",
@@ -158,9 +159,8 @@ AVERAGE_SLOPE = Exercise(
     ],
     mistakes=(
         Mistake("that is the standard deviation of single estimates. That of their mean is √n "
-                "times smaller.", _sure(lambda g: _se(g, power=0))),
-        Mistake("that is the standard deviation of single estimates. That of their mean is √n "
-                "times smaller.", _sure(lambda g: _se(g, power=0, ddof=0))),
+                "times smaller.", _sure(lambda g: _se(g, power=0)),
+                _sure(lambda g: _se(g, power=0, ddof=0))),
         Mistake("variances shrink by n, standard deviations by √n: divide by √n.",
                 _sure(lambda g: _se(g, power=1))),
         Mistake("you return the variance of the mean. Asked is its standard error, the root of it.",
@@ -182,4 +182,207 @@ AVERAGE_SLOPE = Exercise(
     ),
 )  # fmt: skip
 
-EXERCISES = (TWO_POINT, BASELINE_ESTIMATE, AVERAGE_SLOPE)
+# ------------------------------------------------------------------------------- variance
+
+
+def squared_error(slopes, offset, sigma, n):
+    d = len(slopes)
+    return ((d + 1) * np.sum(np.square(slopes)) + d * (offset / sigma) ** 2) / n
+
+
+def _error(add=1, norm=lambda a: np.sum(np.square(a)), count=lambda d: d, power=2, below=2, share=1,
+           own=True):  # fmt: skip
+    def error(slopes, offset, sigma, n):
+        d, extra = len(slopes), abs(offset) ** power / sigma**below
+        return ((d + add) * norm(slopes) * own + count(d) * extra) / n**share
+
+    return error
+
+
+SQUARED_ERROR = Exercise(
+    "squared_error", TOPIC, points=2,
+    goal="derive the variance of an estimator from the moments of a Gaussian",
+    reference=squared_error,
+    cases=lambda rng: [
+        (np.round(rng.uniform(0.3, 2, d) * rng.choice((-1, 1), d), 1), offset, sigma, n)
+        for d, offset, sigma, n in ((2, 0.0, 0.5, 1), (3, 1.5, 0.5, 1), (4, -2.0, 0.2, 10),
+                                    (1, 0.7, 3.0, 4))
+    ],
+    mistakes=(
+        Mistake("(d + 2)‖a‖² is E‖g‖², the mean squared length. Asked is the squared distance from "
+                "a: ‖a‖² less.", _error(add=2)),
+        Mistake("d − 1 other directions add noise, but the own one does too: E[z⁴] − 1 = 2. "
+                "Together d + 1.", _error(add=-1)),
+        Mistake("one ‖a‖² is missing: E[z⁴] = 3, not 2. It is (d + 1)‖a‖².", _error(add=0)),
+        Mistake("‖a‖ has to be squared.", _error(norm=lambda a: np.sum(np.square(a)) ** 0.5)),
+        Mistake("you add up the slopes. ‖a‖² is the sum of their squares.", _error(norm=np.sum),
+                _error(norm=lambda a: np.sum(a) ** 2)),
+        Mistake("you take the mean of the squares. ‖a‖² is their sum.",
+                _error(norm=lambda a: np.mean(np.square(a)))),
+        Mistake("the part of the offset is missing: d c²/σ².", _error(count=lambda d: 0)),
+        Mistake("the offset c has to be squared: d c²/σ².", _error(power=1)),
+        Mistake("σ has to be squared: d c²/σ².", _error(below=1)),
+        Mistake("σ is missing under the offset: d c²/σ².", _error(below=0)),
+        Mistake("every entry of z carries the offset: E‖z‖² = d. Yours has the factor 1.",
+                _error(count=lambda d: 1)),
+        Mistake("the factor of the offset is E‖z‖² = d, not d + 1.", _error(count=lambda d: d + 1)),
+        Mistake("you return the error of one direction. The mean of n has n times less.",
+                _error(share=0)),
+        Mistake("squared errors shrink by n, not by √n.", _error(share=0.5)),
+        Mistake("n stands under the first part only. The mean of n makes both parts n times less.",
+                lambda a, c, s, n: _error(count=lambda d: 0)(a, c, s, n)
+                + _error(own=False)(a, c, s, 1)),
+        Mistake("n stands under the offset's part only. The mean of n makes both parts n times "
+                "less.", lambda a, c, s, n: _error(count=lambda d: 0)(a, c, s, 1)
+                + _error(own=False)(a, c, s, n)),
+        Mistake("the slopes are missing: (d + 1)‖a‖², also where the offset is 0.",
+                _error(own=False)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- its price
+
+
+def directions_needed(d, cosine):
+    return math.ceil((d + 1) / (1 / cosine**2 - 1))
+
+
+def _needed(add=1, share=lambda c: c * c / (1 - c * c), rounding=math.ceil, times=1):
+    return lambda d, cosine: times * rounding((d + add) * share(cosine))
+
+
+def _question(rng):
+    """d and a cosine for which no rounding error decides n, and the nearest n is too small."""
+    while True:
+        d, cosine = int(rng.integers(20, 5000)), round(rng.uniform(0.2, 0.9), 2)
+        if 0.1 < (d + 1) / (1 / cosine**2 - 1) % 1 < 0.4:
+            return d, cosine
+
+
+DIRECTIONS_NEEDED = Exercise(
+    "directions_needed", TOPIC, points=1,
+    goal="turn a formula round, from what one gets to what one has to pay",
+    reference=directions_needed,
+    cases=lambda rng: [(148_682, 0.6), (1, 0.88), (2, 0.5), *(_question(rng) for _ in range(4))],
+    mistakes=(
+        Mistake("you round down, and stay below the cosine that is asked for: round up.",
+                _needed(rounding=math.floor)),
+        Mistake("you round to the nearest, and may stay below the cosine that is asked for: round "
+                "up.", _needed(rounding=round)),
+        Mistake("the number of directions is whole: round up.", _needed(rounding=float)),
+        Mistake("you round down and add 1. Where the quotient is whole, as for d = 2 and a cosine "
+                "of 0.5, that is one too many.", _needed(rounding=lambda n: math.floor(n) + 1)),
+        Mistake("1 + (d + 1)/n is 1/c². The 1 has to be taken off: (d + 1)/n = 1/c² − 1.",
+                _needed(share=lambda c: c * c)),
+        Mistake("square the cosine: (d + 1)/n = 1/c² − 1.", _needed(share=lambda c: c / (1 - c))),
+        Mistake("upside down: a larger cosine takes more directions.",
+                _needed(share=lambda c: (1 - c * c) / (c * c))),
+        Mistake("it is d + 1, not d.", _needed(add=0)),
+        Mistake("you return forward passes. Asked are directions, half as many.",
+                _needed(times=2)),
+        Mistake("that is n for a squared error (d + 1)/n of c². Asked is n for a cosine of c.",
+                _needed(share=lambda c: 1 / (c * c))),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- bias
+
+
+def two_point_bias(w, sigma, a, b, c):
+    return (3 * b + 12 * c * w) * sigma**2
+
+
+def _bias(square=0.0, cube=3, fourth=12, slope=False, power=2, sign=1):
+    def bias(w, sigma, a, b, c):
+        true = 2 * a * w + 3 * b * w**2 + 4 * c * w**3
+        extra = (square * a + cube * b + fourth * c * w) * sigma**power
+        return sign * extra + (true if slope else 0)
+
+    return bias
+
+
+TWO_POINT_BIAS = Exercise(
+    "two_point_bias", TOPIC, points=2,
+    goal="find what a finite nudge blurs, from a series and the moments of a Gaussian",
+    reference=two_point_bias,
+    cases=lambda rng: [
+        (np.round(rng.uniform(0.2, 2, 3) * (1, -1, 1), 1), sigma,
+         *np.round(rng.uniform(0.3, 2, 3) * rng.choice((-1, 1), 3), 1).tolist())
+        for sigma in (0.5, 0.2, 3.0)
+    ],
+    mistakes=(
+        Mistake("the square adds nothing: it is as high on both sides, (w ± σz)² differ by 4wσz "
+                "only.", _bias(square=1), _bias(square=2)),
+        Mistake("you took E[z⁴] = 1. For a standard Gaussian it is 3.", _bias(cube=1, fourth=4)),
+        Mistake("w⁴ adds 4wσ² z⁴, and E[z⁴] = 3: 12 c w σ². In yours it is 4.", _bias(fourth=4)),
+        Mistake("w⁴ adds 4wσ² z⁴, and E[z⁴] = 3: 12 c w σ². In yours it is 6.", _bias(fourth=6)),
+        Mistake("w⁴ is missing. In its difference stands 8wσ³z³ as well.", _bias(fourth=0)),
+        Mistake("w³ is missing. In its difference stands 2σ³z³ as well.", _bias(cube=0)),
+        Mistake("that is the mean of the estimate. Asked is its bias, mean minus true slope.",
+                _bias(slope=True)),
+        Mistake("σ has to be squared: the differences hold σ³, and σ once is divided out.",
+                _bias(power=1)),
+        Mistake("you forgot to divide by σ: of σ³ there remains σ².", _bias(power=3)),
+        Mistake("the sign is turned round: bias is mean minus true slope.", _bias(sign=-1)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- leave one out
+
+
+def leave_one_out(losses, z, sigma):
+    n = len(losses)
+    return (losses - losses.mean()) @ z / ((n - 1) * sigma)
+
+
+def _left(baseline="others", over=lambda n: n, below=lambda s: s, sign=1):
+    def estimate(losses, z, sigma):
+        n, total = len(losses), losses.sum()
+        b = {"others": (total - losses) / (n - 1), "n": (total - losses) / n, "all": total / n,
+             "sum": total - losses, "next": np.roll(losses, 1), "first": losses[0],
+             "best": losses.min(), "median": np.median(losses), "none": 0}[baseline]  # fmt: skip
+        return sign * (losses - b) @ z / (over(n) * below(sigma))
+
+    return estimate
+
+
+def _scaled(losses, z, sigma):
+    return leave_one_out(losses, z, sigma) * (1 - 1 / len(z)) / losses.std()
+
+
+LEAVE_ONE_OUT = Exercise(
+    "leave_one_out", TOPIC, points=3,
+    goal="lower a variance without a bias, by what the others measured",
+    reference=leave_one_out,
+    cases=lambda rng: [
+        (np.round(rng.uniform(0.5, 4, n), 1), tenths(rng, n, d), sigma)
+        for n, d, sigma in ((2, 2, 0.5), (3, 2, 0.2), (4, 3, 1.5), (5, 1, 0.1))
+    ],
+    mistakes=(
+        Mistake("your baseline contains the loss itself, which makes the estimate too short by "
+                "(n − 1)/n. Take the mean of the n − 1 others.", _left("all")),
+        Mistake("there is no baseline in yours: take the mean of the others off each loss.",
+                _left("none")),
+        Mistake("you take the sum of the others off. Their mean: divide by n − 1.", _left("sum")),
+        Mistake("there are n − 1 others: the mean of the others is their sum over n − 1, not n.",
+                _left("n")),
+        Mistake("the baseline is right. Now take the mean over the n directions: divide by n.",
+                _left(over=lambda n: n - 1)),
+        Mistake("you return the sum over the directions. Asked is the mean.",
+                _left(over=lambda n: 1)),
+        Mistake("σ is missing below the line.", _left(below=lambda s: 1)),
+        Mistake("you divide by 2σ. Each direction has one point: by σ.",
+                _left(below=lambda s: 2 * s)),
+        Mistake("the baseline is the mean of the others, not the lowest loss.", _left("best")),
+        Mistake("the baseline is the mean of the others, not the median of all.", _left("median")),
+        Mistake("you take one other loss. The mean of all others is a steadier baseline.",
+                _left("next")),
+        Mistake("you take the first loss off all. Each has a baseline of its own, the mean of the "
+                "others.", _left("first")),
+        Mistake("you divide by the spread of the losses too. That is fitness shaping (lesson 06); "
+                "this is an estimate of the gradient.", _scaled),
+        Mistake("the sign is turned round: loss minus baseline.", _left(sign=-1)),
+        Mistake("you return n estimates. Asked is their mean, shape (d,).",
+                lambda L, z, s: (L - (L.sum() - L) / (len(L) - 1))[:, None] * z / s),
+    ),
+)  # fmt: skip

@@ -25,12 +25,11 @@ class NotYet(Exception):
     """An exercise is not right yet; the text says why."""
 
 
-@dataclass(frozen=True)
 class Mistake:
-    """A plausible wrong solution: what it computes, and what to tell who made it."""
+    """A plausible wrong solution: what to tell who made it, and one or more ways to make it."""
 
-    says: str
-    function: Callable
+    def __init__(self, says: str, *functions: Callable):
+        self.says, self.functions = says, functions
 
 
 @dataclass(frozen=True)
@@ -182,12 +181,13 @@ class Exercise:
     def likely_mistake(self, cases: Sequence[tuple], results: Sequence) -> str | None:
         """What the first known mistake with these results says; None if there is none."""
         for mistake in self.mistakes:
-            called = [sandbox.call(mistake.function, case, self.seconds) for case in cases]
-            if all(
-                c.error is None and compare.same(mine, c.result, self.rtol, self.atol)
-                for mine, c in zip(results, called, strict=True)
-            ):
-                return mistake.says
+            for function in mistake.functions:
+                called = [sandbox.call(function, case, self.seconds) for case in cases]
+                if all(
+                    c.error is None and compare.same(mine, c.result, self.rtol, self.atol)
+                    for mine, c in zip(results, called, strict=True)
+                ):
+                    return mistake.says
         return None
 
     def names(self) -> list[str]:

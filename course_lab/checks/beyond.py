@@ -1,0 +1,414 @@
+"""Exercises of lesson 10: what an inference costs, what travels between processes, a hybrid."""
+
+import math
+
+import numpy as np
+
+from course_lab.checks.engine.cases import tenths
+from course_lab.checks.engine.engine import Exercise, Mistake, Property
+from course_lib.energy import JOULES_PER_AC, JOULES_PER_MAC
+from course_lib.run import scaling, scaling_model
+
+TOPIC = "10_beyond"
+
+# ------------------------------------------------------------------------------- energy
+
+
+def nanojoules(acs, macs):
+    return 1e9 * (JOULES_PER_AC * acs + JOULES_PER_MAC * macs)
+
+
+NANOJOULES = Exercise(
+    "nanojoules", TOPIC, points=1,
+    goal="turn counts of operations into an estimate, with its unit",
+    reference=nanojoules, atol=1e-12,
+    cases=lambda rng: [
+        (119_319, 0), (0, 1000),
+        *[tuple(int(n) for n in rng.integers(100, 10**6, 2)) for _ in range(3)],
+    ],
+    mistakes=(
+        Mistake("that is in picojoules. A nanojoule has 1,000 of them.",
+                lambda a, m: 0.9 * a + 4.6 * m),
+        Mistake("that is in joules. A nanojoule is 10⁻⁹ J.",
+                lambda a, m: 1e-12 * (0.9 * a + 4.6 * m)),
+        Mistake("that is in microjoules: you divided by 1,000 once too often.",
+                lambda a, m: 1e-6 * (0.9 * a + 4.6 * m)),
+        Mistake("3.7 pJ is the multiplication alone. A MAC also adds: 4.6 pJ.",
+                lambda a, m: 1e-3 * (0.9 * a + 3.7 * m)),
+        Mistake("the two costs are swapped: an addition (AC) is the cheap one.",
+                lambda a, m: 1e-3 * (4.6 * a + 0.9 * m)),
+        Mistake("every operation costs 0.9 pJ in yours. A MAC multiplies as well: 4.6 pJ.",
+                lambda a, m: 1e-3 * 0.9 * (a + m)),
+        Mistake("every operation costs 4.6 pJ in yours. Where spikes arrive, weights are only "
+                "added: 0.9 pJ.", lambda a, m: 1e-3 * 4.6 * (a + m)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- operations
+
+
+def synaptic_operations(inputs, weight):
+    arrived = (np.asarray(inputs) != 0).sum(axis=0)
+    return arrived @ (np.asarray(weight) != 0).sum(axis=0)
+
+
+def _operations(x, W, *, arrivals=lambda x: x != 0, synapses=lambda W: W != 0, over="sum"):
+    each = arrivals(x) @ synapses(W).sum(axis=0)  # (T, B)
+    return {"sum": each.sum(axis=0), "mean": each.mean(axis=0), "steps": each,
+            "recordings": each.sum(axis=1), "all": each.sum(),
+            "batch": each.sum(axis=0).mean()}[over]  # fmt: skip
+
+
+def _layer(rng, steps, batch, outputs, inputs, values):
+    """Inputs (T, B, in) from these values, and weights of which some are zero."""
+    x = rng.choice(values, (steps, batch, inputs))
+    x[:, 0, 0] = values[-1]
+    W = tenths(rng, outputs, inputs) * (rng.random((outputs, inputs)) < 0.7)
+    W[0, :2] = 0, 0.4
+    return x.astype(float), W
+
+
+SYNAPTIC_OPERATIONS = Exercise(
+    "synaptic_operations", TOPIC, points=2,
+    goal="count the work that arriving events cause, and no other",
+    reference=synaptic_operations,
+    cases=lambda rng: [
+        _layer(rng, 3, 2, 3, 4, (0, 0, 1)),
+        _layer(rng, 2, 3, 4, 4, (0, 1)),
+        _layer(rng, 3, 2, 2, 3, (0, 1, -1, 2)),
+    ],
+    mistakes=(
+        Mistake("you add the inputs up. An input of 2 or −1 arrives once: count entries that are "
+                "not zero.", lambda *a: _operations(*a, arrivals=lambda x: x)),
+        Mistake("you add the sizes of the inputs up. An input of 2 arrives once: count entries "
+                "that are not zero.", lambda *a: _operations(*a, arrivals=np.abs)),
+        Mistake("you count entries above zero. A negative input is work as well: ≠ 0.",
+                lambda *a: _operations(*a, arrivals=lambda x: x > 0)),
+        Mistake("weights that are exactly 0 are no synapses: count W ≠ 0.",
+                lambda *a: _operations(*a, synapses=np.ones_like)),
+        Mistake("you add weights up. An operation is counted, whatever its weight: W ≠ 0.",
+                lambda *a: _operations(*a, synapses=lambda W: W)),
+        Mistake("you count every entry, also the zeros: that is the dense network. Only inputs "
+                "that are not zero cause work.", lambda *a: _operations(*a, arrivals=np.ones_like)),
+        Mistake("you take the mean over time. Every step's operations have to be paid: sum.",
+                lambda *a: _operations(*a, over="mean")),
+        Mistake("that is a number for each time step and recording. Sum over time.",
+                lambda *a: _operations(*a, over="steps")),
+        Mistake("you sum over the recordings, not over time: time is the first axis.",
+                lambda *a: _operations(*a, over="recordings")),
+        Mistake("that is the sum over the batch. Asked is a number for each recording, (B,).",
+                lambda *a: _operations(*a, over="all")),
+        Mistake("that is the mean over the batch. Asked is a number for each recording, (B,).",
+                lambda *a: _operations(*a, over="batch")),
+        Mistake("an input counts once however often it arrives in yours. Each time step at which "
+                "it is not zero is work anew.",
+                lambda x, W: (x != 0).any(axis=0) @ (W != 0).sum(axis=0)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- equal accuracy
+
+
+def ratio_at_equal_accuracy(accuracy_a, cost_a, accuracy_b, cost_b):
+    target = min(max(accuracy_a), max(accuracy_b))
+    first = [np.argmax(np.asarray(accuracy) >= target) for accuracy in (accuracy_a, accuracy_b)]
+    return target, cost_a[first[0]] / cost_b[first[1]]
+
+
+def _ratio(at=lambda acc, target: np.argmax(acc >= target), target=min, turned=False,
+           value=lambda cost, k: cost[k]):  # fmt: skip
+    def ratio(acc_a, cost_a, acc_b, cost_b):
+        goal = target(acc_a.max(), acc_b.max())
+        a, b = (value(c, at(acc, goal)) for acc, c in ((acc_a, cost_a), (acc_b, cost_b)))
+        return goal, b / a if turned else a / b
+
+    return ratio
+
+
+def _interpolated(acc_a, cost_a, acc_b, cost_b):
+    goal, costs = min(acc_a.max(), acc_b.max()), []
+    for acc, cost in ((acc_a, cost_a), (acc_b, cost_b)):
+        k = int(np.argmax(acc >= goal))
+        costs.append(np.interp(goal, acc[k - 1 : k + 1], cost[k - 1 : k + 1]) if k else cost[0])
+    return goal, costs[0] / costs[1]
+
+
+def _paths(rng, accuracy_a, accuracy_b):
+    """Two paths; costs rise and fall back a little where the accuracy has been reached."""
+    paths = []
+    for accuracy in (accuracy_a, accuracy_b):
+        cost = 40 + np.cumsum(rng.integers(5, 40, len(accuracy)))
+        cost[-1] = cost[-2] - 3
+        paths += [np.array(accuracy), cost.astype(float)]
+    return tuple(paths)
+
+
+RATIO_AT_EQUAL_ACCURACY = Exercise(
+    "ratio_at_equal_accuracy", TOPIC, points=2,
+    goal="compare costs where both networks know as much",
+    reference=ratio_at_equal_accuracy,
+    cases=lambda rng: [
+        _paths(rng, (0.2, 0.35, 0.52, 0.5, 0.48), (0.3, 0.48, 0.7, 0.8, 0.79)),
+        _paths(rng, (0.25, 0.5, 0.66, 0.81, 0.8), (0.1, 0.3, 0.55, 0.6, 0.58)),
+        _paths(rng, (0.2, 0.4, 0.7, 0.65), (0.15, 0.32, 0.45, 0.7, 0.7)),
+    ],
+    mistakes=(
+        Mistake("you compare at the end of both paths, where one knows more than the other. "
+                "Compare at the same accuracy.", _ratio(at=lambda acc, t: -1)),
+        Mistake("you compare each at its own best accuracy. Compare both at the lower one of the "
+                "two.", _ratio(at=lambda acc, t: np.argmax(acc))),
+        Mistake("your target is the higher of the two best accuracies; one network never reaches "
+                "it. Take the lower.", _ratio(target=max)),
+        Mistake("you wait until the accuracy is above the target, and the weaker network never "
+                "gets there: ≥.", _ratio(at=lambda acc, t: np.argmax(acc > t))),
+        Mistake("you take the point nearest to the target, which may lie below it. Take the first "
+                "at which it is reached.", _ratio(at=lambda acc, t: np.argmin(np.abs(acc - t)))),
+        Mistake("that is the last point at the target. Take the first.",
+                _ratio(at=lambda acc, t: np.flatnonzero(acc >= t)[-1])),
+        Mistake("you take the cheapest of all points at the target. Take the first.",
+                _ratio(at=lambda acc, t: acc >= t, value=lambda cost, k: cost[k].min())),
+        Mistake("the ratio is upside down: a's cost divided by b's.", _ratio(turned=True)),
+        Mistake("you draw a line between two points. Take the first point that was measured at the "
+                "target.", _interpolated),
+        Mistake("the two are the wrong way round: return (target, ratio).",
+                lambda *a: ratio_at_equal_accuracy(*a)[::-1]),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- bytes
+
+
+def received_bytes(members, processes):
+    return scaling_model.received_bytes(members, processes)
+
+
+def _received(n, k, *, senders=-1, header=8, number=4, share=lambda n, k: 2 * math.ceil(n / 2 / k)):
+    return (k + senders) * (header + number * share(n, k))
+
+
+RECEIVED_BYTES = Exercise(
+    "received_bytes", TOPIC, points=1,
+    goal="count what a distributed method sends",
+    reference=received_bytes,
+    cases=lambda rng: [
+        (256, 2), (1000, 7), (1024, 100), (64, 1), (2 * int(rng.integers(50, 500)), 3),
+    ],
+    mistakes=(
+        Mistake("a process does not send to itself: K − 1 messages come in.",
+                lambda *a: _received(*a, senders=0)),
+        Mistake("the header is missing: 8 bytes in every message.",
+                lambda *a: _received(*a, header=0)),
+        Mistake("the header comes with every message, not once.",
+                lambda n, k: 8 + _received(n, k, header=0) if k > 1 else 0),
+        Mistake("a fitness value has 4 bytes (float32), not 8.",
+                lambda *a: _received(*a, number=8)),
+        Mistake("mirrored pairs stay together: the largest share is ⌈N/2K⌉ pairs, two members "
+                "each.", lambda *a: _received(*a, share=lambda n, k: math.ceil(n / k))),
+        Mistake("a share is whole. The largest one is ⌈N/2K⌉ pairs, two members each.",
+                lambda *a: _received(*a, share=lambda n, k: n / k)),
+        Mistake("you round down. The largest share decides how long a message is: ⌈N/2K⌉ pairs.",
+                lambda *a: _received(*a, share=lambda n, k: 2 * (n // (2 * k)))),
+        Mistake("that is the number of pairs. Both members of a pair have a fitness: times 2.",
+                lambda *a: _received(*a, share=lambda n, k: math.ceil(n / 2 / k))),
+        Mistake("every message holds all N values in yours. A process sends its own share only.",
+                lambda *a: _received(*a, share=lambda n, k: n)),
+        Mistake("that is one message. A process receives one from each of the K − 1 others.",
+                scaling_model.message_bytes),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- shares
+
+
+def cut_population(draws, chunk, processes):
+    return [(share.start, share.stop) for share in scaling.shares(draws, chunk, processes)]
+
+
+def _chunks(pairs, chunk):
+    return -(-(pairs[:, 1] - pairs[:, 0]) // chunk)
+
+
+def _even(draws, chunk, processes):
+    """Without regard to chunks."""
+    cuts = [draws * k // processes for k in range(processes + 1)]
+    return list(zip(cuts[:-1], cuts[1:], strict=True))
+
+
+def _by_size(draws, chunk, processes, rounding=math.ceil, rest=False, stop_at_end=True):
+    """Shares of one size, in whole chunks."""
+    size = chunk * rounding(math.ceil(draws / chunk) / processes)
+    pairs = [(k * size, (k + 1) * size) for k in range(processes)]
+    if rest:
+        pairs[-1] = (pairs[-1][0], draws)
+    return [(min(a, draws), min(b, draws)) for a, b in pairs] if stop_at_end else pairs
+
+
+CUT_POPULATION = Exercise(
+    "cut_population", TOPIC, points=2,
+    goal="share work so that the result does not depend on how many share it",
+    reference=cut_population, compared=False,
+    cases=lambda rng: [
+        (32, 8, 2), (128, 8, 3), (30, 4, 4), (50, 8, 1), (21, 2, 4),
+        (int(rng.integers(60, 120)), 5, 7),
+    ],
+    properties=(
+        Property("There must be one pair (start, stop) for each process, in a list of K pairs.",
+                 lambda r, draws, chunk, processes: r.shape == (processes, 2)),
+        Property("Every draw needs exactly one process: the first share starts at 0, each starts "
+                 "where the one before it stops, and the last stops at the number of draws.",
+                 lambda r, draws, chunk, processes: (
+                     r[0, 0] == 0 and r[-1, 1] == draws and (r[1:, 0] == r[:-1, 1]).all())),
+        Property("A share begins in the middle of a chunk. One process would have evaluated that "
+                 "chunk as a whole: cut at multiples of the chunk only.",
+                 lambda r, draws, chunk, processes: (r[:, 0] % chunk == 0).all()),
+        Property("The shares are not as even as can be: numbers of chunks may differ by one at "
+                 "most.", lambda r, draws, chunk, processes: np.ptp(_chunks(r, chunk)) <= 1),
+    ),
+    mistakes=(
+        Mistake("you cut in the middle of a chunk. One process would have evaluated that chunk as "
+                "a whole: cut at multiples of the chunk only.", _even),
+        Mistake("your last share goes beyond the last draw. Its last chunk may be shorter: stop at "
+                "min(draws, …).", lambda d, c, k: [
+                    (a, -(-b // c) * c) for a, b in cut_population(d, c, k)]),
+        Mistake("you round the size of a share up, so the last process gets the leftovers, or "
+                "nothing. Cut after k · chunks // K chunks.", _by_size),
+        Mistake("you round the size of a share down, so the last draws have no process.",
+                lambda *a: _by_size(*a, rounding=math.floor)),
+        Mistake("you round the size of a share down, and the last process does all the rest. Cut "
+                "after k · chunks // K chunks.",
+                lambda *a: _by_size(*a, rounding=math.floor, rest=True)),
+        Mistake("your stop is the last draw of a share. As in range(start, stop) it is the first "
+                "that belongs to the next.",
+                lambda *a: [(start, stop - 1) for start, stop in cut_population(*a)]),
+        Mistake("your cuts count chunks. Draws are asked: times chunk.",
+                lambda d, c, k: [(a // c, -(-b // c)) for a, b in cut_population(d, c, k)]),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- a file's bytes
+
+
+def decode_events(data):
+    x, y, high, middle, low = np.frombuffer(data, np.uint8).reshape(-1, 5).T.astype(np.int64)
+    return x, y, high >> 7, ((high & 127) << 16) | (middle << 8) | low
+
+
+def _decoded(data, *, p=lambda h: h >> 7, mask=127, shifts=(16, 8, 0), order="xypt", by_row=True):
+    raw = np.frombuffer(data, np.uint8).astype(np.int64)
+    x, y, h, m, low = raw.reshape(-1, 5).T if by_row else raw.reshape(5, -1)
+    t = sum(part << s for part, s in zip((h & mask, m, low), shifts, strict=True))
+    return tuple({"x": x, "y": y, "p": p(h), "t": t}[name] for name in order)
+
+
+def _bytes(rng, n):
+    """n events: both polarities, and times above 2¹⁶ whose low bits vary."""
+    t = np.sort(rng.integers(70_000, 310_000, n))
+    p = rng.permutation(np.arange(n) % 2)
+    columns = [*rng.integers(0, 34, (2, n)), (p << 7) | (t >> 16), (t >> 8) & 255, t & 255]
+    return (np.stack(columns, axis=1).astype(np.uint8).tobytes(),)
+
+
+DECODE_EVENTS = Exercise(
+    "decode_events", TOPIC, points=2,
+    goal="read a binary format from its description",
+    reference=decode_events,
+    cases=lambda rng: [_bytes(rng, 4), _bytes(rng, 3), _bytes(rng, 7)],
+    mistakes=(
+        Mistake("the polarity is still in your time: mask its bit off, third byte & 127.",
+                lambda d: _decoded(d, mask=255)),
+        Mistake("bits fell off: a byte that is shifted within 8 bits loses them. Make the bytes "
+                "int64 before you shift.",
+                lambda d: (*_decoded(d)[:3], _decoded(d)[3] & 255)),
+        Mistake("the polarity is the highest bit of the third byte, not the lowest: >> 7.",
+                lambda d: _decoded(d, p=lambda h: h & 1)),
+        Mistake("a polarity is 0 or 1; yours is 0 or 128. Shift the bit down: >> 7.",
+                lambda d: _decoded(d, p=lambda h: h & 128)),
+        Mistake("your polarities are turned round.",
+                lambda d: _decoded(d, p=lambda h: 1 - (h >> 7))),
+        Mistake("big-endian: the first of the three bytes is the highest part of the time, "
+                "<< 16.", lambda d: _decoded(d, shifts=(0, 8, 16))),
+        Mistake("the seven bits in the third byte are the highest of the time: add them, << 16.",
+                lambda d: _decoded(d, mask=0)),
+        Mistake("x comes first in the file, then y.", lambda d: _decoded(d, order="yxpt")),
+        Mistake("return x, y, p, t in this order; your last two are swapped.",
+                lambda d: _decoded(d, order="xytp")),
+        Mistake("the five bytes of an event stand together: reshape(-1, 5), one event a row.",
+                lambda d: _decoded(d, by_row=False)),
+    ),
+)  # fmt: skip
+
+
+def readout_gradient(loss, features, weight, a, b, sigma):
+    rank = a.shape[2]
+    E = np.einsum("mcr,mnr->mcn", a, b) / np.sqrt(rank)
+    change = [loss(features @ (weight + sigma * e).T) - loss(features @ (weight - sigma * e).T)
+              for e in E]  # fmt: skip
+    return np.tensordot(change, E, axes=1) / (2 * sigma * len(E))
+
+
+def _gradient(loss, x, W, a, b, sigma, *, run_root=True, root=True, step=None, two=2, sided=2,
+              mean=True, sign=1, over_sigma=1, square=False):  # fmt: skip
+    r, total = a.shape[2], 0
+    for A, B in zip(a, b, strict=True):
+        E, moved = A @ B.T, (sigma if step is None else step) * (A @ B.T)
+        moved = moved / np.sqrt(r) if run_root else moved
+        E = E / (r if square else np.sqrt(r) if root else 1)
+        up, down = loss(x @ (W + moved).T), loss(x @ (W - moved).T)
+        change = up - down if sided == 2 else up - loss(x @ W.T) if sided == 1 else up
+        total = total + change * E
+    return sign * total / (two * sigma**over_sigma * (len(a) if mean else 1))
+
+
+def mean_square(logits):
+    return float(np.mean(np.square(logits)) / 2)
+
+
+def first_class(logits):
+    """Cross-entropy if every label is 0."""
+    return float(np.mean(np.log(np.exp(logits).sum(axis=1)) - logits[:, 0]))
+
+
+def cubes(logits):
+    return float(np.mean(np.asarray(logits) ** 3 + logits))
+
+
+def _readout(rng, loss, pairs, rank, batch, classes, neurons, sigma):
+    shapes = ((batch, neurons), (classes, neurons), (pairs, classes, rank), (pairs, neurons, rank))
+    return loss, *[tenths(rng, *shape) for shape in shapes], sigma
+
+
+READOUT_GRADIENT = Exercise(
+    "readout_gradient", TOPIC, points=3,
+    goal="estimate a gradient from nothing but a loss that can be called",
+    reference=readout_gradient,
+    cases=lambda rng: [
+        _readout(rng, mean_square, 2, 2, 2, 2, 3, 0.5),
+        _readout(rng, first_class, 3, 3, 2, 3, 2, 0.2),
+        _readout(rng, cubes, 1, 4, 3, 2, 2, 0.3),
+    ],
+    mistakes=(
+        Mistake("the factor 1/√r is missing, in the members and in the sum: E = A Bᵀ/√r.",
+                lambda *a: _gradient(*a, run_root=False, root=False)),
+        Mistake("the factor 1/√r is missing in the members: they are W ± σE with E = A Bᵀ/√r.",
+                lambda *a: _gradient(*a, run_root=False)),
+        Mistake("the factor 1/√r is missing in the sum: it is made of E = A Bᵀ/√r, not of A Bᵀ.",
+                lambda *a: _gradient(*a, root=False)),
+        Mistake("you divide by r. E = A Bᵀ/√r.", lambda *a: _gradient(*a, square=True)),
+        Mistake("the members are W ± σE; σ is missing there.", lambda *a: _gradient(*a, step=1.0)),
+        Mistake("you do not divide by σ: the difference was made by a move of 2σE.",
+                lambda *a: _gradient(*a, over_sigma=0)),
+        Mistake("you divide by σ twice.", lambda *a: _gradient(*a, over_sigma=2)),
+        Mistake("twice too large: the two members are 2σE apart. Divide by 2σ.",
+                lambda *a: _gradient(*a, two=1)),
+        Mistake("you take the sum over pairs. The estimate is their mean: divide by M.",
+                lambda *a: _gradient(*a, mean=False)),
+        Mistake("that is the direction of the change. Asked is the gradient of the loss, without "
+                "the minus.", lambda *a: _gradient(*a, sign=-1)),
+        Mistake("you compare with the unmoved readout. A pair is W + σE and W − σE.",
+                lambda *a: _gradient(*a, sided=1, two=1), lambda *a: _gradient(*a, sided=1)),
+        Mistake("each pair has one member only in yours. Run its mirror image W − σE too, and take "
+                "the difference of the losses.", lambda *a: _gradient(*a, sided=0, two=1)),
+        Mistake("your result is transposed: like the weights it has the shape (C, N).",
+                lambda *a: readout_gradient(*a).T),
+    ),
+)  # fmt: skip

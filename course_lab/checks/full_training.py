@@ -1,0 +1,484 @@
+"""Exercises of lesson 09: what a run costs, how far it gets, and what may be concluded."""
+
+import math
+
+import numpy as np
+
+from course_lab.checks.engine.engine import Exercise, Mistake
+from course_lib.results import paired
+from course_lib.run.report import interval
+
+TOPIC = "09_full_training"
+
+# ------------------------------------------------------------------------------- a budget
+
+
+def updates_for(budget, forward, backward):
+    return budget // (forward + 2 * backward)
+
+
+UPDATES_FOR = Exercise(
+    "updates_for", TOPIC, points=1,
+    goal="turn a budget into updates, so that every method pays the same",
+    reference=updates_for,
+    cases=lambda rng: [
+        (1920, 64, 0), (1000, 1, 1), (50, 64, 0), (640, 2, 1),
+        *[tuple(int(rng.integers(*ends)) for ends in ((200, 3000), (1, 40), (1, 9)))
+          for _ in range(3)],
+    ],
+    mistakes=(
+        Mistake("updates are whole: what is left of the budget does not pay for another one. "
+                "Divide with //.", lambda n, f, b: n / (f + 2 * b)),
+        Mistake("you round up. The last update is not paid for: divide with //.",
+                lambda n, f, b: -(-n // (f + 2 * b))),
+        Mistake("you round to the nearest. An update that is half paid for cannot be made: divide "
+                "with //.", lambda n, f, b: round(n / (f + 2 * b))),
+        Mistake("the backward passes are free in yours. Each costs two forward passes.",
+                lambda n, f, b: n // f),
+        Mistake("a backward pass costs as much as two forward passes; you count one.",
+                lambda n, f, b: n // (f + b)),
+        Mistake("you double the forward passes as well. Only a backward pass counts twice.",
+                lambda n, f, b: n // (2 * (f + b))),
+        Mistake("you double the forward passes. It is the backward pass that counts twice.",
+                lambda n, f, b: n // (2 * f + b)),
+        Mistake("at least one update in yours, but a budget can be too small for any.",
+                lambda n, f, b: max(1, n // (f + 2 * b))),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- the first time
+
+
+def first_reaching(costs, accuracy, target):
+    for cost, value in zip(costs, accuracy, strict=True):
+        if value >= target:
+            return cost
+    return None
+
+
+def _reaching(never=None, *, strict=False, index=False, best=False, last=False, stays=False):
+    def first(costs, accuracy, target):
+        there = np.greater(accuracy, target) if strict else np.greater_equal(accuracy, target)
+        if not there.any():
+            return never(costs) if callable(never) else never
+        k = int(there.argmax())
+        if best:
+            k = int(np.argmax(accuracy))
+        if last:
+            k = int(np.flatnonzero(there)[-1])
+        if stays:
+            below = np.flatnonzero(~there)
+            k = int(below[-1]) + 1 if len(below) else 0
+            if k == len(costs):
+                return None
+        return k if index else costs[k]
+
+    return first
+
+
+def _between(costs, accuracy, target):
+    k = int(np.argmax(np.asarray(accuracy) >= target))
+    if accuracy[k] < target or k == 0:
+        return costs[0] if accuracy[0] >= target else None
+    return np.interp(target, accuracy[k - 1 : k + 1], costs[k - 1 : k + 1])
+
+
+def _curve(rng, accuracy):
+    """Costs that rise by steps of different size, and the accuracies there."""
+    return np.cumsum(rng.integers(2, 30, len(accuracy))), np.array(accuracy)
+
+
+FIRST_REACHING = Exercise(
+    "first_reaching", TOPIC, points=2,
+    goal="read a noisy curve by a rule, also where the answer is never",
+    reference=first_reaching,
+    cases=lambda rng: [
+        (*_curve(rng, (0.2, 0.5, 0.78, 0.71, 0.84, 0.83)), 0.75),
+        (*_curve(rng, (0.2, 0.5, 0.625, 0.75)), 0.625),
+        (*_curve(rng, (0.1, 0.3, 0.45, 0.4)), 0.6),
+        (*_curve(rng, (0.55, 0.7, 0.8)), 0.5),
+        (*_curve(rng, (0.3, 0.62, 0.58)), 0.6),
+    ],
+    mistakes=(
+        *[Mistake(f"a target that is never reached gives {what}. Return None there: nobody knows "
+                  "the cost.", _reaching(never))
+          for what, never in (
+              ("the first cost", lambda c: c[0]), ("the last cost", lambda c: c[-1]),
+              ("infinity", math.inf), ("0", 0), ("−1", -1), ("NaN", math.nan),
+          )],
+        Mistake("you return the place on the curve. Asked is the cost there, costs[k].",
+                _reaching(index=True)),
+        Mistake("you wait until the accuracy is above the target. It is reached as soon as it is "
+                "equal: ≥.", _reaching(strict=True)),
+        Mistake("that is where the accuracy is highest. Asked is the first time at the target.",
+                _reaching(best=True)),
+        Mistake("that is the last time at the target. Asked is the first.", _reaching(last=True)),
+        Mistake("you wait until the accuracy stays above the target. Asked is the first time that "
+                "it is reached, even if it falls again.", _reaching(stays=True)),
+        Mistake("you return every cost at which the target was reached. Asked is the first.",
+                lambda c, a, target: c[a >= target]),
+        Mistake("you draw a line between two measurements. Nobody has measured there: return the "
+                "first cost at which the target was seen.", _between),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- luck of a test
+
+
+def accuracy_interval(right, n):
+    return interval(right / n, n)
+
+
+def _wilson(right, n, *, simple=False, scale=True, centre=True, inner=True, power=2, z=1.96, p=None,
+            percent=1):  # fmt: skip
+    p = right / n if p is None else p
+    root = p * (1 - p) / n + (0 if simple or not inner else z**power / (4 * n**2))
+    middle = p + (0 if simple or not centre else z**power / (2 * n))
+    below = 1 if simple or not scale else 1 + z**power / n
+    return tuple(percent * (middle + sign * z * root**0.5) / below for sign in (-1, 1))
+
+
+ACCURACY_INTERVAL = Exercise(
+    "accuracy_interval", TOPIC, points=2,
+    goal="say how much a test set of n recordings can tell, also at 100 %",
+    reference=accuracy_interval,
+    cases=lambda rng: [
+        (470, 500), (50, 50), (0, 20), *[(int(rng.integers(2, n)), n) for n in (30, 200)],
+    ],
+    mistakes=(
+        Mistake("that is p̂ ± 1.96 standard errors. Where all are right it has no width; use "
+                "Wilson's formula.", lambda *a: _wilson(*a, simple=True)),
+        Mistake("the divisor 1 + z²/n is missing.", lambda *a: _wilson(*a, scale=False)),
+        Mistake("the middle is too low: add z²/(2n) to p̂ before you divide.",
+                lambda *a: _wilson(*a, centre=False)),
+        Mistake("z²/(4n²) is missing under the root.", lambda *a: _wilson(*a, inner=False)),
+        Mistake("z is squared in z²/n, z²/(2n) and z²/(4n²).", lambda *a: _wilson(*a, power=1)),
+        Mistake("that is one standard error to each side: z = 1.96 is missing.",
+                lambda *a: _wilson(*a, z=1.0), lambda *a: _wilson(*a, z=1.0, simple=True)),
+        Mistake("you return a middle and a width. Asked are the two ends, the lower first.",
+                lambda *a: (sum(_wilson(*a)) / 2, -np.subtract(*_wilson(*a)) / 2)),
+        Mistake("the two ends are the wrong way round: the lower first.",
+                lambda *a: _wilson(*a)[::-1]),
+        Mistake("that is the rule of thumb with two successes and two failures more. It is close; "
+                "asked is Wilson's formula.",
+                lambda right, n: _wilson(right, n, z=2.0, simple=True, p=(right + 2) / (n + 4)),
+                lambda right, n: _wilson(right + 2, n + 4, simple=True)),
+        Mistake("you return percent. Asked are fractions between 0 and 1.",
+                lambda *a: _wilson(*a, percent=100)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- by seed
+
+
+def paired_difference(a, b):
+    mean, half = paired(a, b)
+    return mean, half, abs(mean) > half
+
+
+def _difference(a, b, *, match="seed", spread="paired", ddof=1, q=0.975, dof=-1, root=0.5, sign=1,
+                shown=lambda mean, half: abs(mean) > half):  # fmt: skip
+    from scipy.special import stdtrit  # half a second, and only this one exercise needs it
+
+    seeds = [seed for seed in a if seed in b]
+    if match == "place":
+        x, y = (np.array(list(v.values())[: min(len(a), len(b))]) for v in (a, b))
+    else:
+        x, y = (np.array([v[seed] for seed in seeds]) for v in (a, b))
+    k, d = len(x), sign * (x - y)
+    mean = d.mean()
+    if match == "all":
+        mean = np.mean(list(a.values())) - np.mean(list(b.values()))
+    deviation = d.std(ddof=ddof)
+    if spread == "apart":
+        deviation, dof = np.hypot(x.std(ddof=1), y.std(ddof=1)), k - 2  # 2k − 2 in all
+    quantile = 1.96 if dof is None else stdtrit(k + dof, q)
+    half = quantile * deviation / k**root
+    return mean, half, shown(mean, half)
+
+
+def _runs(rng, pattern, offset, extra_a=(), extra_b=()):
+    """Two methods' accuracies by seed, in different orders; a − b is the pattern and the offset."""
+    pattern, offset = rng.permutation(pattern), offset * rng.uniform(0.9, 1.1)
+    seeds = range(1, len(pattern) + 1)
+    b = {s: round(rng.uniform(0.7, 0.9), 3) for s in seeds}
+    a = {s: round(b[s] + d + offset, 3) for s, d in zip(seeds, pattern, strict=True)}
+    a |= {s: round(rng.uniform(0.5, 0.6), 3) for s in extra_a}
+    b |= {s: round(rng.uniform(0.4, 0.5), 3) for s in extra_b}
+    return a, dict(reversed(b.items()))
+
+
+PAIRED_DIFFERENCE = Exercise(
+    "paired_difference", TOPIC, points=2,
+    goal="compare two methods seed by seed, and know when nothing has been shown",
+    reference=paired_difference,
+    cases=lambda rng: [
+        _runs(rng, (-0.004, 0, 0.004), 0.03),
+        _runs(rng, (-0.01, 0.002, 0.008), 0.004, extra_b=(9,)),
+        _runs(rng, (-0.006, -0.003, 0, 0.003, 0.006), -0.03, extra_a=(7, 8)),
+    ],
+    mistakes=(
+        Mistake("you pair by place. The seeds stand in different orders: subtract b[s] from a[s].",
+                lambda *a: _difference(*a, match="place")),
+        Mistake("your mean takes in seeds that only one method has. Use the common seeds alone.",
+                lambda *a: _difference(*a, match="all")),
+        Mistake("you treat the two methods as unrelated. What a seed does to both cancels only in "
+                "the differences: take the standard deviation of d.",
+                lambda *a: _difference(*a, spread="apart")),
+        Mistake("1.96 is for many seeds. With k of them take Student's t with k − 1 degrees of "
+                "freedom: 4.30 for three.", lambda *a: _difference(*a, dof=None)),
+        Mistake("t has k − 1 degrees of freedom, not k.", lambda *a: _difference(*a, dof=0)),
+        Mistake("t.ppf(0.95, …) leaves out 5 % on one side. For 95 % in the middle it is 0.975.",
+                lambda *a: _difference(*a, q=0.95)),
+        Mistake("std divides by k unless told otherwise. From k seeds it has to be k − 1: ddof=1.",
+                lambda *a: _difference(*a, ddof=0)),
+        Mistake("that is the spread of single seeds. A mean is surer: divide by √k.",
+                lambda *a: _difference(*a, root=0)),
+        Mistake("you divide by k. The standard error of a mean falls as √k.",
+                lambda *a: _difference(*a, root=1)),
+        Mistake("the sign is turned round: d = a − b.", lambda *a: _difference(*a, sign=-1)),
+        Mistake("a method that is worse has been shown to be so, too: the interval leaves out 0 "
+                "where |d̄| > half.", lambda *a: _difference(*a, shown=lambda m, h: m > h)),
+        Mistake("a difference that is not 0 shows nothing yet: the interval has to leave out 0.",
+                lambda *a: _difference(*a, shown=lambda m, h: m != 0),
+                lambda *a: _difference(*a, shown=lambda m, h: m > 0)),
+        Mistake("yours is True where the interval holds 0. Then nothing has been shown.",
+                lambda *a: _difference(*a, shown=lambda m, h: abs(m) <= h)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- the choice
+
+
+def choose(rates, validation, loss, test):
+    ran = [k for k in range(len(rates)) if not np.isnan(validation[k])]
+    best = max(ran, key=lambda k: (validation[k], -loss[k]))
+    return rates[best], test[best]
+
+
+def _chosen(pick, report=lambda rates, v, test, k: (rates[k], test[k])):
+    return lambda rates, v, loss, test: report(rates, v, test, pick(v, loss, test))
+
+
+def _right(v, loss, test):
+    return max(np.flatnonzero(~np.isnan(v)), key=lambda k: (v[k], -loss[k]))
+
+
+NAN = "one run has diverged: its accuracy is NaN, and a comparison with NaN picks it. Leave it out."
+
+
+def _trials(rng, order, nan):
+    """Four trials: two with the best validation accuracy, in the given order of loss; one has the
+    lowest loss, one the best test accuracy; ``nan``: where one more stands that has diverged."""
+    top = rng.uniform(0.85, 0.93)
+    validation = np.array([top, top, top - 0.03, top - 0.01])
+    loss = np.array([*np.array((0.31, 0.27))[list(order)], 0.21, 0.35])
+    test = top + np.array([*rng.permutation((-0.02, -0.01)), -0.015, 0.025])
+    columns = [np.round(c, 3) for c in (validation, loss, test)]
+    if nan is not None:
+        columns = [np.insert(c, nan, np.nan) for c in columns]
+    return np.round(0.002 * np.cumsum(rng.uniform(0.2, 2, len(columns[0]))), 4), *columns
+
+
+CHOOSE = Exercise(
+    "choose", TOPIC, points=2,
+    goal="choose on one set of recordings and report on another",
+    reference=choose,
+    cases=lambda rng: [
+        _trials(rng, (0, 1), None), _trials(rng, (1, 0), 0), _trials(rng, (0, 1), 2),
+    ],
+    mistakes=(
+        *[Mistake("you choose by the test accuracy, and then report the luck that you chose. "
+                  "Choose by validation; the test set is looked at once, after the choice.",
+                  _chosen(lambda v, loss, test, best=best: best(test)))
+          for best in (np.nanargmax, np.argmax)],
+        Mistake("you report the best test accuracy of all trials. Report that of the trial that "
+                "validation chose.",
+                _chosen(_right, lambda r, v, t, k: (r[k], np.nanmax(t)))),
+        Mistake("you report the validation accuracy. It is the highest of several, so it is too "
+                "good: report the test accuracy of the same trial.",
+                _chosen(_right, lambda r, v, t, k: (r[k], v[k]))),
+        *[Mistake("you choose by the loss. It only decides between equal accuracies.",
+                  _chosen(lambda v, loss, test, best=best: best(loss)))
+          for best in (np.nanargmin, np.argmin)],
+        Mistake("of two equal accuracies you take the first. The lower loss decides.",
+                _chosen(lambda v, loss, test: np.nanargmax(v))),
+        Mistake("of two equal accuracies you take the last. The lower loss decides.",
+                _chosen(lambda v, loss, test: len(v) - 1 - np.nanargmax(v[::-1]))),
+        Mistake("of two equal accuracies you take the one with the higher loss. Lower is better.",
+                _chosen(lambda v, loss, test: _right(v, -loss, test))),
+        Mistake(NAN, _chosen(lambda v, loss, test: np.argmax(v)),
+                _chosen(lambda v, loss, test: np.lexsort((-loss, v))[-1]),
+                _chosen(lambda v, loss, test: max(range(len(v)),
+                                                       key=lambda k: (v[k], -loss[k])))),
+        Mistake("you return the place of the trial. Asked is its learning rate, rates[k].",
+                _chosen(_right, lambda r, v, t, k: (k, t[k]))),
+        Mistake("the two are the wrong way round: return (learning rate, test accuracy).",
+                _chosen(_right, lambda r, v, t, k: (t[k], r[k]))),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- a table
+
+
+def complaints(rows):
+    def differ(key):
+        return len({row[key] for row in rows}) > 1
+
+    return {
+        "readout": differ("readout"),
+        "recordings": differ("recordings"),
+        "choice": any(row["chosen_on"] == "test" for row in rows),
+        "effort": differ("tried"),
+        "seeds": any(len(set(row["seeds"])) < 2 for row in rows),
+    }
+
+
+def _complaints(**changed):
+    return lambda rows: complaints(rows) | {key: rule(rows) for key, rule in changed.items()}
+
+
+def _ends(key):
+    return lambda rows: rows[0][key] != rows[-1][key]
+
+
+def _table(rng, *defects):
+    """Three rows that may be compared, but for the defects: (row, key, value)."""
+    names, tried = rng.permutation(["BPTT", "OPZO", "DFA", "EGGROLL"])[:3], int(rng.integers(3, 9))
+    rows = [
+        {"method": str(name), "readout": "membrane", "recordings": 500, "chosen_on": "validation",
+         "tried": tried, "seeds": [1, 2, 3][: 3 - (k == 2)]}
+        for k, name in enumerate(names)
+    ]  # fmt: skip
+    for row, key, value in defects:
+        rows[row][key] = value
+    return (rows,)
+
+
+COMPLAINTS = Exercise(
+    "complaints", TOPIC, points=2,
+    goal="read a table of results the way a reviewer does",
+    reference=complaints,
+    cases=lambda rng: [
+        _table(rng),
+        _table(rng, (1, "readout", "rate"), (0, "seeds", [4, 4])),
+        _table(rng, (int(rng.integers(3)), "chosen_on", "test"), (1, "tried", 20)),
+        _table(rng, (1, "recordings", 10_000), (2, "seeds", [1])),
+        _table(rng, *[(k, "tried", 1) for k in range(3)],
+               *[(k, "chosen_on", "test") for k in range(3)]),
+    ],
+    mistakes=(
+        Mistake("your answers are turned round: True means that there is something to complain "
+                "about.", lambda rows: {k: not v for k, v in complaints(rows).items()}),
+        Mistake("the same seed twice is one run, told twice: count different seeds, "
+                "len(set(seeds)).",
+                _complaints(seeds=lambda rows: any(len(row["seeds"]) < 2 for row in rows))),
+        Mistake("one row with a single seed is enough to complain: any, not all.",
+                _complaints(seeds=lambda rows: all(len(set(row["seeds"])) < 2 for row in rows))),
+        Mistake("two different seeds are enough here. Complain about fewer.",
+                _complaints(seeds=lambda rows: any(len(set(row["seeds"])) < 3 for row in rows))),
+        Mistake("rows may have different seeds, or more of them. Complain only where there are "
+                "fewer than two.",
+                _complaints(seeds=lambda rows: len({tuple(row["seeds"]) for row in rows}) > 1)),
+        Mistake("one row whose settings were chosen on the test set is enough: any, not all.",
+                _complaints(choice=lambda rows: all(r["chosen_on"] == "test" for r in rows))),
+        Mistake("a choice on the test set is unfair even where all rows were chosen so.",
+                _complaints(choice=lambda rows: len({r["chosen_on"] for r in rows}) > 1)),
+        Mistake("few trials are no complaint as long as every row had as many.",
+                _complaints(effort=lambda rows: any(row["tried"] < 2 for row in rows))),
+        Mistake("you compare the first row with the last only. One in the middle may differ.",
+                _complaints(**{name: _ends(key) for name, key in
+                               (("readout", "readout"), ("recordings", "recordings"),
+                                ("effort", "tried"))})),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- Pareto front
+
+
+def pareto_front(costs, accuracy):
+    c, a = np.asarray(costs), np.asarray(accuracy)
+    no_worse = (c[:, None] <= c) & (a[:, None] >= a)
+    better = (c[:, None] < c) | (a[:, None] > a)
+    return ~(no_worse & better).any(axis=0)
+
+
+def _front(relation, keep_itself=True, c_sign=1, a_sign=1):
+    def front(costs, accuracy):
+        c, a = c_sign * costs, a_sign * accuracy
+        beaten = relation(c[:, None], a[:, None], c, a)
+        if not keep_itself:
+            np.fill_diagonal(beaten, False)
+        return ~beaten.any(axis=0)
+
+    return front
+
+
+def _dominates(c, a, other_c, other_a):
+    return (c <= other_c) & (a >= other_a) & ((c < other_c) | (a > other_a))
+
+
+def _running(better, order):
+    """Cheapest first; keep what is better than all before."""
+
+    def front(costs, accuracy):
+        kept, best = np.zeros(len(costs), bool), -1.0
+        for k in order(costs, accuracy):
+            kept[k] = better(accuracy[k], best)
+            best = max(best, accuracy[k])
+        return kept
+
+    return front
+
+
+def _extremes(costs, accuracy):
+    return (costs == costs.min()) | (accuracy == accuracy.max())
+
+
+TWINS = "two methods with equal cost and equal accuracy do not beat each other: both stay."
+
+
+def _points(rng, *points):
+    costs, accuracy = np.array(points)[rng.permutation(len(points))].T
+    return costs * int(rng.integers(2, 9)), np.round(accuracy + rng.uniform(-0.05, 0.05), 3)
+
+
+PARETO_FRONT = Exercise(
+    "pareto_front", TOPIC, points=3,
+    goal="name the methods worth having when cost and accuracy both count",
+    reference=pareto_front,
+    cases=lambda rng: [
+        _points(rng, (1, 0.5), (2, 0.7), (2, 0.6), (3, 0.7), (4, 0.9), (5, 0.8)),
+        _points(rng, (1, 0.4), (2, 0.6), (2, 0.6), (3, 0.8), (3, 0.5), (6, 0.8)),
+        _points(rng, (1, 0.9), (2, 0.8), (3, 0.7)),
+        _points(rng, (1, 0.3), (2, 0.5), (3, 0.7), (4, 0.9)),
+    ],
+    mistakes=(
+        Mistake("you ask for better in both. It is enough to be better in one and no worse in the "
+                "other.", _front(lambda c, a, d, b: (c < d) & (a > b))),
+        Mistake("in yours every method beats itself, so none is left. To beat another, a method "
+                "must be strictly better in cost or in accuracy.",
+                _front(lambda c, a, d, b: (c <= d) & (a >= b))),
+        Mistake(TWINS, _front(lambda c, a, d, b: (c <= d) & (a >= b), keep_itself=False)),
+        *[Mistake(TWINS, _running(np.greater, order))
+          for order in (lambda c, a: np.argsort(c, kind="stable"),
+                        lambda c, a: np.lexsort((-a, c)))],
+        Mistake("you keep what costs more and is not more accurate. Equal accuracy at a higher "
+                "cost is beaten.",
+                _running(np.greater_equal, lambda c, a: np.lexsort((-a, c)))),
+        Mistake("of methods with the same cost only the most accurate is left; sort equal costs by "
+                "accuracy.", _running(np.greater_equal, lambda c, a: np.argsort(c, kind="stable"))),
+        Mistake("yours marks the methods that are beaten. Asked are those that nobody beats.",
+                lambda c, a: ~pareto_front(c, a)),
+        Mistake("you return places. Asked is True or False for each method, in their order.",
+                lambda c, a: np.flatnonzero(pareto_front(c, a))),
+        Mistake("being better in one is not enough to beat another: a method must also be no worse "
+                "in the other.", _front(lambda c, a, d, b: (c < d) | (a > b))),
+        Mistake("you prefer high costs. Cheap and accurate is better.",
+                _front(_dominates, c_sign=-1)),
+        Mistake("you prefer low accuracy. Cheap and accurate is better.",
+                _front(_dominates, a_sign=-1)),
+        Mistake("you keep the cheapest and the most accurate only. Between them there may be "
+                "others that nobody beats.", _extremes),
+    ),
+)  # fmt: skip
