@@ -7,6 +7,7 @@ Accuracies are fractions, shown in %.
 
 import json
 import math
+import re
 import statistics as stats
 from collections import Counter
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 from course_lib.energy import JOULES_PER_AC, JOULES_PER_MAC
 
 MINUS = "−"
+#: of a study: part of a file's name, and never a path
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def load(name: str) -> dict[str, Any]:
@@ -35,9 +38,27 @@ def load(name: str) -> dict[str, Any]:
 
 
 def read(name: str, folder: Path) -> dict[str, Any] | None:
-    """The results in a folder, or None."""
+    """The results in a folder, or None. Raises ValueError for a file that holds others."""
     path = Path(folder) / f"{name}.json"
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not NAME.fullmatch(name) or not path.is_file():
+        return None
+    result = json.loads(path.read_text(encoding="utf-8"))
+    if result.get("study", name) != name:
+        raise ValueError(f"{path} holds a study {result['study']!r}; expected {name!r}")
+    return result
+
+
+def groups(result: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Rows by group, in order."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in result["rows"]:
+        found.setdefault(row["group"], []).append(row)
+    return found
+
+
+def first_of(row: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """The row that others of its group are compared with."""
+    return next(other for other in result["rows"] if other["group"] == row["group"])
 
 
 def percent(summary: dict[str, float]) -> str:
@@ -102,10 +123,10 @@ def versus_first(
     row: dict[str, Any], result: dict[str, Any], name: str = "test_accuracy"
 ) -> tuple[float, float] | None:
     """``paired`` with the first row of the group; None for that row itself."""
-    first = next(other for other in result["rows"] if other["group"] == row["group"])
-    return (
-        None if first["label"] == row["label"] else paired(by_seed(row, name), by_seed(first, name))
-    )
+    first = first_of(row, result)
+    if first["label"] == row["label"]:
+        return None
+    return paired(by_seed(row, name), by_seed(first, name))
 
 
 def difference(row: dict[str, Any], result: dict[str, Any], name: str = "test_accuracy") -> str:
@@ -140,7 +161,7 @@ def ratio(row, result, measure=hidden_spikes) -> tuple[float, float, float] | No
 
     measure: ``hidden_spikes`` or ``synops``.
     """
-    first = next(other for other in result["rows"] if other["group"] == row["group"])
+    first = first_of(row, result)
     if first["label"] == row["label"]:
         return None
     return paired_ratio(
@@ -162,7 +183,7 @@ def answers(result: dict[str, Any]) -> list[str]:
     for row in result["rows"]:
         if row["method"] != "eggroll":
             continue
-        first = next(other for other in result["rows"] if other["group"] == row["group"])
+        first = first_of(row, result)
         found = ratio(row, result)
         words = {
             "sparser": "Yes, sparser", "denser": "No, denser",

@@ -1,14 +1,10 @@
-"""Studies: comparisons that anyone can rerun, with results that lessons read.
+"""Studies and benchmarks: where every number that the course quotes comes from.
 
-    python3 course.py study methods            # run, or go on with, a study
+    python -m studies study methods            # run, or go on with, a study
     course_lib.results.load("methods")         # its results, as stored in data/results/
 
-A study is declared in ``declared.py``: a name, rows (a label and the settings of a run), a search
-and seeds. The rest follows from that: ``plan.py`` says which runs it takes, ``measure.py`` makes
-one, ``store.py`` keeps one JSON a run, ``runner.py`` goes through them, ``results.py`` gathers them
-into data/results/NAME.json, and ``tables.py`` and ``pictures.py`` show what stands there.
+A study is declared in ``declared.py`` or ``evolution.py``: rows (a label and the settings of a
+run), a search and seeds. The rest follows: ``plan.py`` says which runs it takes, ``runner.py`` goes
+through them, ``results.py`` gathers them into data/results/NAME.json, ``kinds.py`` says how a run
+is made and shown, and ``pages.py`` shows it.
 """
-
-from course_lib.results import load
-
-__all__ = ["load"]

@@ -4,6 +4,10 @@ import argparse
 from pathlib import Path
 
 from course_lib.run.cli import run
+from studies import align, runner
+from studies.bench import benchmarks, model
+
+RESULTS = Path("data/results")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -27,80 +31,58 @@ def add_study(commands) -> None:
     add("name", nargs="?", metavar="NAME", help="without it: list the studies")
     add("--rows", nargs="+", metavar="ROW", help="only these: names, labels or groups")
     add("--seeds", type=int, metavar="N", help="final runs a row; default: the study's own")
-    add("--data", metavar="PATH",
-        help="folder of real recordings, for studies of them; paper-scale: also MNIST as .npz")
+    add(
+        "--data",
+        metavar="PATH",
+        help="folder of real recordings, for studies of them; paper-scale: also MNIST as .npz",
+    )
     add("--device", default="cpu", help='"cpu" (default) or "cuda"')
     add("--budget", type=float, metavar="MINUTES", help="begin no run after so long")
     add("--again", action="store_true", help="make runs anew that are there already")
     add("--tables-only", action="store_true", help="tables and figures from NAME.json alone")
-    add("--out", type=Path, default=Path("data/results"), metavar="FOLDER",
+    add("--out", type=Path, default=RESULTS, metavar="FOLDER",
         help="of NAME.json, NAME.md and figures; default: data/results")  # fmt: skip
     add("--runs", type=Path, default=Path("runs/study"), metavar="FOLDER",
         help="of single runs; default: runs/study")  # fmt: skip
     add("--quiet", action="store_true", help="no progress bar")
-    study.set_defaults(run=run_study)
-
-
-def run_study(options) -> int:
-    from studies.command import main
-
-    return main(options)
+    study.set_defaults(run=runner.main)
 
 
 def add_align(commands) -> None:
-    align = commands.add_parser(
+    parser = commands.add_parser(
         "align", help="every method's gradient beside BPTT's: cosine, variance, memory; in seconds"
     )
-    add = align.add_argument
-    add("--methods", nargs="+", metavar="NAME",
-        help="default: all but hybrid, whose layers are OPZO's and EGGROLL's")  # fmt: skip
+    add = parser.add_argument
+    add("--methods", nargs="+", metavar="NAME", help="default: all")
     add("--hidden", type=int, nargs="+", default=[64, 64], metavar="N", help="default: 64 64")
     add("--readout", choices=("rate", "membrane"), default="membrane", help="default: membrane")
     add("--steps", type=int, default=60, help="of training by BPTT; default: 60")
     add("--repeats", type=int, default=4, help="gradients of each, fresh noise; default: 4")
     add("--seed", type=int, default=0)
     add("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    align.set_defaults(run=run_align)
-
-
-def run_align(options) -> int:
-    from studies.align_report import main
-
-    return main(options)
+    parser.set_defaults(run=align.main)
 
 
 def add_bench(commands) -> None:
     bench = commands.add_parser("bench", help="ours and its rivals, interleaved, as ratios")
-    bench.add_argument("names", nargs="*", metavar="NAME", help="default: every benchmark")
-    bench.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    bench.add_argument("--repeats", type=int, default=7, help="medians of so many; default: 7")
-    bench.add_argument("--quick", action="store_true", help="small sizes, in seconds")
-    bench.add_argument(
-        "--store", type=Path, nargs="?", const=Path("data/results"), metavar="FOLDER",
-        help="keep bench-NAME.json and .md there; default: data/results",
-    )  # fmt: skip
-    bench.set_defaults(run=run_bench)
-
-
-def run_bench(options) -> int:
-    from studies.bench.benchmarks import main
-
-    return main(options.names, options.repeats, options.json, options.quick, options.store)
+    add = bench.add_argument
+    add("names", nargs="*", metavar="NAME", help="default: every benchmark")
+    add("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    add("--repeats", type=int, default=7, help="medians of so many; default: 7")
+    add("--quick", action="store_true", help="small sizes, in seconds")
+    add("--store", type=Path, nargs="?", const=RESULTS, metavar="FOLDER",
+        help="keep bench-NAME.json and .md there; default: data/results")  # fmt: skip
+    bench.set_defaults(run=lambda o: benchmarks.main(o.names, o.repeats, o.json, o.quick, o.store))
 
 
 def add_scaling(commands) -> None:
     scaling = commands.add_parser(
         "scaling", help="time a generation shared among processes, and predict it for 1,000"
     )
-    scaling.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    scaling.add_argument("--repeats", type=int, default=7, help="medians of so many; default: 7")
-    scaling.set_defaults(run=run_scaling)
-
-
-def run_scaling(options) -> int:
-    from studies.bench.scaling_benchmark import main
-
-    return main(options.repeats, options.json)
+    add = scaling.add_argument
+    add("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    add("--repeats", type=int, default=7, help="medians of so many; default: 7")
+    scaling.set_defaults(run=lambda o: model.main(o.repeats, o.json))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """The studies, as declarations.
 
-To add one: write its rows, put it into STUDIES, run ``python -m studies study NAME`` and commit
-data/results/NAME.json, .md, .png and .svg.
+To add one: declare it here, run ``python -m studies study NAME`` and commit data/results/NAME.json,
+.md, .png and .svg.
 """
 
 from dataclasses import replace
 
-from studies import budget, evolution
+from studies import evolution
 from studies.plan import Row, Study
 
 ONE, TWO = "2312-256-10", "2312-200-200-10"
@@ -311,11 +311,8 @@ HYBRID = Study(
     seeds=5,
 )
 
+#: every study that this file and evolution.py declare, by name
 STUDIES = {
     study.name: study
-    for study in (
-        METHODS, START, LOCALZO, ALIGNMENT, REAL, OPZO, SPARSEGRAD, SPARSITY, HYBRID,
-        evolution.HEADLINE, evolution.EGGROLL, evolution.BEYOND, budget.SPENDING,
-        evolution.TRANSFER, evolution.FULL,
-    )
-}
+    for study in (*globals().values(), *vars(evolution).values()) if isinstance(study, Study)
+}  # fmt: skip

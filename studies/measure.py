@@ -17,8 +17,7 @@ from course_lib.history import History
 from course_lib.memory import PeakMemory
 from course_lib.run.machine import machine, revision
 from course_lib.training import draw_batch, fit
-from studies.bench.localzo_table import ratios
-from studies.bench.passes import autograd, kernel, phases
+from studies.bench.passes import autograd, kernel, phases, ratios
 from studies.plan import Job
 
 #: points of a final run's learning curve
@@ -150,7 +149,7 @@ def speedup(network, estimator, splits: Splits, repeats: int = 5) -> dict[str, f
         return None
     frames, labels = draw_batch(splits.train, 0, 256, seed=0)
     contestants = {
-        "loop": autograd(surrogate_spike(estimator.smoothing.surrogate)),
+        "loop": autograd(lambda: surrogate_spike(estimator.smoothing.surrogate)),
         "kernel": kernel(estimator.pseudo_derivative(0)),
     }
     times = phases(contestants, repeats, network, frames, labels)

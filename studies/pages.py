@@ -1,71 +1,99 @@
-"""Tables and findings of a study in pages that people write: README.md and data/results/README.md.
+"""What shows a study, from its results alone: NAME.md, NAME.png and .svg, tables in other pages."""
 
-What stands between two such lines is written by the study's command, never by hand:
-
-    <!-- study methods -->          its table
-    <!-- end of study -->
-
-    <!-- findings methods -->       its findings, in sentences
-    <!-- end of findings -->
-"""
-
-import re
-from pathlib import Path
+import io
 from typing import Any
 
-from course_lib.events.files import write_atomic
-from course_lib.results import percent
-from studies.findings import findings
-from studies.tables import COLUMNS, grid
+import matplotlib
 
-BLOCK = re.compile(r"(<!-- (study|findings) (\S+) -->\n).*?(<!-- end of \2 -->)", re.DOTALL)
+from course_lib.results import groups
+from course_lib.run.figures import style
+from studies import files
+from studies.kinds import kind_of
+from studies.tables import named
+from studies.training import summary
 
 
-def summary(result: dict[str, Any]) -> str:
-    """One table: a line for each label, accuracy in every group, costs in the last group."""
-    groups = list(dict.fromkeys(row["group"] for row in result["rows"]))
-    lines = {}
-    for row in result["rows"]:
-        lines.setdefault(row["label"], {})[row["group"]] = row
-    costs = [key for key in ("cpu", "memory", "forward", "active") if key in result["columns"]]
-    cells = []
-    for label, rows in lines.items():
-        accuracies = [
-            percent(rows[group]["summary"]["test_accuracy"]) if group in rows else "–"
-            for group in groups
-        ]
-        last = list(rows.values())[-1]
-        cells.append([label, *accuracies, *(COLUMNS[key][1](last, result) for key in costs)])
-    table = grid(["", *groups, *(COLUMNS[key][0] for key in costs)], cells)
-    counts = sorted({row["summary"]["n"] for row in result["rows"]})
-    n = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return (
-        f"{table}\n\nTest accuracy in %, mean ± standard deviation over n = {n} seeds, on "
-        f"{result['data']['name']}. Costs: of the rightmost network that a row has; CPU s "
-        "of one machine (*: of another); memory in MB."
+def page(result: dict[str, Any]) -> str:
+    """NAME.md: question, figure, what was found, and what was run."""
+    kind, name = kind_of(result), result["study"]
+    parts = [
+        f"# {result['title']}",
+        result["question"],
+        f"![{kind.alt(result)}]({name}.png)",
+        kind.body(result),
+        setup(result),
+        f"Everything here is made from `{name}.json` by `{command(result)}`; with "
+        "`--tables-only` nothing is run.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def command(result: dict[str, Any]) -> str:
+    """What makes the results."""
+    data = "" if result["data"]["source"] == "saccade-digits" else " --data PATH"
+    device = f" --device {result['settings']['device']}" if "device" in result["settings"] else ""
+    return f"python -m studies study {result['study']}{data}{device}"
+
+
+def setup(result: dict) -> str:
+    """What was run, on what, from which revision of the code."""
+    data, search, machines = result["data"], result["search"], result["machines"]
+    runs = [run for row in result["rows"] for run in row["runs"]]
+    lines = [f"- **Data:** {data['name']}; training / validation / test: {data['recordings']}."]
+    shared = ", ".join(f"{key} {value}" for key, value in result["settings"].items())
+    lines.append(f"- **Settings of all rows:** {shared}; the rest as `methods.py` has it.")
+    if search["trials"] > 1:
+        tried = dict.fromkeys(
+            "; ".join(named(choice) for choice in row["tried"]) for row in result["rows"]
+        )
+        lines.append(
+            f"- **Search:** {search['trials']} trials a row, whole runs with seed "
+            f"{search['seed']}; {search['rule']}. Tried: {' / '.join(tried)}."
+        )
+    for group, rows in groups(result).items():
+        pairs = ", ".join(f"{row['label']} ({row['like']})" for row in rows if row.get("like"))
+        if pairs:
+            lines.append(f"- **{group}:** these rows take the choice of another one: {pairs}.")
+    seeds = ", ".join(map(str, sorted({run["seed"] for run in runs})))
+    lines.append(f"- **Seeds of the final runs:** {seeds}.")
+    places = "; ".join(
+        (f"{m['gpu']} with " if "gpu" in m else "")
+        + f"{m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}, "
+        f"torch {m['torch']}"
+        for m in machines
     )
+    threads = sorted({run["threads"] for run in runs})
+    revisions = ", ".join(dict.fromkeys(f"`{run['revision']}`" for run in runs))
+    lines.append(f"- **Machine:** {places}; threads {', '.join(map(str, threads))}.")
+    lines.append(f"- **Code:** git revision {revisions} (+: with changes).")
+    return "\n".join(lines)
+
+
+def draw(result: dict[str, Any]) -> dict[str, bytes]:
+    """File name → content: NAME.png and NAME.svg, both with the figure in words."""
+    kind, name = kind_of(result), result["study"]
+    described = {"Description": kind.alt(result)}
+    with style(), matplotlib.rc_context({"svg.hashsalt": name, "savefig.dpi": 120}):
+        figure, pictures = kind.figure(result), {}
+        for form, metadata in {
+            "png": {"Software": None, **described},
+            "svg": {"Date": None, "Creator": None, "Title": result["title"], **described},
+        }.items():
+            stream = io.BytesIO()
+            figure.savefig(stream, format=form, metadata=metadata)
+            pictures[f"{name}.{form}"] = stream.getvalue()
+    return pictures
+
+
+def findings(result: dict[str, Any]) -> str:
+    """What was found, as a list in Markdown. Differences are in points, with 95 % intervals."""
+    return "\n".join(f"- {sentence}" for sentence in kind_of(result).answers(result))
 
 
 def fill(text: str, result: dict[str, Any]) -> str:
     """The text with this study's blocks written anew."""
-
-    def block(match):
-        begin, content, name, end = match.groups()
-        if name != result["study"]:
-            return match[0]
-        return f"{begin}{(summary if content == 'study' else findings)(result)}\n{end}"
-
-    return BLOCK.sub(block, text)
-
-
-def refresh(result: dict[str, Any], folder: Path) -> None:
-    """Fill the blocks in the folder's README.md, and in the project's if it is data/results."""
-    pages = [folder / "README.md"]
-    if folder.resolve().parts[-2:] == ("data", "results"):
-        pages.append(folder.resolve().parents[1] / "README.md")
-    for page in pages:
-        if page.is_file():
-            before = page.read_text(encoding="utf-8")
-            after = fill(before, result)
-            if after != before:
-                write_atomic(page, lambda stream, after=after: stream.write(after.encode()))
+    for word, make in {"study": summary, "findings": findings}.items():
+        text = files.fill(
+            text, word, lambda name, make=make: make(result) if name == result["study"] else None
+        )
+    return text

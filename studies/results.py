@@ -1,21 +1,23 @@
-"""The results of a study: data/results/NAME.json, all that tables, figures and lessons need."""
+"""The results of a study: data/results/NAME.json, all that tables, figures and lessons need.
+
+A run leaves one JSON in a folder that git ignores, its name made from all that shapes the run.
+"""
 
 import itertools
 import json
 import math
+import re
+import shutil
 import statistics
 from pathlib import Path
 from typing import Any
 
 from course_lib.events import Splits
-from course_lib.events.files import write_atomic
+from studies import files, pages
 from studies.plan import RULE, SEARCH_SEED, Job, Row, Study, final, seeds, trials
-from studies.store import Store
 
 SUMMARISED = ("test_accuracy", "validation_accuracy", "seconds", "cpu_seconds", "peak_memory",
               "forward_passes", "active")  # fmt: skip
-
-
 #: what a study's recordings are, for people
 SOURCES = {
     "saccade-digits": "saccade digits (simulated)",
@@ -23,6 +25,48 @@ SOURCES = {
     "transfer": "saccade digits (simulated) for training and validation, real N-MNIST recordings "
     "of other digits for the test",
 }
+#: what ``Job.key`` looks like. Results may come from anywhere, and a key is part of a path
+KEY = re.compile(r"\w+-(trial|final)-[0-9a-f]{16}", re.ASCII)
+
+
+class Store:
+    """Records of finished runs by key. Several processes may fill one folder."""
+
+    def __init__(self, folder: Path):
+        self.folder = Path(folder)
+
+    def path(self, key: str) -> Path:
+        """Of the record. Raises ValueError for what is no key: nothing outside is touched."""
+        if not isinstance(key, str) or not KEY.fullmatch(key):
+            raise ValueError(f"{key!r} is no key of a run; expected METHOD-final-16 hex digits")
+        return self.folder / f"{key}.json"
+
+    def work(self, key: str) -> Path:
+        """Where a run keeps its checkpoint until it has finished."""
+        return self.folder / "unfinished" / self.path(key).stem
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The record, or None if the run has not finished.
+
+        Raises ValueError if the file is damaged: it was not written by ``put``.
+        """
+        try:
+            return json.loads(self.path(key).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{self.path(key)} is damaged ({error}); delete it") from error
+
+    def put(self, key: str, record: dict[str, Any]) -> None:
+        """Write the record and its key, atomically, and drop the checkpoint."""
+        files.write(self.path(key), json.dumps(record | {"key": key}, indent=1, allow_nan=False))
+        shutil.rmtree(self.work(key), ignore_errors=True)
+
+    def drop(self, key: str) -> None:
+        """Forget a run, finished or not."""
+        self.path(key).unlink(missing_ok=True)
+        shutil.rmtree(self.work(key), ignore_errors=True)
+
 
 def best(search: list[Job], store: Store) -> dict[str, Any]:
     """The search's choice: see ``plan.RULE``. A trial that was stopped counts as it ended."""
@@ -43,13 +87,10 @@ def gather(study: Study, store: Store, splits: Splits) -> dict[str, Any]:
         if record["machine"] not in machines:
             machines.append(record["machine"])
         record["machine"] = machines.index(record["machine"])
-    data = "" if study.source == "saccade-digits" else " --data PATH"
-    device = f" --device {study.settings['device']}" if "device" in study.settings else ""
     name = SOURCES[study.source]
     return {
         "study": study.name, "kind": study.kind, "title": study.title,
         "question": study.question,
-        "command": f"python -m studies study {study.name}{data}{device}",
         "data": {
             "source": study.source,
             "name": f"{splits.name} (simulated)" if splits.name == "saccade MNIST" else name,
@@ -104,7 +145,10 @@ def summarise(runs: list[dict]) -> dict[str, Any]:
 
 
 def restore(result: dict | None, store: Store) -> None:
-    """Put the runs that stand in stored results into the store, unless it has them."""
+    """Put the runs that stand in stored results into the store, unless it has them.
+
+    Raises ValueError for a key that names no run.
+    """
     for row in result["rows"] if result else ():
         for record in row["trials"] + row["runs"]:
             if store.get(record["key"]) is None:
@@ -127,8 +171,8 @@ def write(result: dict, folder: Path) -> None:
     """NAME.json, and from it what shows it; nothing if there is no row yet."""
     if not result["rows"]:
         return
-    text = (dump(result) + "\n").encode()
-    write_atomic(Path(folder) / f"{result['study']}.json", lambda stream: stream.write(text))
+    text = dump(result) + "\n"
+    files.write(Path(folder) / f"{result['study']}.json", text)
     show(json.loads(text), folder)
 
 
@@ -137,12 +181,8 @@ def show(result: dict, folder: Path) -> list[str]:
 
     Returns the names of the files in ``folder``.
     """
-    from studies.pages import refresh
-    from studies.pictures import draw
-    from studies.tables import page
-
-    parts = {f"{result['study']}.md": page(result).encode(), **draw(result)}
+    parts = {f"{result['study']}.md": pages.page(result), **pages.draw(result)}
     for file, content in parts.items():
-        write_atomic(Path(folder) / file, lambda stream, content=content: stream.write(content))
-    refresh(result, Path(folder))
+        files.write(Path(folder) / file, content)
+    files.refresh(folder, lambda text: pages.fill(text, result))
     return list(parts)

@@ -1,28 +1,20 @@
-"""Goes through the runs of a study: skips those that are done, stops when the time is used up."""
+"""The command ``study``: goes through a study's runs, skips what is done, stops in time."""
 
 import itertools
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tqdm.auto import tqdm
 
 from course_lib.events import Splits, load_all, load_splits
 from course_lib.results import read
-from studies import alignment, measure, plan
+from studies import plan
+from studies.declared import STUDIES
+from studies.kinds import KINDS
 from studies.plan import Job, Row, Study, final, trials
-from studies.results import best, gather, restore, write
-from studies.store import Store
-
-MEASURE: dict[str, Callable[[Job, Splits, Path], dict[str, Any]]] = {
-    "training": measure.train,
-    "alignment": alignment.follow,
-    "sparsity": measure.train,
-    "map": measure.train,
-}
+from studies.results import Store, best, gather, restore, show, write
 
 
 def run(
@@ -76,7 +68,7 @@ def run(
         if record is None:
             if budget is not None and time.monotonic() - start > 60 * budget:
                 return False
-            record = MEASURE[study.kind](job, splits, store.work(job.key))
+            record = KINDS[study.kind].measure(job, splits, store.work(job.key))
             store.put(job.key, record)
         accuracy = record.get("test_accuracy", record.get("validation_accuracy"))
         if accuracy is not None:
@@ -122,3 +114,37 @@ def load(study: Study, data: str | None) -> Splits:
         splits = load_splits(hold_out=data, progress=False)
         return splits._replace(test=load_all(data, progress=False))
     return load_splits(data or study.source, progress=False)
+
+
+def main(options) -> int:
+    """List studies, run one, or rebuild what shows one. Raises ValueError for an unknown name."""
+    if options.name is None:
+        for study in STUDIES.values():
+            print(f"{study.name:16s} {len(study.rows):3d} rows   {study.question}")
+        return 0
+    result = read(options.name, options.out)
+    if options.name not in STUDIES and result is None:
+        raise ValueError(f"no study {options.name!r}; there are {', '.join(STUDIES)}")
+    if options.name not in STUDIES and not options.tables_only:
+        raise ValueError(
+            f"study {options.name} cannot be run any more: what it tried did not pay and has left "
+            "the library. Its page names the git revision that has it; --tables-only rebuilds that"
+        )
+    path = Path(options.out) / f"{options.name}.json"
+    if options.tables_only:
+        if result is None:
+            raise FileNotFoundError(
+                f"{path} is not there yet; run `python -m studies study {options.name}` first"
+            )
+        print("wrote", ", ".join(show(result, options.out)))
+        return 0
+    study = STUDIES[options.name]
+    left = run(
+        study, seeds=options.seeds, data=options.data, rows=options.rows, budget=options.budget,
+        again=options.again, out=options.out, runs=options.runs, device=options.device,
+        progress=not options.quiet,
+    )  # fmt: skip
+    if left:
+        print(f"time is used up: {left} runs are left; the same command goes on")
+    print(f"results: {path}, {path.with_suffix('.md')}")
+    return 0

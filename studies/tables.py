@@ -1,7 +1,7 @@
-"""Markdown from the results of a study, and nothing else."""
+"""Cells and columns of a study's tables."""
 
 import statistics
-from typing import Any
+from collections.abc import Sequence
 
 from course_lib.results import difference, percent, processor_seconds
 
@@ -108,78 +108,7 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def _gpu(place: dict) -> str:
-    return f"{place['gpu']} with " if "gpu" in place else ""
-
-
-def grid(headings: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table: the first column left, the others right."""
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def page(result: dict[str, Any]) -> str:
-    """NAME.md: question, set-up, figure, a table for each group, and what the columns mean."""
-    from studies.pictures import alt, own_tables
-
-    own = own_tables(result)
-    body = own.body if own else training_body
-    name = result["study"]
-    parts = [
-        f"# {result['title']}",
-        result["question"],
-        f"![{alt(result)}]({name}.png)",
-        body(result),
-        setup(result),
-        f"Everything here is made from `{name}.json` by `{result['command']}`; with "
-        "`--tables-only` nothing is run.",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def training_body(result: dict) -> str:
-    keys = ["n", *result["columns"]]
-    headings = ["", *(COLUMNS[key][0] for key in keys)]
-    parts = []
-    for group in dict.fromkeys(row["group"] for row in result["rows"]):
-        rows = [row for row in result["rows"] if row["group"] == group]
-        cells = [[row["label"], *(COLUMNS[key][1](row, result) for key in keys)] for row in rows]
-        parts += [f"## {group}"] if group else []
-        parts.append(grid(headings, cells))
-    notes = [NOTES[key] for key in keys if key in NOTES]
-    return "\n\n".join([*parts, " ".join(notes)])
-
-
-def setup(result: dict) -> str:
-    """What was run, on what, from which revision of the code."""
-    data, search, machines = result["data"], result["search"], result["machines"]
-    borrowed: dict[str, list[dict]] = {}
-    runs = [run for row in result["rows"] for run in row["runs"]]
-    lines = [f"- **Data:** {data['name']}; training / validation / test: {data['recordings']}."]
-    shared = ", ".join(f"{key} {value}" for key, value in result["settings"].items())
-    lines.append(f"- **Settings of all rows:** {shared}; the rest as `methods.py` has it.")
-    if search["trials"] > 1:
-        tried = dict.fromkeys(
-            "; ".join(named(choice) for choice in row["tried"]) for row in result["rows"]
-        )
-        lines.append(
-            f"- **Search:** {search['trials']} trials a row, whole runs with seed "
-            f"{search['seed']}; {search['rule']}. Tried: {' / '.join(tried)}."
-        )
-    for row in result["rows"]:
-        if row.get("like"):
-            borrowed.setdefault(row["group"], []).append(row)
-    for group, rows in borrowed.items():
-        pairs = ", ".join(f"{row['label']} ({row['like']})" for row in rows)
-        lines.append(f"- **{group}:** these rows take the choice of another one: {pairs}.")
-    seeds = ", ".join(map(str, sorted({run["seed"] for run in runs})))
-    lines.append(f"- **Seeds of the final runs:** {seeds}.")
-    places = "; ".join(
-        f"{_gpu(m)}{m['processor']}, {m['cores']} cores, {m['system']}, Python {m['python']}, "
-        f"torch {m['torch']}" for m in machines
-    )  # fmt: skip
-    threads = sorted({run["threads"] for run in runs})
-    revisions = ", ".join(dict.fromkeys(f"`{run['revision']}`" for run in runs))
-    lines.append(f"- **Machine:** {places}; threads {', '.join(map(str, threads))}.")
-    lines.append(f"- **Code:** git revision {revisions} (+: with changes).")
-    return "\n".join(lines)
+def grid(headings: list[str], rows: Sequence[Sequence[str]], words: int = 1) -> str:
+    """A Markdown table: the first ``words`` columns left, the others right."""
+    marks = ["---"] * words + ["---:"] * (len(headings) - words)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (headings, marks, *rows))

@@ -12,8 +12,7 @@ from course_lib.estimators import METHODS, OPZO, OTTT, LocalZO, SurrogateBPTT
 from course_lib.events import FrameSet, load_splits
 from course_lib.network import SpikingNetwork
 from studies import __main__ as cli
-from studies.align import OPTIONS, Look, feedback_cosine, look_on, step_memory
-from studies.align_report import figures
+from studies.align import Look, feedback_cosine, figures, look_on, options_of, step_memory
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +70,10 @@ def test_figures_say_what_misses_its_bar():
     assert len(figures(looks, [math.nan] * 3, [0, 30, 60], "rate")) == 1
 
 
-def test_every_method_is_there():
-    assert set(OPTIONS) == set(METHODS)
+def test_options_are_given_to_methods_that_have_them():
+    for name, method in METHODS.items():
+        assert isinstance(method.build(options_of(name)), method)
+    assert options_of("opzo") == {"slope": 2.5} and options_of("eggroll") == {"population": 32}
 
 
 def test_the_command(tmp_path, capsys):
@@ -100,7 +101,7 @@ def test_the_command(tmp_path, capsys):
     assert len(record["looks"]) == 9 and record["memory"]["opzo"][0] == record["memory"]["opzo"][1]
     assert record["looks"][0]["layers"][0]["cosine"] is None, "JSON has no nan"
     assert cli.main(["align", "--methods", "adam"]) == 2
-    assert "no method adam to look on; choose from bptt, localzo" in capsys.readouterr().err
+    assert "no method adam to look on; choose from eggroll, es" in capsys.readouterr().err
 
 
 @pytest.mark.slow

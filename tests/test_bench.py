@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from studies.bench import pages, timing
+from studies.bench import store, timing
 from studies.bench.benchmarks import main
 from studies.bench.device import on_device, work
 from studies.bench.generation import Setting
@@ -45,25 +45,25 @@ def test_pages_show_the_figures_that_have_a_bar():
     here = {"processor": "P", "vectors": "AVX2", "cores": 2, "torch": "2", "threads": 1}
     record = {"figures": table().figures, "machine": here, "date": "2026-01-02T03:04:05"}
     text = "a\n<!-- bench ours none -->\nold\n<!-- end of bench -->\nb\n"
-    filled = pages.fill(text, {"ours": record, "others": record})
+    filled = store.fill(text, {"ours": record, "others": record})
     assert filled.startswith("a\n<!-- bench ours none -->\n| `bench` |") and "old" not in filled
     assert filled.endswith("<!-- end of bench -->\nb\n")
     assert "| | against theirs | 3.14 × | ≥ 5 | missed |" in filled
     assert "| | noise | 4.5 % | ≤ 5 |  |" in filled and "ms" not in filled
     ratio = {**table().figures[1], "bar": None}
     for names, shown in [(["ours"], False), (["all", "ours"], True)]:
-        text = pages.table({"ours": {**record, "figures": [ratio]}}, names)
+        text = store.table({"ours": {**record, "figures": [ratio]}}, names)
         assert ("against theirs | 3.14 × |  |  |" in text) == shown
     assert "`ours` on P (AVX2), 2 cores, torch 2 with 1 threads, 2026-01-02." in filled
-    assert "others" not in filled and pages.fill(filled, {"ours": record}) == filled
-    assert pages.number(1234.5) == "1,234" and pages.number(0.123456) == "0.123"
+    assert "others" not in filled and store.fill(filled, {"ours": record}) == filled
+    assert store.number(1234.5) == "1,234" and store.number(0.123456) == "0.123"
 
 
 @pytest.mark.parametrize("page", ["README.md", "data/results/README.md"])
 def test_pages_are_what_the_stored_benchmarks_say(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     assert "<!-- bench " in text
-    assert pages.fill(text, pages.stored(ROOT / "data" / "results")) == text
+    assert store.fill(text, store.stored(ROOT / "data" / "results")) == text
 
 
 def test_storing_a_benchmark_fills_the_folders_page(tmp_path, capsys):

@@ -31,12 +31,11 @@ from course_lib.fast.kernels.renewal import renew
 from course_lib.fast.kernels.vectors import LISTS_BITS
 from course_lib.fast.kernels.workspace import Workspace, lines
 from course_lib.fitness import cross_entropy
-from course_lib.lif import LIFParameters, lif_run
+from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 from course_lib.noise import gaussians
 from studies.bench.benchmarks import main
 from studies.bench.generation import SMALL, generation_of
-from studies.bench.lif_spikes import lif_spikes
 from studies.bench.timing import Times
 
 NEAR = 1e-5
@@ -325,19 +324,6 @@ def test_compiled_noise_is_numpys_to_the_bit():
         assert torch.equal(compiled.gaussians(length, **names), gaussians(length, **names))
 
 
-@pytest.mark.parametrize("delay", [False, True])
-@pytest.mark.parametrize("reset", ["zero", "subtract"])
-@pytest.mark.parametrize("size", [1, 63, 64, 200, 5000])
-def test_lif_spikes_are_those_of_the_readable_run(size, reset, delay):
-    """Currents are multiples of 1/64 and β = 0.5: voltages are exact, and so are the spikes."""
-    neuron = LIFParameters(0.5, 1.0, reset, delay)
-    generator = torch.Generator().manual_seed(size)
-    currents = torch.randint(-64, 128, (12, size), generator=generator) / 64
-    assert torch.equal(lif_spikes(currents, neuron), lif_run(currents, neuron)[0])
-    with pytest.raises(ValueError, match="expected float32 on the CPU"):
-        lif_spikes(currents.double(), neuron)
-
-
 @pytest.mark.parametrize("inputs", [1, 63, 64, 65, 200])
 @pytest.mark.parametrize("density", [0.0, 0.1, 0.6, 1.0])
 def test_events_are_the_entries_of_the_frames(inputs, density):
@@ -498,9 +484,9 @@ def test_generations_stay_above_half_the_bars_of_their_ratios():
 
 
 def test_small_benchmarks_run_and_write_their_figures(tmp_path, capsys):
-    assert main(["noise", "lif"], 1, tmp_path / "figures.json", quick=True) == 0
+    assert main(["noise", "frames"], 1, tmp_path / "figures.json", quick=True) == 0
     record = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
-    assert record["quick"] and record["median_seconds"]["lif"]["ours, compiled"] > 0
-    assert "ours against snnTorch Leaky" in capsys.readouterr().out
+    assert record["quick"] and record["median_seconds"]["frames"]["ours, packed bits"] > 0
+    assert "ours against tonic" in capsys.readouterr().out
     with pytest.raises(ValueError, match="no benchmark nothing; there are frames, generation"):
         main(["nothing"], 1, None)

@@ -19,7 +19,7 @@ from course_lib.run.scaling_model import (
     share,
 )
 from studies import __main__ as cli
-from studies.bench import scaling, scaling_benchmark, scaling_page
+from studies.bench import model, scaling
 
 COMPUTE, NETWORK = Compute(0.01, 2e-5, 2e-4), Network(1e-4, 1e8)
 
@@ -76,20 +76,20 @@ def test_predictions_reach_a_thousand_processes():
 
 
 def test_the_page_and_the_stored_results_agree(tmp_path):
-    record = json.loads(scaling_benchmark.RESULTS.read_text(encoding="utf-8"))
-    assert scaling_page.tables(record) in scaling_page.PAGE.read_text(encoding="utf-8")
-    again = scaling_benchmark.fitted(record)
+    record = json.loads(model.RESULTS.read_text(encoding="utf-8"))
+    assert model.tables(record) in model.PAGE.read_text(encoding="utf-8")
+    again = model.fitted(record)
     for part, constants in again["model"].items():
         assert record["model"][part] == pytest.approx(constants), "fitted to what is stored"
     page = tmp_path / "page.md"
     page.write_text(
         "before\n<!-- scaling -->\nold\n<!-- end of scaling -->\nafter\n", encoding="utf-8"
     )
-    scaling_page.update(record, page)
+    model.update(record, page)
     assert page.read_text(encoding="utf-8").startswith("before\n") and page.read_text(
         encoding="utf-8"
     ).endswith("after\n")
-    assert "old" not in page.read_text(encoding="utf-8") and scaling_page.tables(
+    assert "old" not in page.read_text(encoding="utf-8") and model.tables(
         record
     ) in page.read_text(encoding="utf-8")
 

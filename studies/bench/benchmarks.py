@@ -1,58 +1,51 @@
 """Benchmarks: ours and its rivals interleaved in one process, reported as ratios of medians.
 
-Machines are noisy and differ, so seconds mean little and ratios of neighbours in time mean more:
-every repeat runs each contestant once, and the table shows medians and their ratio.
+Machines are noisy and differ, so seconds mean little and ratios of neighbours in time mean more.
+To add one, write a function (repeats, quick) → Table, whose docstring is its title, and enter it
+in BENCHMARKS. What it times of ours is what users run.
 """
 
-import os
-from datetime import UTC, datetime
+from collections.abc import Callable
 from pathlib import Path
 
-import torch
-
-from course_lib.run.machine import machine, revision, vectors
-from studies.bench.device import gpu
-from studies.bench.generation import (
-    generation,
-    generation_of_64,
-    generation_of_1024_neurons,
-    noise,
-)
-from studies.bench.live import live
-from studies.bench.localzo import localzo, sparsegrad
-from studies.bench.localzo_device import localzo_gpu
-from studies.bench.neurons import lif
-from studies.bench.peers import jax, torcheggroll
-from studies.bench.room import memory
-from studies.bench.scaling import scaling
-from studies.bench.start import start
-from studies.bench.store import save, store
-from studies.bench.timing import Table, interleaved
+from course_lib.events import SENSOR_SIZE, load_digits, pack, simulate
+from studies.bench import device, fresh, generation, localzo, peers, scaling
+from studies.bench.store import here, save, store
+from studies.bench.timing import Table, Times, row
 
 
-def frames(repeats: int, quick: bool = False) -> dict[str, float]:
+def frames(repeats: int, quick: bool = False) -> Table:
     """Events to T = 10 clamped frames, 50 recordings (quick: 5): ours against tonic's ToFrame."""
     import tonic
-
-    from course_lib.events import SENSOR_SIZE, load_digits, pack, simulate
 
     images = load_digits().images[:: 1000 if quick else 100]
     recordings = [simulate(image, seed) for seed, image in enumerate(images)]
     to_frame = tonic.transforms.ToFrame(sensor_size=SENSOR_SIZE, n_time_bins=10)
-    return interleaved(
-        {
-            "ours, packed bits": lambda: [pack(events, 10) for events in recordings],
-            "tonic ToFrame": lambda: [to_frame(events).clip(0, 1) for events in recordings],
-        },
-        repeats,
-    )
+    contestants = {
+        "ours, packed bits": lambda: [pack(events, 10) for events in recordings],
+        "tonic ToFrame": lambda: [to_frame(events).clip(0, 1) for events in recordings],
+    }
+    times = Times(contestants, repeats)
+    lines = [row(name, 1000 * times.median(name), "ms") for name in contestants]
+    lines.append(row("ours against tonic", times.ratio("tonic ToFrame", "ours, packed bits"), "×"))
+    return Table(times.medians()).show(lines)
 
 
-BENCHMARKS = {"frames": frames, "generation": generation, "generation-64": generation_of_64}
-BENCHMARKS |= {"generation-1024": generation_of_1024_neurons, "noise": noise, "memory": memory}
-BENCHMARKS |= {"start": start, "live": live, "lif": lif, "jax": jax, "torcheggroll": torcheggroll}
-BENCHMARKS |= {"localzo": localzo, "sparsegrad": sparsegrad, "scaling": scaling, "gpu": gpu}
-BENCHMARKS |= {"localzo-gpu": localzo_gpu}
+BENCHMARKS: dict[str, Callable[[int, bool], Table]] = {
+    "frames": frames,
+    "generation": generation.generation,
+    "generation-64": generation.generation_of_64,
+    "generation-1024": generation.generation_of_1024_neurons,
+    "noise": generation.noise,
+    "live": generation.live,
+    "memory": fresh.memory,
+    "start": fresh.start,
+    "scaling": scaling.scaling,
+    "jax": peers.jax,
+    "torcheggroll": peers.torcheggroll,
+    "localzo": localzo.localzo,
+    "gpu": device.gpu,
+}
 
 
 def main(
@@ -68,43 +61,22 @@ def main(
     folder: where to keep each benchmark's figures and table, see ``bench/store.py``.
     """
     unknown = [name for name in names if name not in BENCHMARKS]
-    if unknown or repeats < 1:
-        raise ValueError(
-            f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}" if unknown
-            else f"repeats is {repeats}; it must be at least 1"
-        )  # fmt: skip
-    record = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {**machine(), "vectors": vectors(), "threads": torch.get_num_threads()},
-        "revision": revision(),
-        "repeats": repeats,
-        "quick": quick,
-        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-    }
+    if unknown:
+        raise ValueError(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+    if repeats < 1:
+        raise ValueError(f"repeats is {repeats}; it must be at least 1")
+    record = here() | {"repeats": repeats, "quick": quick}
     print(", ".join(f"{key} {value}" for key, value in record["machine"].items()))
     results = {}
     for name in names or BENCHMARKS:
-        benchmark = BENCHMARKS[name]
-        title = benchmark.__doc__.strip()
+        title = BENCHMARKS[name].__doc__.strip()
         print(f"\n{name}: {title}", flush=True)
-        results[name] = benchmark(repeats, quick)
-        text = table_text(results[name])
-        print(text, flush=True)
+        results[name] = table = BENCHMARKS[name](repeats, quick)
+        print(table.text, flush=True)
         if folder:
-            own = {"title": title, "text": text, "median_seconds": results[name],
-                   "figures": getattr(results[name], "figures", ())}  # fmt: skip
+            own = {"title": title, "text": table.text, "median_seconds": table,
+                   "figures": table.figures}  # fmt: skip
             store(folder, name, record | own)
     if path:
         save(path, record | {"median_seconds": results})
     return 0
-
-
-def table_text(medians: dict[str, float]) -> str:
-    """A benchmark's own table, or a line for each contestant's seconds."""
-    if isinstance(medians, Table):
-        return medians.text
-    slowest = max(medians.values())
-    return "\n".join(
-        f"  {contestant:38s} {1000 * seconds:10.2f} ms   {slowest / seconds:6.1f} ×"
-        for contestant, seconds in medians.items()
-    )

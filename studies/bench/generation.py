@@ -20,9 +20,7 @@ from course_lib.estimators import EGGROLL, ES
 from course_lib.estimators.base import Estimator
 from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
-from course_lib.training import draw_batch
-from studies.bench.neurons_alone import neurons_alone
-from studies.bench.products import against_products, products
+from course_lib.training import draw_batch, fit
 from studies.bench.timing import Table, Times, row
 
 RANKS = (1, 4, 8)
@@ -92,35 +90,20 @@ def generation_of_1024_neurons(repeats: int, quick: bool = False) -> Table:
 def measure(setting: Setting, repeats: int) -> Table:
     """The table of one setting."""
     size = {"population": setting.population}
+    plain, same = "full-rank ES, one member after another", "full-rank ES, compiled"
     methods = {f"EGGROLL, rank {r}": EGGROLL(rank=r, **size) for r in RANKS}
     methods["readable EGGROLL, rank 1"] = EGGROLL(kernel="readable", **size)
-    methods["full-rank ES, one member after another"] = ES(**size)
-    methods["full-rank ES, batched"] = ES(kernel="batched", **size)
-    methods["full-rank ES, compiled"] = ES(kernel="fused", **size)
-    contestants = {name: generation_of(method, setting) for name, method in methods.items()}
-    frames, _ = draw_batch(training_set(), 0, setting.batch, seed=0)
-    for rank in RANKS:
-        network = SpikingNetwork((2312, setting.hidden, 10))
-        contestants |= products(network, frames, setting.population // 2, rank)
-    contestants["neurons alone"] = neurons_alone(network, frames, setting.population // 2)
-    times = Times(contestants, repeats)
+    methods |= {plain: ES(**size), same: ES(kernel="fused", **size)}
+    times = Times({name: generation_of(m, setting) for name, m in methods.items()}, repeats)
     lines = [f"{setting}", *(row(name, 1000 * times.median(name), "ms") for name in methods)]
-
-    plain, same = "full-rank ES, one member after another", "full-rank ES, compiled"
-    for rank in RANKS:
-        ratio = times.ratio(plain, f"EGGROLL, rank {rank}")
-        lines.append(row(f"(a) rank {rank} against plain ES", ratio, "×", setting.plain.get(rank)))
-    for rank in RANKS:
-        ratio = times.ratio(same, f"EGGROLL, rank {rank}")
-        lines.append(
-            row(f"(b) rank {rank} against compiled ES", ratio, "×", setting.same.get(rank))
-        )
+    for letter, words, rival, bars in (
+        ("a", "plain ES", plain, setting.plain), ("b", "compiled ES", same, setting.same),
+    ):  # fmt: skip
+        for rank in RANKS:
+            ratio = times.ratio(rival, f"EGGROLL, rank {rank}")
+            lines.append(row(f"({letter}) rank {rank} against {words}", ratio, "×", bars.get(rank)))
     ratio = times.ratio(plain, "readable EGGROLL, rank 1")
     lines.append(row("(c) readable rank 1 against plain ES", ratio, "×", setting.readable))
-    ratio = times.ratio("full-rank ES, batched", "EGGROLL, rank 1")
-    lines.append(row("    rank 1 against batched ES", ratio, "×"))
-    for rank in RANKS:
-        lines += against_products(times, rank, 2.5 if setting is MAIN else None)
     return Table(times.medians()).show(lines)
 
 
@@ -143,3 +126,18 @@ def noise(repeats: int, quick: bool = False) -> Table:
             row(f"rank {rank}: noise / generation", share, "%", None if quick else 5, True)
         )
     return result.show([f"{setting}", *lines])
+
+
+def live(repeats: int, quick: bool = False) -> Table:
+    """fit(): 40 generations, 2312-64-10, batch 64, population 64: what a lesson's widget does."""
+
+    def train(rank):
+        network = SpikingNetwork((2312, 64, 10))
+        optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
+        fit(network, EGGROLL(population=64, rank=rank), optimizer, training_set(),
+            steps=4 if quick else 40, progress=False)  # fmt: skip
+
+    times = Times({f"rank {r}": lambda r=r: train(r) for r in (1, 2, 4, 8)}, repeats)
+    bar = None if quick else 1
+    lines = [row(name, seconds, "s", bar, True) for name, seconds in times.medians().items()]
+    return Table(times.medians()).show(["2312-64-10, 40 generations of 64 members", *lines])

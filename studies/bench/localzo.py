@@ -1,4 +1,4 @@
-"""How much time a sparse backward pass saves: LocalZO and SparseGrad against dense BPTT.
+"""How much time the event-driven passes of LocalZO and SparseGrad save, against dense BPTT.
 
 The setting is the paper's (B.2, Table 8): 1156-200-200-10, polarities merged and counts clamped to
 1, batch 256, δ = 0.05, β = exp(−1/10), the reset by delayed subtraction of eq. 1, here with a leaky
@@ -15,9 +15,6 @@ process that measures lets them wait as torch does by itself.
 
 import json
 import math
-import os
-import subprocess
-import sys
 from functools import cache
 from typing import Any
 
@@ -26,16 +23,20 @@ import torch
 from torch import Tensor
 
 from course_lib.estimators.localzo import LocalZO, SparseGrad
-from course_lib.estimators.smoothing import DISTRIBUTIONS, named_smoothing
 from course_lib.estimators.surrogate import surrogate_spike
+from course_lib.events import load_digits, pack, simulate
+from course_lib.events.frameset import FrameSet
 from course_lib.fast.event_driven import Cutoff
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
-from studies.bench.localzo_table import comparison, speed_ups
-from studies.bench.passes import apart, autograd, kernel, phases
-from studies.bench.timing import Table
+from studies.bench.fresh import child
+from studies.bench.passes import autograd, kernel, phases, ratios
+from studies.bench.timing import Table, row
 
 BATCH, DELTA = 256, 0.05
+LOOP, DENSE, SPARSE = "autograd loop, dense surrogate", "kernel, dense surrogate", "kernel, LocalZO"
+#: T → how many times faster than the loop LocalZO should be, backward and in both passes
+BARS = {100: (10, 4), 300: (15, 6)}
 #: T → standard deviation of the initial weights by layer: fewer steps see denser frames
 WEIGHT_SD = {10: (0.03, 0.2, 0.1), 100: (0.05, 0.2, 0.1), 300: (0.06, 0.2, 0.1)}
 #: for GNU's OpenMP and LLVM's: turn round for about a millisecond before falling asleep
@@ -43,38 +44,25 @@ SPINNING = {"GOMP_SPINCOUNT": "300000", "KMP_BLOCKTIME": "1"}
 WAITING = "torch's threads spin for a while between operations, as they do by default"
 CHILD = """
 import json, sys
-from studies.bench import localzo
-name, *arguments = json.loads(sys.argv[1])
-print(json.dumps(getattr(localzo, name)(*arguments)))
+from studies.bench.localzo import compare_all
+print(json.dumps(compare_all(*json.loads(sys.argv[1]))))
 """
 
 
 def localzo(repeats: int, quick: bool = False) -> Table:
     """LocalZO's sparse backward pass at T = 10, 100, 300, 1156-200-200-10, batch 256."""
     cases = [(10, 16)] if quick else [(steps, BATCH) for steps in WEIGHT_SD]
-    found = spinning("compare_all", repeats, cases)
+    found = spinning(repeats, cases)
     tables = [comparison(steps, found[f"T = {steps}"], bars=not quick) for steps, _ in cases]
     result = Table(found)
     result.text = "\n".join([WAITING, *tables])
     return result
 
 
-def sparsegrad(repeats: int, quick: bool = False) -> Table:
-    """SparseGrad and LocalZO by distribution and m at T = 300, against the dense autograd loop."""
-    times = spinning("compare_distributions", repeats, *((10, 16) if quick else (300, BATCH)))
-    result = Table(times)
-    result.text = f"{WAITING}\n{speed_ups(times)}"
-    return result
-
-
-def spinning(name: str, *arguments: Any) -> dict[str, Any]:
-    """The function of that name in a process whose threads wait as torch lets them by itself."""
-    call = json.dumps([name, *arguments, torch.get_num_threads()])
-    done = subprocess.run(
-        [sys.executable, "-c", CHILD, call],
-        stdout=subprocess.PIPE, text=True, check=True, env=os.environ | SPINNING,
-    )  # fmt: skip
-    return json.loads(done.stdout)
+def spinning(*arguments: Any) -> dict[str, Any]:
+    """``compare_all`` in a process whose threads wait as torch lets them by itself."""
+    call = json.dumps([*arguments, torch.get_num_threads()])
+    return json.loads(child(CHILD, call, **SPINNING))
 
 
 def compare_all(repeats: int, cases: list, threads: int) -> dict[str, dict]:
@@ -90,11 +78,11 @@ def compare(repeats: int, steps: int, batch: int) -> dict[str, Any]:
     method = LocalZO(delta=DELTA, samples=1)
     dense = Cutoff(math.inf, method.smoothing.surrogate)
     contestants = {
-        "autograd loop, dense surrogate": autograd(surrogate_spike(dense.derivative)),
-        "autograd loop, LocalZO": autograd(method.spike, call=True),
-        "kernel, dense surrogate": kernel(dense),
+        LOOP: autograd(lambda: surrogate_spike(dense.derivative)),
+        "autograd loop, LocalZO": autograd(lambda: method.spike(0)),
+        DENSE: kernel(dense),
         "kernel, SparseGrad": kernel(SparseGrad(delta=DELTA, samples=1).pseudo_derivative(0)),
-        "kernel, LocalZO": kernel(method.pseudo_derivative(0)),
+        SPARSE: kernel(method.pseudo_derivative(0)),
     }
     rates = [layer.spikes.mean().item() for layer in network.record(frames)[:-1]]
     return {
@@ -105,27 +93,9 @@ def compare(repeats: int, steps: int, batch: int) -> dict[str, Any]:
     }
 
 
-def compare_distributions(repeats: int, steps: int, batch: int, threads: int) -> dict[str, dict]:
-    """Times by contestant: both methods for every λ, at m = 1 and, as in Table 6, 5."""
-    torch.set_num_threads(threads)
-    network, frames, labels = setting(steps, batch)
-    normal = named_smoothing("normal", DELTA).surrogate
-    contestants = {"autograd loop, dense surrogate": autograd(surrogate_spike(normal))}
-    for name in DISTRIBUTIONS:
-        for samples in (1, 5) if name in ("normal", "uniform", "laplace") else (1,):
-            for method in (SparseGrad, LocalZO):
-                estimator = method(delta=DELTA, samples=samples, distribution=name)
-                contestants[f"{method.__name__}, {name}, m = {samples}"] = kernel(
-                    estimator.pseudo_derivative(0)
-                )
-    return phases(contestants, repeats, network, frames, labels)
-
-
 @cache
 def recordings(count: int) -> tuple[list, Tensor]:
     """Simulated saccade digits: events and labels."""
-    from course_lib.events import load_digits, simulate
-
     digits = load_digits()
     chosen = np.linspace(0, len(digits.images) - 1, count).astype(int)
     events = [simulate(digits.images[i], seed) for seed, i in enumerate(chosen)]
@@ -134,9 +104,6 @@ def recordings(count: int) -> tuple[list, Tensor]:
 
 def setting(steps: int, batch: int = BATCH) -> tuple[SpikingNetwork, Tensor, Tensor]:
     """The network, frames (T, B, 1156) and labels."""
-    from course_lib.events import pack
-    from course_lib.events.frameset import FrameSet
-
     events, labels = recordings(batch)
     packed = np.stack([np.ravel(pack(recording, steps)) for recording in events])
     frames = FrameSet(packed, labels, steps).frames()
@@ -157,4 +124,31 @@ def gradient_difference(network, frames, labels) -> float:
     for fast in (True, False):
         LocalZO(delta=DELTA, samples=1, fast=fast).fill_grads(network, frames, labels)
         grads.append([parameter.grad.clone() for parameter in network.parameters()])
-    return apart(*grads)
+    pairs = zip(*grads, strict=True)
+    return max(((a - b).abs().max() / b.abs().max()).item() for a, b in pairs)
+
+
+def comparison(steps: int, found: dict, bars: bool) -> str:
+    """Setting, table, and what LocalZO gains: in all, and by being sparse."""
+    rates = ", ".join(f"{rate:.1%}" for rate in found["hidden"])
+    lines = [
+        f"T = {steps}: {found['inputs']:.2%} of inputs and {rates} of hidden neurons spike in a "
+        f"step; largest difference of LocalZO's gradients, loop against kernel with the same z: "
+        f"{found['difference']:.0e} of the largest entry",
+        "  " + " " * 34 + "forward ms backward ms   backward ×  overall ×    active",
+    ]
+    times = found["times"]
+    for name, own in times.items():
+        backward, both = ratios(times, LOOP, name)
+        active = "" if name.startswith("autograd") else f"{own['active']:9.2%}"
+        lines.append(
+            f"  {name:34s}{1000 * own['forward']:10.1f} {1000 * own['backward']:11.1f} "
+            f"{backward:12.1f} {both:10.1f} {active}".rstrip()
+        )
+    for rival in (LOOP, DENSE):
+        aims = (BARS.get(steps) if bars and rival == LOOP else None) or (None, None)
+        for phase, ratio, aim in zip(
+            ("backward", "both passes"), ratios(times, rival, SPARSE), aims, strict=True
+        ):
+            lines.append(row(f"LocalZO, {phase}, against {rival}", ratio, "×", aim))
+    return "\n".join(lines)

@@ -7,22 +7,20 @@ from course_lib.fast.event_driven import EventDrivenPass
 from course_lib.fast.event_lists import input_events
 from course_lib.fast.kernels.workspace import Workspace
 from course_lib.fitness import cross_entropy
-from studies.bench.sparse_backward import SparsePass
 
 
-def autograd(spike, call: bool = False, now=time.perf_counter):
+def autograd(spike):
     """A contestant: (network, frames, labels) → seconds forward and backward, active fraction.
 
-    spike: a spike function;  call: or what makes one for step 0;  now: the clock.
+    spike: makes the spike function of a step.
     """
 
     def run(network, frames, labels):
-        start = now()
-        logits = network.logits(frames, spike=spike(0) if call else spike)
-        loss = cross_entropy(logits, labels)
-        middle = now()
+        start = time.perf_counter()
+        loss = cross_entropy(network.logits(frames, spike=spike()), labels)
+        middle = time.perf_counter()
         loss.backward()
-        return middle - start, now() - middle, 1.0
+        return middle - start, time.perf_counter() - middle, 1.0
 
     return run
 
@@ -44,27 +42,6 @@ def kernel(pseudo):
     return run
 
 
-def at_once(derivative, dense: bool = False, now=time.perf_counter):
-    """The same for ``sparse_backward.py``. derivative: makes one."""
-
-    def run(network, frames, labels):
-        start = now()
-        forward = SparsePass(network, frames, derivative(), dense)
-        logits = (network.logit_scale * forward.outputs).requires_grad_()
-        cross_entropy(logits, labels).backward()
-        middle = now()
-        forward.backward(network.logit_scale * logits.grad)
-        return middle - start, now() - middle, forward.active_fraction
-
-    return run
-
-
-def apart(found, wanted) -> float:
-    """The largest difference of a parameter's gradients, of the largest entry of the one wanted."""
-    pairs = zip(found, wanted, strict=True)
-    return max(((a - b).abs().max() / b.abs().max()).item() for a, b in pairs)
-
-
 def phases(contestants, repeats, network, frames, labels) -> dict[str, dict[str, float]]:
     """Medians by contestant: seconds ``forward``, ``backward`` and ``both``; the fraction
     ``active``. Every repeat runs each contestant once; a first one is not counted."""
@@ -80,3 +57,8 @@ def phases(contestants, repeats, network, frames, labels) -> dict[str, dict[str,
         name: dict(zip(keys, map(statistics.median, zip(*values, strict=True)), strict=True))
         for name, values in measured.items()
     }
+
+
+def ratios(times: dict[str, dict], slow: str, fast: str) -> tuple[float, float]:
+    """How many times longer ``slow`` takes: the backward pass, both passes."""
+    return tuple(times[slow][phase] / times[fast][phase] for phase in ("backward", "both"))

@@ -1,22 +1,36 @@
-"""A benchmark's figures beside the studies': bench-NAME.json, and bench-NAME.md made from it."""
+"""A benchmark's figures beside the studies': bench-NAME.json, and what is made from it alone."""
 
 import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from course_lib.events.files import write_atomic
-from course_lib.run.machine import processor_of
-from studies.bench.pages import refresh
+import torch
+
+from course_lib.run.machine import machine, processor_of, revision, vectors
+from studies import files
+from studies.bench.timing import meets
+
+
+def here() -> dict[str, Any]:
+    """When, where and with what a benchmark runs."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "machine": {**machine(), "vectors": vectors(), "threads": torch.get_num_threads()},
+        "revision": revision(),
+        "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
+    }
 
 
 def save(path: Path, record: dict[str, Any]) -> None:
     """Write a record as JSON, atomically."""
-    text = json.dumps(record, indent=2).encode()
-    write_atomic(path, lambda stream: stream.write(text))
+    files.write(path, json.dumps(record, indent=2))
 
 
 def store(folder: Path, name: str, record: dict[str, Any]) -> None:
-    """Write bench-NAME.json and bench-NAME.md.
+    """Write bench-NAME.json and bench-NAME.md, and renew the tables of benchmarks in pages.
 
     record: ``title``, ``text`` (the printed table), ``machine``, ``revision``, ``date``,
     ``repeats``, ``load``, ``quick``, ``median_seconds`` by contestant, and ``figures``, the lines
@@ -24,9 +38,17 @@ def store(folder: Path, name: str, record: dict[str, Any]) -> None:
     """
     path = folder / f"bench-{name}.json"
     save(path, record)
-    write_atomic(path.with_suffix(".md"), lambda stream: stream.write(page(name, record).encode()))
-    refresh(folder)
+    files.write(path.with_suffix(".md"), page(name, record))
+    files.refresh(folder, lambda text: fill(text, stored(folder)))
     print(f"wrote {path}, {path.with_suffix('.md')}")
+
+
+def stored(folder: Path) -> dict[str, dict[str, Any]]:
+    """The records in a folder, by the benchmarks' names."""
+    return {
+        path.stem.removeprefix("bench-"): json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.glob("bench-*.json"))
+    }
 
 
 def page(name: str, record: dict[str, Any]) -> str:
@@ -43,3 +65,48 @@ def page(name: str, record: dict[str, Any]) -> str:
         f"{record['date'][:10]}.\n\n"
         f"Written by `python -m studies bench {name} --store`.\n"
     )
+
+
+def fill(text: str, records: dict[str, dict[str, Any]]) -> str:
+    """The text with its tables of benchmarks written anew."""
+    return files.fill(text, "bench", lambda *names: table(records, names))
+
+
+def table(records: dict[str, dict[str, Any]], names: Sequence[str]) -> str:
+    """Markdown: figures of these benchmarks that have an aim, and where they were measured.
+
+    Where "all" stands among the names, ratios without an aim are there as well.
+    """
+    lines = ["| `bench` | what | measured | aim | |", "| --- | --- | ---: | ---: | --- |"]
+    machines: dict[str, list[str]] = {}
+    for name in (name for name in names if name in records):
+        record, setting = records[name], None
+        for figure in record.get("figures", []):
+            bar, unit = figure["bar"], figure["unit"]
+            if bar is None and not ("all" in names and unit == "×"):
+                continue
+            if figure["setting"] != setting:
+                setting = figure["setting"]
+                lines.append(
+                    f"| `{name}` | *{setting}* | | | |" if setting else f"| `{name}` | | | | |"
+                )
+            aim = missed = ""
+            if bar is not None:
+                aim = f"{'≤' if figure['at_most'] else '≥'} {bar:g}"
+                missed = "" if meets(figure["value"], bar, figure["at_most"]) else "missed"
+            lines.append(
+                f"| | {figure['what']} | {number(figure['value'])} {unit} | {aim} | {missed} |"
+            )
+        here = record["machine"]
+        where = (
+            f"{processor_of(here)}, torch {here['torch']} with {here['threads']} threads, "
+            f"{record['date'][:10]}"
+        )
+        machines.setdefault(where, []).append(f"`{name}`")
+    notes = [f"Measured by {', '.join(which)} on {where}." for where, which in machines.items()]
+    return "\n".join(lines) + "\n\n" + " ".join(notes)
+
+
+def number(value: float) -> str:
+    """Three digits, as people write them."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

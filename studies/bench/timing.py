@@ -74,11 +74,6 @@ class Times:
         return statistics.median(a / b for a, b in pairs)
 
 
-def interleaved(contestants: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each contestant."""
-    return Times(contestants, repeats).medians()
-
-
 def row(
     text: str, value: float, unit: str, bar: float | None = None, at_most: bool = False
 ) -> Line:

@@ -9,8 +9,7 @@ from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.results import read
 from studies import __main__ as cli
-from studies.alignment import along
-from studies.alignment_tables import mean_over_seeds
+from studies.alignment import along, mean_over_seeds
 from studies.declared import STUDIES
 from studies.plan import Row, Study
 

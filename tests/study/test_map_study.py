@@ -2,9 +2,9 @@
 
 import pytest
 
-from studies import findings, map_tables, pictures, plan
-from studies.budget import BUDGET
+from studies import maps, pages, plan
 from studies.declared import STUDIES
+from studies.evolution import BUDGET
 
 
 def row(label, validation, group="σ and population"):
@@ -42,23 +42,23 @@ def test_every_cell_spends_the_budget():
 
 
 def test_cells_have_a_line_and_a_column(result):
-    found = map_tables.cells(result, "σ and population")
-    assert map_tables.axes_of(found) == (["σ × 1", "σ × 2"], ["32 members", "2,048 members"])
+    found = maps.cells(result, "σ and population")
+    assert maps.axes_of(found) == (["σ × 1", "σ × 2"], ["32 members", "2,048 members"])
 
 
 def test_the_answer_names_the_best_and_what_is_not_shown_to_be_behind(result):
-    (told,) = map_tables.answers(result)
+    (told,) = maps.answers(result)
     assert "Best: σ × 2 and 32 members, 71.3 %" in told and "(n = 3)" in told
     assert "worst: σ × 1 and 2,048 members, 51.0 %" in told
     assert "Not shown to be behind the best: σ × 1 and 32 members (71.0)." in told
-    assert findings.findings(result) == f"- {told}"
+    assert pages.findings(result) == f"- {told}"
 
 
 def test_page_and_figure_have_every_cell_and_leave_the_missing_one_empty(result):
-    body = map_tables.body(result)
+    body = maps.body(result)
     assert "| σ × 2 | 71.3 ± 1.0 | – |" in body
     assert "| σ × 1, 2,048 members | lr 0.01 | 400 | 51.0 ± 1.0 | 5.0 |" in body
-    (ax,) = map_tables.figure(result).axes
+    (ax,) = maps.figure(result).axes
     assert [text.get_text() for text in ax.texts] == ["71", "51", "71"]
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["32", "2,048"]
-    assert "σ × 1 and 2,048 members: 51 %" in pictures.alt(result)
+    assert "σ × 1 and 2,048 members: 51 %" in maps.alt(result)

@@ -61,7 +61,7 @@ def test_summaries_are_those_of_the_runs(kept):
 
 def test_tables_and_figures_show_them(kept):
     name = kept["study"]
-    assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == tables.page(kept)
+    assert (FOLDER / f"{name}.md").read_text(encoding="utf-8") == pages.page(kept)
     assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == results.dump(kept) + "\n"
     for form in ("png", "svg"):
         assert (FOLDER / f"{name}.{form}").stat().st_size > 5000
@@ -70,7 +70,7 @@ def test_tables_and_figures_show_them(kept):
 @pytest.mark.parametrize("page", ["README.md", "data/results/README.md"])
 def test_pages_hold_the_tables_as_generated(page):
     text = (ROOT / page).read_text(encoding="utf-8")
-    found = [match[3] for match in pages.BLOCK.finditer(text)]
+    found = re.findall(r"<!-- (?:study|findings) (\S+) -->", text)
     assert found, "no table between <!-- study NAME --> and <!-- end of study -->"
     for name in found:
         assert pages.fill(text, load(name)) == text, f"study {name} --tables-only renews {page}"

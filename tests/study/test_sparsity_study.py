@@ -11,7 +11,7 @@ from course_lib.energy import operations
 from course_lib.events import load_splits
 from course_lib.results import read
 from studies import __main__ as cli
-from studies import plan, runner, sparsity_tables
+from studies import plan, runner, sparsity
 from studies.declared import STUDIES
 from studies.plan import Row, Study
 
@@ -107,22 +107,22 @@ def made_up(eggroll, bptt=(100.0, 110.0, 90.0, 100.0)):
     ],
 )
 def test_the_answer_is_plain(counts, words):
-    (told,) = sparsity_tables.answers(made_up(counts))
+    (told,) = sparsity.answers(made_up(counts))
     assert told.startswith(words) and "95 % interval" in told and "n = 4" in told
 
 
 def test_only_runs_that_reached_the_target_are_compared():
     result = made_up((50.0, 55.0, 45.0, 50.0))
     result["rows"][1]["runs"][3] |= {"reached": False, "spikes": [1e6, 0.0]}
-    (told,) = sparsity_tables.answers(result)
+    (told,) = sparsity.answers(result)
     assert "0.50 times" in told and "n = 3" in told
-    assert sparsity_tables.ratio(result["rows"][0], result) is None
+    assert sparsity.ratio(result["rows"][0], result) is None
 
 
 def test_energy_is_that_of_the_operations():
     run = {"synops": [1000.0, 200.0], "macs": 0.0}
-    assert sparsity_tables.nanojoules(run) == pytest.approx(1200 * 0.9e-3)
-    assert sparsity_tables.nanojoules(run | {"macs": 1000.0}) == pytest.approx(4.6 + 0.18)
+    assert sparsity.nanojoules(run) == pytest.approx(1200 * 0.9e-3)
+    assert sparsity.nanojoules(run | {"macs": 1000.0}) == pytest.approx(4.6 + 0.18)
 
 
 def test_the_ratios_interval_is_that_of_the_t_test_on_logarithms():

@@ -15,12 +15,13 @@ from scipy.stats import ttest_rel
 from course_lib import results as statistics
 from course_lib.estimators import DFA
 from course_lib.events import load_splits
-from course_lib.results import read
+from course_lib.results import load, read
 from studies import __main__ as cli
-from studies import findings, load, measure, pages, plan, results, runner, tables
+from studies import measure, pages, plan, results, runner, training
 from studies.declared import STUDIES
+from studies.kinds import KINDS
 from studies.plan import Row, Study
-from studies.store import Store
+from studies.results import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 DELTAS = ({"lr": 0.001, "delta": 0.5}, {"lr": 0.01, "delta": 0.5})
@@ -66,7 +67,7 @@ def made(monkeypatch):
         jobs.append(job)
         return plain(job, splits, folder)
 
-    monkeypatch.setitem(runner.MEASURE, "training", counting)
+    monkeypatch.setitem(KINDS, "training", KINDS["training"]._replace(measure=counting))
     return jobs
 
 
@@ -146,14 +147,14 @@ def test_an_interrupted_study_goes_on_to_the_same_end(made, monkeypatch, capsys)
     """Ctrl-C between two runs, then inside one; what was done is not done again."""
     assert study("tiny", "--out", "whole", "--runs", "whole") == 0
     made.clear()
-    counting, plain = runner.MEASURE["training"], DFA.fill_grads
+    counting, plain = KINDS["training"].measure, DFA.fill_grads
 
     def tired(job, splits, folder):
         if len(made) == 5:
             raise KeyboardInterrupt
         return counting(job, splits, folder)
 
-    monkeypatch.setitem(runner.MEASURE, "training", tired)
+    monkeypatch.setitem(KINDS, "training", KINDS["training"]._replace(measure=tired))
     assert study("tiny") == 130
     assert "the same command goes on" in capsys.readouterr().err
     assert [row["label"] for row in stored()["rows"]] == ["BPTT"], "what there is, is written"
@@ -163,7 +164,7 @@ def test_an_interrupted_study_goes_on_to_the_same_end(made, monkeypatch, capsys)
             signal.raise_signal(signal.SIGINT)
         return plain(self, network, frames, labels, step)
 
-    monkeypatch.setitem(runner.MEASURE, "training", counting)
+    monkeypatch.setitem(KINDS, "training", KINDS["training"]._replace(measure=counting))
     monkeypatch.setattr(DFA, "fill_grads", cut)
     assert study("tiny") == 130
     monkeypatch.setattr(DFA, "fill_grads", plain)
@@ -217,17 +218,53 @@ def test_a_run_that_cannot_go_on_is_told_of(monkeypatch):
     assert "(1 stopped early)" in (results.Path("data/results/tiny.md")).read_text(encoding="utf-8")
 
 
+KEY = "dfa-final-" + 16 * "0"
+
+
 def test_records_are_written_whole_or_not_at_all(tmp_path, monkeypatch):
     store = Store(tmp_path / "runs")
-    store.put("a", {"value": 1})
+    store.put(KEY, {"value": 1})
     monkeypatch.setattr("os.replace", lambda *paths: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
-        store.put("a", {"value": 2})
-    assert store.get("a") == {"value": 1, "key": "a"}
-    assert [path.name for path in store.folder.iterdir()] == ["a.json"]
-    (store.folder / "b.json").write_text('{"value": ', encoding="utf-8")
-    with pytest.raises(ValueError, match="b.json is damaged"):
-        store.get("b")
+        store.put(KEY, {"value": 2})
+    assert store.get(KEY) == {"value": 1, "key": KEY}
+    assert [path.name for path in store.folder.iterdir()] == [f"{KEY}.json"]
+    other = KEY.replace("final", "trial")
+    (store.folder / f"{other}.json").write_text('{"value": ', encoding="utf-8")
+    with pytest.raises(ValueError, match=f"{other}.json is damaged"):
+        store.get(other)
+
+
+def test_results_from_elsewhere_name_no_paths(made, tmp_path, capsys):
+    """Keys become files and folders that are deleted: what is no key touches nothing."""
+    assert study("tiny") == 0
+    page, victim = tmp_path / "data/results/tiny.json", tmp_path / "victim"
+    victim.mkdir()
+    (victim / "thesis.txt").touch()
+    text = page.read_text(encoding="utf-8")
+    key = stored()["rows"][0]["runs"][0]["key"]
+    for bad in (str(victim), "../../victim", f"../{key}", f"{key}/..", f"{key}\n", "", None, 7):
+        page.write_text(text.replace(json.dumps(key), json.dumps(bad)), encoding="utf-8")
+        assert study("tiny") == 2 and "is no key of a run" in capsys.readouterr().err, bad
+        for change in ("get", "work", "drop"):
+            with pytest.raises(ValueError, match="is no key of a run"):
+                getattr(Store(tmp_path / "runs"), change)(bad)
+    page.write_text(text.replace('"study": "tiny"', '"study": "../victim"'), encoding="utf-8")
+    for arguments in ([], ["--tables-only"]):
+        assert study("tiny", *arguments) == 2
+        assert "holds a study '../victim'; expected 'tiny'" in capsys.readouterr().err
+    assert study("../results/tiny", "--tables-only") == 2, "nor does the command take one"
+    assert [path.name for path in victim.iterdir()] == ["thesis.txt"]
+    assert not list(tmp_path.glob("victim*.*"))
+
+
+def test_results_of_an_unknown_kind_are_told_of(made, tmp_path, capsys):
+    assert study("tiny") == 0
+    page = tmp_path / "data/results/tiny.json"
+    text = page.read_text(encoding="utf-8").replace('"kind": "training"', '"kind": "other"')
+    page.write_text(text, encoding="utf-8")
+    assert study("tiny", "--tables-only") == 2
+    assert "is of kind 'other'; there are training" in capsys.readouterr().err
 
 
 def test_what_left_the_library_is_still_shown(made, tmp_path, monkeypatch, capsys):
@@ -319,8 +356,8 @@ def test_pages_hold_the_tables_between_their_marks(tmp_path):
     for path in (page, tmp_path / "README.md"):
         path.write_text(text, encoding="utf-8")
     assert study("tiny", "--tables-only") == 0
-    expected = text.replace("old", pages.summary(stored()))
-    expected = expected.replace("stale", findings.findings(stored()))
+    expected = text.replace("old", training.summary(stored()))
+    expected = expected.replace("stale", pages.findings(stored()))
     assert (
         page.read_text(encoding="utf-8")
         == (tmp_path / "README.md").read_text(encoding="utf-8")
@@ -341,7 +378,7 @@ def test_findings_say_who_is_ahead_and_who_is_behind():
         row("worse", 0.40, 0.42, 0.441),
         row("once", 0.1),
     ]
-    (told,) = findings.compared({"rows": rows})
+    (told,) = training.answers({"rows": rows})
     assert told.startswith("**net.** first reaches 52.0 ± 2.0 % (n = 3); ahead: better +10.0 (")
     assert "; no difference shown: alike 0.0 (−" in told and "; behind: worse −10.0 (−" in told
     assert told.endswith("; one run only: once 10.0 %.")
@@ -357,7 +394,7 @@ def test_a_line_of_the_json_is_a_run(tmp_path):
     text = (tmp_path / "data" / "results" / "tiny.json").read_text(encoding="utf-8")
     lines = [line.strip() for line in text.splitlines() if '"test_accuracy": 0' in line]
     assert [json.loads(line.rstrip(","))["seed"] for line in lines if '"seed"' in line] == [4, 4, 4]
-    assert tables.page(json.loads(text)) == (tmp_path / "data/results/tiny.md").read_text(
+    assert pages.page(json.loads(text)) == (tmp_path / "data/results/tiny.md").read_text(
         encoding="utf-8"
     )
 

@@ -1,4 +1,4 @@
-"""Figure, table, words and answer for results of the kind "map": two settings, one accuracy a cell.
+"""The kind "map": two settings, and one accuracy a cell.
 
 A row's label names its cell, "σ × 2, 128 members": what stands before the comma is its line in the
 map, what stands behind it its column.
@@ -9,24 +9,18 @@ from typing import Any
 import matplotlib
 from matplotlib.figure import Figure
 
-from course_lib.results import by_seed, paired, percent
+from course_lib.results import by_seed, groups, paired, percent
 from studies.tables import cpu, grid, named
 
 
 def cells(result: dict[str, Any], group: str) -> dict[tuple[str, str], dict]:
     """(line, column) → row, in order."""
-    return {
-        tuple(row["label"].split(", ")): row for row in result["rows"] if row["group"] == group
-    }
+    return {tuple(row["label"].split(", ")): row for row in groups(result)[group]}
 
 
 def axes_of(found: dict[tuple[str, str], dict]) -> tuple[list[str], list[str]]:
     """Names of lines and columns, in order."""
     return tuple(list(dict.fromkeys(names)) for names in zip(*found, strict=True))
-
-
-def groups(result: dict) -> list[str]:
-    return list(dict.fromkeys(row["group"] for row in result["rows"]))
 
 
 def mean(row: dict) -> float:
@@ -35,7 +29,7 @@ def mean(row: dict) -> float:
 
 def figure(result: dict) -> Figure:
     """A panel a group: validation accuracy in every cell, darker where it is lower."""
-    names, means = groups(result), [mean(row) for row in result["rows"]]
+    names, means = list(groups(result)), [mean(row) for row in result["rows"]]
     low, high = min(means) - 1, max(means) + 1
     made = Figure(figsize=(1.2 + 4.4 * len(names), 3.8))
     for ax, name in zip(made.subplots(1, len(names), squeeze=False)[0], names, strict=True):

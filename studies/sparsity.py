@@ -1,4 +1,4 @@
-"""Tables, figure, words and the plain answer for results of the kind "sparsity"."""
+"""The kind "sparsity": spikes and operations of networks at equal accuracy."""
 
 import statistics
 
@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from course_lib.results import (
     answers,
+    groups,
     hidden_spikes,
     nanojoules,
     percent,
@@ -71,8 +72,7 @@ COLUMNS = {
 
 def body(result: dict) -> str:
     parts = ["## The answer", "\n".join(f"- {line}" for line in answers(result))]
-    for group in dict.fromkeys(row["group"] for row in result["rows"]):
-        rows = [row for row in result["rows"] if row["group"] == group]
+    for group, rows in groups(result).items():
         cells = [[row["label"], *(cell(row, result) for cell in COLUMNS.values())] for row in rows]
         parts += [f"## {group}", grid(["", *COLUMNS], cells)]
     return "\n\n".join([*parts, NOTE])
@@ -80,11 +80,11 @@ def body(result: dict) -> str:
 
 def figure(result: dict) -> Figure:
     """Hidden spikes of every row, a panel for each group: one mark a seed, and the mean."""
-    names = list(dict.fromkeys(row["group"] for row in result["rows"]))
-    tallest = max(sum(row["group"] == name for row in result["rows"]) for name in names)
-    made = Figure(figsize=(max(7.2, 1 + 3.9 * len(names)), 1.7 + 0.32 * tallest))
-    for ax, name in zip(made.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        rows = [row for row in result["rows"] if row["group"] == name]
+    panels = groups(result)
+    tallest = max(map(len, panels.values()))
+    made = Figure(figsize=(max(7.2, 1 + 3.9 * len(panels)), 1.7 + 0.32 * tallest))
+    axes = made.subplots(1, len(panels), squeeze=False)[0]
+    for ax, (name, rows) in zip(axes, panels.items(), strict=True):
         starts = [sum(run["start_spikes"][:-1]) for row in rows for run in row["runs"]]
         ax.axvline(statistics.fmean(starts), color=COLOURS["black"], linestyle=":",
                    label="before training")  # fmt: skip
@@ -103,8 +103,7 @@ def figure(result: dict) -> Figure:
 
 def alt(result: dict) -> str:
     told = []
-    for group in dict.fromkeys(row["group"] for row in result["rows"]):
-        rows = [row for row in result["rows"] if row["group"] == group]
+    for group, rows in groups(result).items():
         told.append(
             f"{group}: " + "; ".join(f"{r['label']} {_mean(r, hidden_spikes, '.0f')}" for r in rows)
         )
