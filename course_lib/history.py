@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 from pathlib import Path
 
 from course_lib.events.files import write_atomic
@@ -31,6 +32,10 @@ class History(list):
         rows = [row for row in self if name in row]
         return [row["step"] for row in rows], [row[name] for row in rows]
 
+    def newest(self, name: str, default):
+        """The last value in a column; ``default`` if there is none."""
+        return next((row[name] for row in reversed(self) if name in row), default)
+
     def save(self, folder: Path) -> None:
         """Write history.csv and history.json to the folder, each atomically."""
         text = io.StringIO()
@@ -46,3 +51,18 @@ class History(list):
     def load(cls, folder: Path) -> "History":
         """Read what ``save`` wrote. Raises FileNotFoundError if there is nothing."""
         return cls(json.loads((Path(folder) / "history.json").read_text(encoding="utf-8")))
+
+
+class Clock:
+    """Time spent within ``with clock:``, added to that of a history; see there."""
+
+    def __init__(self, seconds: float, history: History):
+        self.seconds, self.cpu_seconds = seconds, history.newest("cpu_seconds", 0.0)
+
+    def __enter__(self):
+        self._starts = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *error):
+        start, start_cpu = self._starts
+        self.seconds += time.perf_counter() - start
+        self.cpu_seconds += time.process_time() - start_cpu

@@ -1,5 +1,6 @@
 """One training run of a study, and all that is measured on it."""
 
+import dataclasses
 import math
 import os
 from pathlib import Path
@@ -7,12 +8,12 @@ from typing import Any
 
 import torch
 
+from course_lib.checkpoints import TrainingStopped
 from course_lib.energy import operations
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.evaluation import evaluate
 from course_lib.events import Splits
-from course_lib.guards import TrainingStopped
 from course_lib.history import History
 from course_lib.memory import PeakMemory
 from course_lib.run.machine import machine, revision
@@ -43,13 +44,13 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     splits = splits._replace(**{name: getattr(splits, name).to(config.device) for name in SETS})
     stopped, history = None, None
     try:
+        often = config.validate_every if config.until else max(1, config.steps // CURVE)
+        schedule = dataclasses.replace(
+            config, validate_every=often if final else config.steps, checkpoint_every=200
+        )
         history = fit(
-            network, estimator, config.optimizer(network), splits.train,
-            steps=config.steps, batch_size=config.batch_size, seed=config.seed,
-            decay=config.decay, shift=config.shift, validation=splits.validation,
-            validate_every=config.steps if not final else config.validate_every if config.until
-            else max(1, config.steps // CURVE), until=config.until,
-            checkpoint_every=200, folder=folder, resume=True, progress=False,
+            network, estimator, config.optimizer(network), splits.train, schedule,
+            validation=splits.validation, folder=folder, resume=True, progress=False,
         )  # fmt: skip
     except (TrainingStopped, FloatingPointError) as error:
         stopped, history = str(error), _saved(folder)

@@ -20,15 +20,14 @@ import torch.distributed as dist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from course_lib.checkpoints import load_checkpoint
+from course_lib.checkpoints import TrainingStopped, load_checkpoint
 from course_lib.estimators import EGGROLL, ES, ProjectedEGGROLL, SurrogateBPTT
 from course_lib.events import FrameSet
-from course_lib.guards import TrainingStopped
 from course_lib.network import SpikingNetwork
 from course_lib.run import cli
 from course_lib.run.processes import Processes, ProcessLost
 from course_lib.run.scaling import ProcessesDiffer, Shared, report, shares
-from course_lib.training import fit
+from course_lib.training import Schedule, fit
 
 SIZES = (2312, 12, 7, 10)
 ESTIMATORS = {
@@ -53,10 +52,9 @@ def train(estimator, agree=None, **options):
     """(weights, losses, seconds of the history) after six generations."""
     network = SpikingNetwork(SIZES, readout="membrane", weight_sd=(0.1, 0.5, 0.5))
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
-    options = {"steps": 6, "batch_size": 8, "progress": False} | options
-    if agree:
-        options["agree"] = agree
-    history = fit(network, estimator, optimizer, data(), **options)
+    schedule = Schedule(**{"steps": 6, "batch_size": 8} | options)
+    together = {"agree": agree} if agree else {}
+    history = fit(network, estimator, optimizer, data(), schedule, progress=False, **together)
     weights = torch.cat([p.detach().flatten() for p in network.parameters()])
     return weights, history.column("loss")[1], history.column("seconds")[1]
 

@@ -1,6 +1,7 @@
 """The training loop: determinism, resume after any interruption, clear stops."""
 
 import contextlib
+import dataclasses
 import inspect
 import json
 import os
@@ -15,14 +16,13 @@ import numpy as np
 import pytest
 import torch
 
-from course_lib.checkpoints import load_checkpoint, save_checkpoint
+from course_lib.checkpoints import TrainingStopped, load_checkpoint, save_checkpoint
 from course_lib.estimators import EGGROLL, SurrogateBPTT
 from course_lib.evaluation import evaluate
 from course_lib.events import FrameSet
-from course_lib.guards import TrainingStopped
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
-from course_lib.training import draw_batch, fit
+from course_lib.training import Schedule, draw_batch, fit
 
 
 def data(n=96, bins=4, seed=0):
@@ -46,7 +46,9 @@ def run(estimator=None, network_options=None, **options):
     network, optimizer = setup(**(network_options or {}))
     estimator = estimator or EGGROLL(population=8, sigma=0.05)
     options = {"steps": 12, "batch_size": 16, "progress": False, **options}
-    history = fit(network, estimator, optimizer, data(), **options)
+    names = {field.name for field in dataclasses.fields(Schedule)}
+    schedule = Schedule(**{name: options.pop(name) for name in names & options.keys()})
+    history = fit(network, estimator, optimizer, data(), schedule, **options)
     return network, history
 
 
@@ -113,7 +115,8 @@ def test_batches_are_a_function_of_seed_and_step_and_an_epoch_has_each_sample_on
 
 def test_learning_rate_decays_and_the_optimiser_is_left_with_the_last_rate():
     network, optimizer = setup()
-    fit(network, SurrogateBPTT(), optimizer, data(), steps=10, decay="linear", progress=False)
+    schedule = Schedule(steps=10, decay="linear")
+    fit(network, SurrogateBPTT(), optimizer, data(), schedule, progress=False)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * (1 - 0.9))
 
 
@@ -172,9 +175,9 @@ def test_ctrl_c_within_the_optimisers_step_saves_a_whole_step(tmp_path):
 
     network, _ = setup()
     optimizer = Interrupted(network.parameters(), lr=0.01)
-    options = {"steps": 3, "batch_size": 16, "progress": False, "folder": tmp_path}
+    schedule = Schedule(steps=3, batch_size=16)
     with pytest.raises(KeyboardInterrupt):
-        fit(network, Watched(), optimizer, data(), **options)
+        fit(network, Watched(), optimizer, data(), schedule, progress=False, folder=tmp_path)
     saved = load_checkpoint(tmp_path / "checkpoint.pt")
     assert saved["step"] == 1
     once, _ = run(Watched(), steps=3)
@@ -182,8 +185,8 @@ def test_ctrl_c_within_the_optimisers_step_saves_a_whole_step(tmp_path):
     again.load_state_dict(saved["network"])
     adam.load_state_dict(saved["optimizer"])
     first, _ = setup()
-    fit(first, Watched(), torch.optim.Adam(first.parameters(), lr=0.01), data(), steps=1,
-        batch_size=16, progress=False)  # fmt: skip
+    fit(first, Watched(), torch.optim.Adam(first.parameters(), lr=0.01), data(),
+        Schedule(steps=1, batch_size=16), progress=False)  # fmt: skip
     assert torch.equal(weights(again), weights(first)) and len(weights(once)) == len(weights(first))
 
 
@@ -227,7 +230,7 @@ def test_ctrl_c_at_any_line_of_the_loop_leaves_a_run_that_goes_on_to_the_same_bi
 
     source, first = inspect.getsourcelines(fit)
     start = first + next(n for n, text in enumerate(source) if "with deferred_interrupt" in text)
-    end = first + next(n for n, text in enumerate(source) if text.strip() == "bar.close()")
+    end = first + next(n for n, text in enumerate(source) if text.startswith("    if interrupted"))
     pressed = 0
     for line in range(start + 1, end):
         for times in (3, 1):
@@ -392,7 +395,7 @@ def test_a_dead_network_stops_with_advice(tmp_path):
     with pytest.raises(TrainingStopped, match="the output layer is dead"):
         network = SpikingNetwork((2312, 16, 10), weight_sd=(0.2, 1e-6))
         optimizer = torch.optim.Adam(network.parameters(), lr=1e-9)
-        fit(network, SurrogateBPTT(), optimizer, data(), steps=2, progress=False)
+        fit(network, SurrogateBPTT(), optimizer, data(), Schedule(steps=2), progress=False)
 
 
 def test_a_loss_that_is_not_finite_stops_with_advice():
@@ -429,7 +432,7 @@ def test_empty_sets_are_refused():
     network, optimizer = setup()
     empty = data().subset([])
     with pytest.raises(ValueError, match="training set is empty"):
-        fit(network, SurrogateBPTT(), optimizer, empty, steps=1)
+        fit(network, SurrogateBPTT(), optimizer, empty, Schedule(steps=1))
     with pytest.raises(ValueError, match="no recording"):
         evaluate(network, empty)
 

@@ -1,14 +1,15 @@
-"""The command line: python -m course_lib train | evaluate | data"""
+"""The command line: python -m course_lib train | evaluate | data
+
+Whatever takes long to import is imported when a command needs it.
+"""
 
 import argparse
 import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-METHODS = (
-    "eggroll", "es", "projected", "bptt", "localzo", "sparsegrad", "ottt", "opzo", "dfa", "zo",
-    "hybrid",
-)  # fmt: skip
 EXAMPLES = r"""
 examples:
   python -m course_lib train
@@ -44,11 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int:
     """Parse the arguments and call their command, as ``main`` says."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # β and ≈ are escaped where a console has none of them
-            stream.reconfigure(errors="backslashreplace")
-    options = parser.parse_args(arguments)
     try:
+        options = parser.parse_args(arguments)
         return options.run(options) or 0
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
@@ -61,15 +59,50 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int:
         return 2
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in two lines, without all of the usage.
+
+    fill: adds the arguments, when this parser is the one that is used.
+    """
+
+    def __init__(self, *args, fill: Callable[[argparse.ArgumentParser], None] | None = None, **kw):
+        super().__init__(*args, **kw)
+        self.fill = fill
+
+    def parse_known_args(self, args=None, namespace=None):
+        if self.fill:
+            self.fill, fill = None, self.fill
+            fill(self)
+        options, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.fail(f"{rest[0]} is no option here", rest[0], self._option_string_actions)
+        return options, rest
+
+    def error(self, message: str):
+        choice = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        self.fail(message, *(choice and (choice[1], re.findall(r"[\w-]+", choice[2])) or ("", ())))
+
+    def fail(self, message: str, word: str, known) -> None:
+        from course_lib.run.options import did_you_mean
+
+        self.exit(2, f"error: {message}{did_you_mean(word, known)}\nhelp:  {self.prog} --help\n")
+
+
+def build_parser() -> Parser:
+    parser = Parser(
         prog="python -m course_lib",
         description="Train spiking neural networks without backpropagation.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_train(commands)
+    commands.add_parser(
+        "train",
+        help="train a network and show a summary",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        fill=add_train,
+    )
     add_evaluate(commands)
     add_data(commands)
     return parser
@@ -78,95 +111,18 @@ def build_parser() -> argparse.ArgumentParser:
 # ------------------------------------------------------------------------------------------- train
 
 
-def add_train(commands) -> None:
-    train = commands.add_parser(
-        "train",
-        help="train a network and show a summary",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_train(train: Parser) -> None:
+    from course_lib.estimators import METHODS, Estimator
+    from course_lib.run.options import add_method_options, add_settings
+    from course_lib.run.runs import RunConfig
+
     add = train.add_argument
-    add("--method", choices=METHODS, help="default: eggroll")
-    add("--data", metavar="SOURCE", 
-        help='"saccade-digits" (default), "nmnist", a folder, or MNIST as .npz, to simulate')
-    add("--hold-out", metavar="PATH", help="leave out digits of which PATH has real recordings")
-    add("--on-bad", choices=("error", "skip"), help="what to do about a damaged recording")
-    add("--no-validation", dest="validation", action="store_false", default=None,
-        help="train on the validation recordings too")  # fmt: skip
-    add("--steps", type=int, help="updates (generations)")
-    add("--seconds", type=float, help="training time, instead of --steps")
-    add("--until", type=float, metavar="ACCURACY",
-        help="stop at this validation accuracy (0 to 1), if it is reached")  # fmt: skip
-    add("--seed", type=int)
     add("--out", type=Path, metavar="FOLDER", help="default: runs/<method>-<readout>-<number>")
     add("--resume", type=Path, metavar="FOLDER", help="go on with an interrupted run")
-    add("--checkpoint-every", type=int, metavar="K", help="steps; default: 50")
-    add("--validate-every", type=int, metavar="K", help="steps; default: 50")
-    add("--threads", type=int, help="CPU threads; default: all cores")
-    add("--device", help='"cpu" (default) or "cuda"')
     add("--quiet", action="store_true", help="no progress bar")
-
-    group = train.add_argument_group("network")
-    add = group.add_argument
-    add("--hidden", type=int, nargs="+", metavar="N", help="hidden layer sizes")
-    add("--readout", choices=("rate", "membrane"))
-    add("--bins", type=int, metavar="T", help="time bins a recording; default: 10")
-    add("--beta", type=float, help="membrane leak, 0 to 1")
-    add("--threshold", type=float, help="default: 1")
-    add("--reset", choices=("zero", "subtract"), help="default: zero")
-    add("--reset-delay", action="store_true", default=None, help="reset one step after the spike")
-    add("--logit-scale", type=float, help="logits = scale * output")
-    add("--weight-sd", type=float, nargs="+", metavar="SD", help="initial weights, per layer")
-
-    group = train.add_argument_group("options of hybrid, beside those of the two it joins")
-    group.add_argument("--below", choices=("opzo", "localzo"),
-                       help="the rule of the hidden layers; default: opzo")  # fmt: skip
-
-    group = train.add_argument_group("options of eggroll, es and projected")
-    add = group.add_argument
-    add("--rank", type=int, help="of EGGROLL's perturbations; default: 1")
-    add("--smooth", type=float, metavar="PIXELS",
-        help="width over which EGGROLL's input factors vary; default: 0, independent")  # fmt: skip
-    add("--sigma", type=float, nargs="+", help="perturbation scale, one or one per layer")
-    add("--population", type=int, help="members per generation; default: 256")
-    add("--shaping", choices=("centred_ranks", "z_score", "none"))
-    add("--mirrored", action=argparse.BooleanOptionalAction, default=None,
-        help="also of opzo and zo, over pairs of time steps")  # fmt: skip
-    add("--ridge", type=float, help="of projected: above 0, weak inputs count less; default: 1")
-    add("--chunk", type=int, help="draws evaluated together (memory); default: 8")
-    add("--kernel", choices=("auto", "fused", "readable", "batched"),
-        help="compiled loops or plain torch; default: auto (es: readable; or batched)")  # fmt: skip
-
-    group = train.add_argument_group("options of bptt, ottt, opzo, dfa and zo")
-    group.add_argument("--surrogate", choices=("fast_sigmoid", "sigmoid", "arctan"))
-    group.add_argument("--slope", type=float, help="steepness of the surrogate; default: 10")
-
-    group = train.add_argument_group("options of localzo and sparsegrad")
-    add = group.add_argument
-    add("--delta", type=float, help="reach of the finite difference; default: 0.5")
-    add("--samples", type=int, help="m, draws a neuron and step; default: 5")
-    add("--distribution", choices=("normal", "uniform", "laplace", "sigmoid", "fast_sigmoid"))
-    add("--fast", action=argparse.BooleanOptionalAction, default=None,
-        help="use the event-driven kernel; default: yes")  # fmt: skip
-
-    group = train.add_argument_group("options of opzo and zo")
-    add = group.add_argument
-    add("--alpha", type=float, help="scale of the injected noise (LocalZO: the exponent of |z|)")
-    add("--momentum", type=float, help="of OPZO's feedback; default: 0.999")
-    add("--noise", choices=("gaussian", "rademacher", "sphere"))
-    add("--inject", choices=("spikes", "membrane"), help="where the noise goes")
-    add("--error", choices=("softmax", "difference"), help="also of ottt and dfa, as is --loss")
-    add("--loss", choices=("accumulated", "each_step"), help="of what answer; default: accumulated")
-    add("--feedback-start", choices=("random",), help="OPZO's feedback; default: zero")
-    add("--local", action="store_true", default=None, help="OPZO with local learning")
-
-    group = train.add_argument_group("optimisation")
-    add = group.add_argument
-    add("--lr", type=float, nargs="+",
-        help="Adam's learning rate, one or one per layer; 0 leaves a layer as it starts")
-    add("--decay", choices=("cosine", "linear", "none"), help="of the rate; default: cosine")
-    add("--batch-size", type=int)
-    add("--shift", type=int, metavar="PIXELS", help="augmentation: random shifts")
+    depends = {name for part in Estimator.defaults.values() for name in part}
+    add_settings(train.add_argument_group("the run"), RunConfig, depends)
+    add_method_options(train.add_argument_group("options of the methods"), METHODS)
     train.set_defaults(run=run_train)
 
 

@@ -1,18 +1,18 @@
 """What the commands do. Imported only when a command runs: torch takes seconds to load."""
 
-import dataclasses
 import json
 import os
 import sys
+from dataclasses import fields, replace
 from pathlib import Path
 
 import torch
 
-from course_lib.estimators import METHODS
+from course_lib.checkpoints import TrainingStopped
 from course_lib.evaluation import evaluate
 from course_lib.events import concatenate, load_all, load_splits
 from course_lib.fast import population
-from course_lib.guards import TrainingStopped
+from course_lib.run.options import flag
 from course_lib.run.processes import Processes, start_processes
 from course_lib.run.report import draw_summary, interval, save_result, summary
 from course_lib.run.runs import RunConfig, load_network, new_folder
@@ -51,15 +51,12 @@ def _train(options, processes: Processes) -> int:
         print(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}", flush=True)
         if config.method == "eggroll" and not population.compiled():
             print("compiling the population's kernels, once (some seconds) …", file=sys.stderr)
+    schedule = config if processes.lead else replace(config, checkpoint_every=sys.maxsize)
     try:
         with processes.folder(folder) as own_folder:
             history = fit(
-                network, estimator, config.optimizer(network), splits.train,
-                steps=config.steps, seconds=config.seconds, batch_size=config.batch_size,
-                seed=config.seed, decay=config.decay, shift=config.shift,
+                network, estimator, config.optimizer(network), splits.train, schedule,
                 validation=splits.validation if config.validation else None,
-                validate_every=config.validate_every, until=config.until,
-                checkpoint_every=config.checkpoint_every if processes.lead else sys.maxsize,
                 folder=own_folder, resume=True, progress=progress, **together,
             )  # fmt: skip
     except KeyboardInterrupt:
@@ -92,14 +89,13 @@ def _config(options, processes: Processes) -> RunConfig:
 
 def _chosen(options) -> RunConfig:
     given = {name: value for name, value in vars(options).items() if value is not None}
-    settings = {field.name for field in dataclasses.fields(RunConfig)}
-    estimator_options = {name for method in METHODS.values() for name in method.options()}
-    chosen = {name: given[name] for name in given if name in estimator_options - settings}
-    given = {name: given[name] for name in given if name in settings}
+    chosen = {name.removeprefix("method."): value for name, value in given.items()
+              if name.startswith("method.")}  # fmt: skip
+    given = {field.name: given[field.name] for field in fields(RunConfig) if field.name in given}
     if options.resume:
         extra = [*given, *chosen, *(["out"] if options.out else [])]
         if extra:
-            flags = ", ".join(f"--{name.replace('_', '-')}" for name in extra)
+            flags = ", ".join(map(flag, extra))
             raise ValueError(f"--resume takes every setting from the run; leave out {flags}")
         return RunConfig.load(options.resume)
     return RunConfig(**given, options=chosen)

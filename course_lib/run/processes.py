@@ -22,7 +22,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from course_lib.guards import TrainingStopped
+from course_lib.checkpoints import TrainingStopped
 
 T = TypeVar("T")
 #: longest wait for the others while data are prepared, and while training

@@ -20,14 +20,33 @@ from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import write_atomic
 from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
+from course_lib.run.options import did_you_mean
+from course_lib.training import Schedule
 
 
 @dataclass
-class RunConfig:
+class RunConfig(Schedule):
     """Everything that shapes a run. ``None`` means: the method's default, filled in at once.
 
+    method: how ``.grad`` is filled.
     options: of the method's estimator, such as {"rank": 4}.
-    lr:      of Adam; one number, or one a layer, where 0 leaves a layer as it starts.
+    data: "saccade-digits", "nmnist", a folder, or MNIST as .npz, to simulate.
+    hold_out: a folder of real recordings, whose digits are left out.
+    on_bad: what to do about a damaged recording: "error" or "skip".
+    validation: keep the validation recordings apart; else train on them, too.
+    bins: T, time bins a recording.
+    hidden: sizes of the hidden layers.
+    readout: "rate" or "membrane".
+    beta: membrane leak, 0 to 1.
+    threshold: of the voltage.
+    reset: "zero" or "subtract".
+    reset_delay: reset one step after the spike.
+    logit_scale: logits = scale · output.
+    weight_sd: standard deviation of the initial weights, one or one per layer.
+    lr: Adam's learning rate, one or one per layer; 0 leaves a layer as it starts.
+    seed: of the first weights, the batches and the method's noise.
+    device: "cpu" or "cuda".
+    threads: of the CPU; if not given, one for each core.
 
     Raises ValueError for settings that cannot work.
     """
@@ -48,21 +67,17 @@ class RunConfig:
     logit_scale: float | None = None
     weight_sd: tuple[float, ...] | None = None
     lr: float | tuple[float, ...] | None = None
-    decay: str = "cosine"
     batch_size: int | None = None
     shift: int | None = None
-    steps: int | None = None
-    seconds: float | None = None
-    until: float | None = None
-    seed: int = 0
     device: str = "cpu"
     threads: int | None = None
-    validate_every: int = 50
-    checkpoint_every: int = 50
 
     def __post_init__(self):
         if self.method not in METHODS:
-            raise ValueError(f"method is {self.method!r}; choose one of {', '.join(METHODS)}")
+            raise ValueError(
+                f"method is {self.method!r}; choose one of {', '.join(METHODS)}"
+                + did_you_mean(self.method, METHODS)
+            )
         self.weight_sd, self.lr = _one_or_all(self.weight_sd), _one_or_all(self.lr)
         self.options = {name: _one_or_all(value) for name, value in self.options.items()}
         defaults = METHODS[self.method].defaults
@@ -87,20 +102,11 @@ class RunConfig:
         self._check()
 
     def _check(self) -> None:
-        positive = (
-            "steps", "seconds", "batch_size", "threads", "validate_every", "checkpoint_every"
-        )  # fmt: skip
-        for name in positive:
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise ValueError(f"{name} is {value}; it must be positive")
-        if self.until is not None and not (self.validation and 0 < self.until <= 1):
-            raise ValueError(
-                f"until is {self.until}; expected a validation accuracy above 0 and up to 1, and "
-                "a validation set"
-            )
-        if self.shift < 0:
-            raise ValueError(f"shift is {self.shift}; expected 0 or more pixels")
+        super().__post_init__()
+        if self.threads is not None and self.threads < 1:
+            raise ValueError(f"threads is {self.threads}; it must be positive")
+        if self.until is not None and not self.validation:
+            raise ValueError(f"until is {self.until}; it takes a validation set")
         if self.device != "cpu" and not torch.cuda.is_available():
             raise ValueError(f"device is {self.device!r}, but torch sees no GPU here; use cpu")
         self._check_rates()

@@ -24,9 +24,9 @@ import time
 import torch
 from torch import Tensor
 
+from course_lib.checkpoints import TrainingStopped
 from course_lib.estimators.base import Estimator, check_batch
 from course_lib.estimators.es import EvolutionStrategy
-from course_lib.guards import TrainingStopped
 from course_lib.network import SpikingNetwork
 from course_lib.run.processes import Processes
 

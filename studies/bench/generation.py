@@ -20,7 +20,7 @@ from course_lib.estimators import EGGROLL, ES
 from course_lib.estimators.base import Estimator
 from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
-from course_lib.training import draw_batch, fit
+from course_lib.training import Schedule, draw_batch, fit
 from studies.bench.timing import Table, Times, row
 
 RANKS = (1, 4, 8)
@@ -135,7 +135,7 @@ def live(repeats: int, quick: bool = False) -> Table:
         network = SpikingNetwork((2312, 64, 10))
         optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
         fit(network, EGGROLL(population=64, rank=rank), optimizer, training_set(),
-            steps=4 if quick else 40, progress=False)  # fmt: skip
+            Schedule(steps=4 if quick else 40), progress=False)  # fmt: skip
 
     times = Times({f"rank {r}": lambda r=r: train(r) for r in (1, 2, 4, 8)}, repeats)
     bar = None if quick else 1

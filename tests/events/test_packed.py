@@ -13,7 +13,7 @@ from course_lib.estimators.localzo import LocalZO
 from course_lib.events import FrameSet
 from course_lib.fast.event_lists import frame_events, input_events
 from course_lib.network import SpikingNetwork
-from course_lib.training import draw_batch, fit
+from course_lib.training import Schedule, draw_batch, fit
 
 
 def recordings(n=30, bins=4, density=0.1, seed=0):
@@ -102,8 +102,8 @@ def test_training_takes_the_same_steps_from_bits_and_from_numbers(make, shift):
             kind = type(estimator)
             estimator.__class__ = type(kind.__name__, (kind,), {"reads_events": False})
         optimizer = torch.optim.Adam(network.parameters())
-        fit(network, estimator, optimizer, recordings(), steps=3, batch_size=10, shift=shift,
-            progress=False)  # fmt: skip
+        fit(network, estimator, optimizer, recordings(),
+            Schedule(steps=3, batch_size=10, shift=shift), progress=False)  # fmt: skip
         weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
     assert torch.equal(*weights)
 
@@ -123,7 +123,8 @@ def test_a_step_of_training_never_writes_the_numbers(make):
 
     estimator.fill_grads = fill_grads
     optimizer = torch.optim.Adam(network.parameters())
-    fit(network, estimator, optimizer, recordings(), steps=2, batch_size=10, progress=False)
+    schedule = Schedule(steps=2, batch_size=10)
+    fit(network, estimator, optimizer, recordings(), schedule, progress=False)
     assert seen == [True, True]
 
 
