@@ -1,6 +1,7 @@
 """Training shared among processes: the same bits, little traffic, and clear ends."""
 
 import copy
+import dataclasses
 import os
 import re
 import shutil
@@ -52,9 +53,12 @@ def train(estimator, agree=None, **options):
     """(weights, losses, seconds of the history) after six generations."""
     network = SpikingNetwork(SIZES, readout="membrane", weight_sd=(0.1, 0.5, 0.5))
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
-    schedule = Schedule(**{"steps": 6, "batch_size": 8} | options)
-    together = {"agree": agree} if agree else {}
-    history = fit(network, estimator, optimizer, data(), schedule, progress=False, **together)
+    names = {field.name for field in dataclasses.fields(Schedule)}
+    options = {"steps": 6, "batch_size": 8, "progress": False} | options
+    if agree:
+        options["agree"] = agree
+    schedule = Schedule(**{name: options.pop(name) for name in names & options.keys()})
+    history = fit(network, estimator, optimizer, data(), schedule, **options)
     weights = torch.cat([p.detach().flatten() for p in network.parameters()])
     return weights, history.column("loss")[1], history.column("seconds")[1]
 
