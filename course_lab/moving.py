@@ -1,0 +1,168 @@
+"""One recording as a moving picture: events, the hidden spikes that they cause, votes filling up.
+
+    python3 course.py train --method projected --steps 1000 --hidden 128 --out runs/moving
+    python -m course_lab.moving runs/moving data/results/moving.webp
+
+trains a network without gradients, in about a minute, and draws one saccade digit of the test set
+as the network saw it before and as it sees it after. The events come in steps of 3 ms. The network counts them in T bins, so its
+neurons fire at the end of each; every hidden neuron stands in the row of the digit for which its
+weight in the readout is largest. A bar is the softmax of what the outputs have gathered so far,
+
+    logits(t) = logit_scale / T · Σ_{u ≤ t} v_u        (spikes in place of v with the rate readout)
+
+and the last one is the network's answer. Drawn by whole pixels, so it is sharp at any size, and
+from its arguments alone, so that it is the same on every machine.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib import get_data_path
+from PIL import Image, ImageDraw, ImageFont
+
+from course_lib.events import SENSOR_SIZE, load_digits, load_splits, pack, simulate
+from course_lib.events.frameset import FrameSet
+from course_lib.network import SpikingNetwork
+from course_lib.run.runs import load_network
+
+CARD, FAINT, INK = (17, 21, 28), (52, 60, 74), (226, 230, 236)  # for light pages and dark ones
+BRIGHTER, DARKER, BOTH = (255, 176, 46), (86, 180, 233), (255, 255, 255)
+RIGHT, WRONG = (0, 178, 130), (232, 116, 48)
+WIDTH, HEIGHT, PIXEL, ROW = 760, 286, 6, 20
+EVENTS, HIDDEN, VOTES = (24, 58), (262, 58), (560, 58)  # upper left corners of the three parts
+STEP_US, FADE = 3000, 0.55  # a step, and what remains of an event in the next one
+
+
+def watch(network: SpikingNetwork, frames: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Hidden spikes (T, N) of the last hidden layer, and votes (T, C), of frames (T, 1, D)."""
+    with torch.no_grad():
+        *_, hidden, output = network.record(frames)
+    drive = output.spikes if network.readout == "rate" else output.voltages
+    gathered = network.logit_scale / len(frames) * drive[:, 0].cumsum(0)
+    return hidden.spikes[:, 0].numpy(), gathered.softmax(1).numpy()
+
+
+def moving_picture(
+    network: SpikingNetwork, events: np.ndarray, label: int, title: str, bins: int = 10
+) -> list[Image.Image]:
+    """A picture for each 3 ms of the recording ``events`` of the digit ``label``.
+
+    Raises ValueError if the network has no hidden layer, or not ten outputs.
+    """
+    if len(network.layers) < 2 or network.sizes[-1] != 10:
+        raise ValueError(f"the network has sizes {network.sizes}; expected a hidden layer, 10 last")
+    packed = FrameSet(pack(events, bins)[None], torch.tensor([label]), bins)
+    hidden, votes = watch(network, packed.frames())
+    places = neuron_places(network.layers[-1].weight.detach().numpy())
+    start = events["t"][0]
+    bin_us = (events["t"][-1] - start) // bins
+    glow, pictures = np.zeros(SENSOR_SIZE), []
+    for step in range(-(-(int(events["t"][-1] - start) + 1) // STEP_US)):
+        time = start + step * STEP_US
+        now = events[(events["t"] >= time) & (events["t"] < time + STEP_US)]
+        glow *= FADE
+        glow[now["y"], now["x"], now["p"]] = 1
+        done = min(int((time + STEP_US - start) // bin_us), bins)  # bins that have ended
+        age = (time + STEP_US - start - done * bin_us) / bin_us
+        light = hidden[done - 1] * max(0.0, 1 - age) if done else np.zeros(hidden.shape[1])
+        vote = votes[done - 1] if done else np.full(10, 0.1)
+        heading = f"{title}   ·   a {label}   ·   {(step + 1) * STEP_US // 1000:3d} ms"
+        pictures.append(draw(heading, glow, places, light, vote, label))
+    return pictures
+
+
+def neuron_places(readout: np.ndarray) -> list[tuple[int, int, int]]:
+    """(x, y, size) of every hidden neuron: in the row of the class for which it weighs most."""
+    rows = readout.argmax(axis=0)
+    size = min(13, 270 // max(1, np.bincount(rows).max()))
+    taken, places = [0] * 10, []
+    for row in rows:
+        places.append((HIDDEN[0] + taken[row] * size, HIDDEN[1] + row * ROW, size))
+        taken[row] += 1
+    return places
+
+
+def draw(heading, glow, places, light, votes, label) -> Image.Image:
+    """One picture. glow (34, 34, 2) and light (N,) in [0, 1]; votes (10,) that add up to 1."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), CARD)
+    pen = ImageDraw.Draw(image)
+    write(pen, (EVENTS[0], 10), heading, 15)
+    write(pen, (EVENTS[0], 37), "what the camera sees", 12)
+    write(pen, (HIDDEN[0], 37), f"{len(places)} hidden neurons", 12)
+    write(pen, (VOTES[0], 37), "votes", 12)
+    image.paste(sensor(glow), EVENTS)
+    for (x, y, size), lit in zip(places, light, strict=True):
+        pen.rectangle((x, y + 4, x + size - 3, y + size + 1), mix(FAINT, INK, lit))
+    answer = int(votes.argmax()) if np.ptp(votes) > 0 else None  # nothing has been heard yet
+    for digit, vote in enumerate(votes):
+        x, y = VOTES[0], VOTES[1] + digit * ROW
+        write(pen, (x, y + 1), str(digit), 14, INK if digit == label else (130, 140, 156))
+        colour = (RIGHT if answer == label else WRONG) if digit == answer else (96, 106, 122)
+        pen.rectangle((x + 18, y + 3, x + 18 + round(150 * float(vote)), y + 16), colour)
+    if answer is not None:
+        verdict = f"its answer: {answer}"
+        write(pen, (VOTES[0] + 66, 37), verdict, 12, RIGHT if answer == label else WRONG)
+    return image
+
+
+def sensor(glow: np.ndarray) -> Image.Image:
+    """The events as an image (x, y from the upper left corner)."""
+    lit, share = glow.max(axis=2, keepdims=True), glow.argmax(axis=2)[..., None]
+    colour = np.where(share == 1, DARKER, BRIGHTER)
+    colour = np.where((glow == 1).all(axis=2, keepdims=True), BOTH, colour)
+    pixels = (30, 36, 46) + lit * (colour - np.array((30, 36, 46)))
+    image = Image.fromarray(pixels.round().astype(np.uint8))
+    return image.resize((SENSOR_SIZE[0] * PIXEL, SENSOR_SIZE[1] * PIXEL), Image.Resampling.NEAREST)
+
+
+def mix(low, high, share: float) -> tuple[int, ...]:
+    return tuple(round(a + float(share) * (b - a)) for a, b in zip(low, high, strict=True))
+
+
+def write(pen: ImageDraw.ImageDraw, at, text: str, size: int, colour=INK) -> None:
+    font = ImageFont.truetype(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
+    pen.text(at, text, colour, font)
+
+
+def save(path: Path, scenes: Sequence[list[Image.Image]], ms: int = 55, hold: int = 1400) -> None:
+    """An animated WebP without losses that repeats for ever; the end of each scene stays."""
+    pictures = [picture for scene in scenes for picture in scene]
+    times = [t for scene in scenes for t in [ms] * (len(scene) - 1) + [hold]]
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=times, loop=0,
+        lossless=True, quality=20, method=2,
+    )  # fmt: skip
+
+
+def test_recording(pick: int) -> tuple[np.ndarray, int]:
+    """Events and label of the test set's recording ``pick``, simulated anew."""
+    digits, test = load_digits(), load_splits(progress=False).test
+    label = int(test.labels[pick])
+    for index in np.flatnonzero(digits.labels == label):
+        events = simulate(digits.images[index], int(index))
+        if np.array_equal(pack(events, test.bins), test.packed[pick]):
+            return events, label
+    raise ValueError(f"no embedded digit gives the test recording {pick}")
+
+
+def main(run: str, path: str) -> None:
+    config, trained = load_network(Path(run))
+    untrained, test = config.network(), load_splits(progress=False).test
+    frames = test.frames()
+    before, after = (n(frames).argmax(1) for n in (untrained, trained))
+    learned = (before != test.labels) & (after == test.labels)
+    print(f"right before: {(before == test.labels).float().mean():.1%}, "
+          f"after: {(after == test.labels).float().mean():.1%} of {len(test)} recordings")  # fmt: skip
+    events, label = test_recording(int(learned.nonzero()[0]))
+    scenes = (("before training", untrained), ("after training without gradients", trained))
+    save(Path(path), [moving_picture(n, events, label, title) for title, n in scenes])
+    print(f"{path}: {Path(path).stat().st_size / 1000:.0f} kB")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
