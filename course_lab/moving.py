@@ -4,9 +4,10 @@
     python -m course_lab.moving runs/moving data/results/moving.webp
 
 trains a network without gradients, in about a minute, and draws one saccade digit of the test set
-as the network saw it before and as it sees it after. The events come in steps of 3 ms. The network counts them in T bins, so its
-neurons fire at the end of each; every hidden neuron stands in the row of the digit for which its
-weight in the readout is largest. A bar is the softmax of what the outputs have gathered so far,
+as the network saw it before and as it sees it after. The events come in steps of 3 ms. The network
+counts them in T bins, so its neurons fire at the end of each; a hidden neuron stands in the row of
+the digit for which its weight in the readout is largest. A bar is the softmax of what the outputs
+have gathered so far,
 
     logits(t) = logit_scale / T · Σ_{u ≤ t} v_u        (spikes in place of v with the rate readout)
 
@@ -154,8 +155,8 @@ def main(run: str, path: str) -> None:
     frames = test.frames()
     before, after = (n(frames).argmax(1) for n in (untrained, trained))
     learned = (before != test.labels) & (after == test.labels)
-    print(f"right before: {(before == test.labels).float().mean():.1%}, "
-          f"after: {(after == test.labels).float().mean():.1%} of {len(test)} recordings")  # fmt: skip
+    shares = [(answers == test.labels).float().mean() for answers in (before, after)]
+    print(f"right of {len(test)}: {shares[0]:.1%} before, {shares[1]:.1%} after")
     events, label = test_recording(int(learned.nonzero()[0]))
     scenes = (("before training", untrained), ("after training without gradients", trained))
     save(Path(path), [moving_picture(n, events, label, title) for title, n in scenes])

@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import tomllib
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -25,11 +27,16 @@ COURSE = PROJECT["tool"]["course"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
 
 
-def load_course():
-    specification = importlib.util.spec_from_file_location("course", ROOT / "course.py")
+def load(path):
+    """A script of the repository as a module."""
+    specification = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
+
+
+def load_course():
+    return load(ROOT / "course.py")
 
 
 @pytest.fixture
@@ -141,13 +148,14 @@ def test_help(arguments):
         [sys.executable, ROOT / "course.py", *arguments], capture_output=True, text=True
     )
     assert run.returncode == 0
-    for command in ("lab", "test", "train", "setup"):
-        assert f"course.py {command}" in run.stdout
+    for command in load_course().COMMANDS:
+        assert re.search(rf"^    {command} +\w", run.stdout, re.MULTILINE), command
+    assert "{" not in run.stdout
 
 
 def test_unknown_command_is_refused_before_any_installation(course, capsys):
     assert course.main(["trian"]) == 2
-    assert "Unknown command 'trian'" in capsys.readouterr().err
+    assert "Unknown command 'trian'. Did you mean train?" in capsys.readouterr().err
     assert course.main(["--train"]) == 2
     assert not course.VENV.exists()
 
@@ -160,32 +168,45 @@ def test_other_commands_pass_through_with_their_arguments(course, monkeypatch):
     assert handed == ["ready", ["-m", "course_lib", "train", "--rank", "4", "--help"]]
 
 
-def test_exit_status_is_handed_on(course, monkeypatch):
-    monkeypatch.setattr(course, "venv_python", lambda: Path(sys.executable))
-    assert course.call(["-c", "raise SystemExit(3)"]) == 3
+def test_every_command_leads_to_a_module_or_script(course):
+    for name, (arguments, _) in course.COMMANDS.items():
+        if arguments[:1] == ["-m"] and name != "lab":
+            assert importlib.util.find_spec(arguments[1]), name
+        elif arguments and name != "lab":
+            assert (ROOT / arguments[0]).is_file(), name
 
 
-def test_lab_opens_the_first_lesson(course, monkeypatch):
-    handed = []
-    monkeypatch.setattr(course, "ensure_environment", lambda extras=(): None)
+def test_lab_opens_the_first_lesson_and_asks_nothing_about_news(course):
+    options = course.lab_options(["--no-browser", "--port", "9999"])
+    assert "--LabApp.default_url=/lab" in options and "--port=9999" in options
+    assert "--no-browser" in options and "--LabApp.news_url=None" in options
+    (course.ROOT / "notebooks").mkdir()
+    for name in ("02_spikes.ipynb", "01_events.ipynb"):
+        (course.ROOT / "notebooks" / name).touch()
+    options = course.lab_options(["--ServerApp.ip=::1"])
+    assert "--LabApp.default_url=/lab/tree/notebooks/01_events.ipynb" in options
+    assert "--ServerApp.ip=::1" in options and "--no-browser" not in options
+
+
+@pytest.mark.parametrize("command", ["lab", "test", "bench"])
+def test_commands_run_in_the_project_with_what_they_need(course, monkeypatch, command):
+    needs, handed = [], []
+    monkeypatch.setattr(course, "ensure_environment", needs.append)
     monkeypatch.setattr(course, "hand_over", handed.extend)
-    monkeypatch.chdir(course.ROOT)
-    course.lab(["--no-browser", "--port", "9999"])
-    assert "--LabApp.default_url=/lab" in handed and "--port=9999" in handed
-    assert "--no-browser" in handed
-    lesson = course.ROOT / course.FIRST_LESSON
-    lesson.parent.mkdir()
-    lesson.touch()
-    course.lab([])
-    assert f"--LabApp.default_url=/lab/tree/{course.FIRST_LESSON}" in handed
+    monkeypatch.chdir(course.ROOT.parent)
+    course.main([command, "--x"])
+    assert needs == [course.TEST_EXTRAS if command == "test" else ()]
+    assert handed[: len(course.COMMANDS[command][0])] == course.COMMANDS[command][0]
+    assert "--x" in handed
+    assert (Path.cwd() == course.ROOT) == (command != "bench")
 
 
 def test_test_runs_every_step_and_fails_if_one_does(course, monkeypatch):
-    calls = []
+    everything, calls = load(ROOT / "tests/everything.py"), []
 
     def call(arguments, variables):
-        calls.append((arguments[1:], variables))
-        return arguments[1] == "ruff"
+        calls.append((arguments, variables))
+        return arguments[0] == "ruff"
 
     (course.ROOT / "notebooks").mkdir()
     for name in ("01_events.ipynb", "09_long.ipynb"):
@@ -195,21 +216,19 @@ def test_test_runs_every_step_and_fails_if_one_does(course, monkeypatch):
     found = re.compile(r"slow-notebooks = \[.*?\]", re.S)
     slow = found.sub('slow-notebooks = ["09_long.ipynb"]', text)
     metadata.write_text(slow, encoding="utf-8")
-    monkeypatch.setattr(course, "ensure_environment", lambda extras: calls.append(extras))
-    monkeypatch.setattr(course, "call", call)
+    monkeypatch.setattr(everything, "call", call)
     monkeypatch.setenv("NMNIST_DIR", "somewhere")
-    monkeypatch.chdir(course.ROOT)
 
-    assert course.test(["--fast"]) == 1
-    extras, (ruff, _), (tests, with_recordings), (lessons, without) = calls
-    assert extras == course.TEST_EXTRAS and ruff[0] == "ruff"
+    assert everything.main(["--fast"], course.ROOT) == 1
+    (ruff, _), (tests, with_recordings), (lessons, without) = calls
+    assert ruff[0] == "ruff"
     assert "not slow and not browser" in tests and "NMNIST_DIR" in with_recordings
     assert lessons[-1].endswith("01_events.ipynb") and "--nbval" in lessons
-    assert "NMNIST_DIR" not in without
+    assert "NMNIST_DIR" not in without and without["OMP_NUM_THREADS"] == "1"
 
     calls.clear()
-    course.test([])
-    assert calls[3][0][-1].endswith("09_long.ipynb") and "-m" not in calls[2][0]
+    everything.main([], course.ROOT)
+    assert calls[2][0][-1].endswith("09_long.ipynb") and "-m" not in calls[1][0]
 
 
 # ---------------------------------------------------------------- what is installed already
@@ -219,7 +238,7 @@ def ready_stamp(course, extras=("test",), torch=None):
     """A .venv that looks finished, and its stamp."""
     packages = course.site_packages("3.11")
     packages.mkdir(parents=True)
-    (packages / f"torch-{torch or course.pinned_version('torch')}+cpu.dist-info").mkdir()
+    (packages / f"torch-{torch or course.pinned_torch()}+cpu.dist-info").mkdir()
     course.write_stamp("3.11", extras, course.install_key("3.11", extras))
     return course.read_stamp()
 
@@ -234,6 +253,8 @@ def test_finished_environment_is_left_alone(course):
 def test_pip_runs_again_when_something_is_missing(course):
     stamp = ready_stamp(course)
     assert "more packages are needed: peers" in course.missing_from(stamp, "3.11", ["peers"])
+    assert "holds PyTorch's CPU build" in course.venv_problem(stamp, "3.11", ["gpu"])
+    assert course.venv_problem({**stamp, "extras": ["gpu"]}, "3.11", ["gpu"]) is None
     course.write_stamp("3.11", ["test"], None)
     assert "not finished" in course.missing_from(course.read_stamp(), "3.11", [])
     with (course.ROOT / "constraints.txt").open("a", encoding="utf-8") as constraints:
@@ -327,19 +348,30 @@ def test_requirements_keep_the_bare_packages_apart(course):
         (
             "WARNING: Retrying after connection broken by 'NewConnectionError': Temporary failure "
             "in name resolution\nERROR: No matching distribution found for torch",
-            "needs a network connection",
+            "no network connection",
         ),
-        ("ERROR: No matching distribution found for torch>=2.4", "no file of torch>=2.4 for this"),
-        ("ERROR: Failed building wheel for soxr", "had to be compiled"),
+        (
+            "WARNING: Retrying after connection broken by 'NewConnectionError'\n"
+            "ERROR: ResolutionImpossible: for help",
+            "no network connection",
+        ),
+        ("OSError('Tunnel connection failed: 403 Forbidden')", "proxy refused"),
+        (
+            "ERROR: Could not find a version that satisfies the requirement torch>=2.4 "
+            "(from versions: none)\nERROR: No matching distribution found for torch>=2.4",
+            "offers no file of torch>=2.4",
+        ),
+        ("ERROR: Failed building wheel for soxr", "no ready-made file"),
         ("ERROR: ResolutionImpossible: for help", "contradict each other"),
         ("ImportError: DLL load failed while importing _C", "Visual C++ Redistributable"),
         ("something new", "end of the log"),
     ],
 )
 def test_failures_come_with_advice(course, output, expected):
-    assert expected in course.advice(output)
-    message = str(course.failure("Packages", output))
-    assert "Packages: failed" in message and "repeat the same command" in message
+    message = str(course.failure("Installing", output))
+    first, *_ = message.split("\n\n")
+    assert first.startswith("Installing failed. ") and expected in first, message
+    assert "repeat the same command" in message and "{" not in first
 
 
 def test_pip_without_a_network_is_recognised(course):
@@ -349,16 +381,85 @@ def test_pip_without_a_network_is_recognised(course):
         capture_output=True, text=True, cwd=course.ROOT,
     )
     assert run.returncode != 0
-    assert "needs a network connection" in course.advice(run.stdout + run.stderr)
+    assert "no network connection" in str(course.failure("Installing", run.stdout + run.stderr))
 
 
-def test_little_disk_space_is_told_beforehand():
-    course = load_course()
-    hint = course.cpu_build_hint(6.0, "Linux")
-    assert "6 GB" in hint and "PIP_EXTRA_INDEX_URL" in hint
-    assert course.cpu_build_hint(50.0, "Linux") is None
-    assert course.cpu_build_hint(6.0, "Windows") is None
-    assert "2.0 GB" in course.cpu_build_hint(2.0, "Darwin")
+def test_pip_refused_by_a_proxy_or_an_index_is_recognised(course):
+    class Refuse(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(403)
+
+        do_CONNECT = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        here = f"http://127.0.0.1:{server.server_port}"
+        through = ["--index-url", "https://a.invalid", "--proxy", here]
+        for options in (["--index-url", here], through):
+            run = subprocess.run(
+                [sys.executable, "-m", "pip", "--isolated", "install", "--dry-run", *options]
+                + ["--retries", "0", "--target", "nowhere", "absent-package"],
+                capture_output=True, text=True, cwd=course.ROOT,
+            )
+            assert run.returncode != 0
+            first = str(course.failure("Installing", run.stdout + run.stderr)).split("\n\n")[0]
+            assert "proxy refuse" in first, run.stdout + run.stderr
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("system", "driver", "extras", "gpu"),
+    [
+        ("Linux", None, (), False), ("Linux", "/usr/bin/nvidia-smi", (), True),
+        ("Linux", None, {"gpu"}, True), ("Darwin", None, {"gpu"}, False),
+        ("Windows", "nvidia-smi.exe", (), False),
+    ],
+)  # fmt: skip
+def test_only_linux_has_two_builds_and_each_states_its_size(
+    course, monkeypatch, system, driver, extras, gpu
+):
+    monkeypatch.setattr(course.platform, "system", lambda: system)
+    monkeypatch.setattr(course.shutil, "which", lambda name: driver)
+    monkeypatch.setattr(course.Path, "glob", lambda *_: [])
+    assert course.gpu_build(extras) is gpu
+    assert ("6 GB" if gpu else "2 GB") in course.size(course.gpu_build(extras))
+
+
+@pytest.mark.parametrize("reached", ["--no-index", "--index-url", None])
+def test_without_a_gpu_the_cpu_build_is_taken_or_its_absence_told(
+    course, monkeypatch, capsys, reached
+):
+    tried = []
+
+    def run_logged(step, command, lock):
+        tried.append(command[1])
+        assert command[-2:] == ["--no-deps", f"torch=={course.pinned_torch()}+cpu"]
+        return None if command[1] == reached else "ERROR: No matching distribution"
+
+    monkeypatch.setattr(course, "run_logged", run_logged)
+    course.install_cpu_torch(["pip"], None)
+    told = capsys.readouterr().err
+    assert tried == (["--no-index"] if reached == "--no-index" else ["--no-index", "--index-url"])
+    assert ("does not answer" in told) == (reached is None) and "--gpu" in told
+
+
+@pytest.mark.parametrize(
+    ("system", "gpu", "there", "taken"),
+    [("Linux", False, None, True), ("Linux", False, "2.13.0+cpu", False),
+     ("Linux", True, None, False), ("Darwin", False, None, False)],
+)  # fmt: skip
+def test_when_the_cpu_build_is_asked_for(course, monkeypatch, system, gpu, there, taken):
+    steps = []
+    monkeypatch.setattr(course.platform, "system", lambda: system)
+    monkeypatch.setattr(course, "gpu_build", lambda extras: gpu)
+    monkeypatch.setattr(course, "installed_torch", lambda version: there)
+    monkeypatch.setattr(course, "install_cpu_torch", lambda *_: steps.append("CPU build"))
+    monkeypatch.setattr(course, "run_logged", lambda step, *_: steps.append(step))
+    course.install((), "3.11", None)
+    assert (steps[0] == "CPU build") == taken and len(steps) == 3 + taken
 
 
 @pytest.mark.parametrize(
@@ -368,7 +469,6 @@ def test_little_disk_space_is_told_beforehand():
         ("  Downloading scipy-1.17.1-cp311-cp311-x.whl (35.3 MB)", "downloading scipy (35.3 MB)"),
         ("Processing /wheels/torch-2.13.0-cp311.whl", "reading torch"),
         ("Installing collected packages: a, b, c", "installing 3 packages"),
-        ("  Building editable for spikes (pyproject.toml): started", "building spikes"),
         (
             "WARNING: Retrying (Retry(total=4)) after connection broken",
             "trying to reach the package index again: is there a network connection?",
@@ -380,24 +480,29 @@ def test_pip_lines_are_condensed(line, expected):
     assert load_course().stage(line) == expected
 
 
-def test_failing_step_is_logged_and_explained(course, monkeypatch, capsys):
+def test_a_failing_step_is_logged_and_returned(course, capsys):
     course.VENV.mkdir()
     code = "print('No space left on device'); raise SystemExit(1)"
-    full = pytest.raises(course.SetupError, match="disk is full")
-    with course.only_one_installer() as lock, full:
-        course.run_logged("Packages", [sys.executable, "-c", code], lock)
-    assert "No space left" in course.LOG.read_text(encoding="utf-8")
-    told = capsys.readouterr()
-    assert "Packages: failed" in told.err and not told.out
-
-
-def test_a_second_installer_waits(course):
     with course.only_one_installer() as lock:
-        name = lock.name
-        with open(name, "a+", encoding="utf-8") as other:
-            assert not course.try_lock(other)
-    with open(name, "a+", encoding="utf-8") as other:
-        assert course.try_lock(other)
+        output = course.run_logged("Packages", [sys.executable, "-c", code], lock)
+        assert course.run_logged("Packages", [sys.executable, "-c", ""], lock) is None
+    assert "No space left" in output and "No space left" in course.LOG.read_text(encoding="utf-8")
+    assert not capsys.readouterr().out
+    assert "disk is full" in str(course.failure("Packages", output))
+
+
+def test_a_second_installer_waits_and_says_so(course, monkeypatch, capsys):
+    with course.only_one_installer() as lock:
+        monkeypatch.setattr(course.time, "sleep", lambda seconds: lock.close())
+        with course.only_one_installer() as second:
+            assert not second.closed
+    assert "Another course.py" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_told(course, monkeypatch):
+    (course.ROOT / ".venv.lock").mkdir()
+    with pytest.raises(course.SetupError, match="Set-up failed"), course.only_one_installer():
+        pass
 
 
 # ---------------------------------------------------------------- the repository
@@ -413,12 +518,14 @@ def tracked_files():
 
 
 def test_no_index_hosts_and_no_paths_of_one_machine_in_the_repository():
+    # But the one constant for PyTorch's CPU builds, which no default of pip's leads to.
+    constant = f'CPU_INDEX = "{load_course().CPU_INDEX}"'.encode()
     words = ("py" + "pi.org", "python" + "hosted.org", "download." + "pytorch.org")
     words += ("/opt/" + "wheels", "/opt/" + "pypi")
     machine = re.compile(rb"(?<![\w.-])/" + rb"work/")
     found = []
     for path in filter(Path.is_file, tracked_files()):
-        content = path.read_bytes()
+        content = path.read_bytes().replace(constant if path.name == "course.py" else b"", b"")
         found += [f"{path}: {word}" for word in words if word.encode() in content]
         if machine.search(content):
             found.append(f"{path}: a path of one machine")
