@@ -37,12 +37,10 @@ def fill(text: str, word: str, make: Callable[..., str | None]) -> str:
 
 
 def refresh(folder: Path, filled: Callable[[str], str]) -> None:
-    """Fill the blocks in the folder's README.md, and in the project's if it is data/results."""
-    folder = Path(folder).resolve()
-    above = [folder.parents[1]] if folder.parts[-2:] == ("data", "results") else []
-    for page in (place / "README.md" for place in [folder, *above]):
-        if page.is_file():
-            before = page.read_text(encoding="utf-8")
-            after = filled(before)
-            if after != before:
-                write(page, after)
+    """Fill the blocks in the folder's README.md."""
+    page = Path(folder) / "README.md"
+    if page.is_file():
+        before = page.read_text(encoding="utf-8")
+        after = filled(before)
+        if after != before:
+            write(page, after)

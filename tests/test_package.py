@@ -1,6 +1,7 @@
 """The package: everything that runs is shipped, and imports go downwards only."""
 
 import ast
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -96,6 +97,7 @@ def test_no_assert_in_the_library():
     "page",
     [
         "README.md",
+        "CHANGELOG.md",
         "CONTRIBUTING.md",
         "data/README.md",
         "data/results/README.md",
@@ -109,9 +111,11 @@ def test_links_between_files_lead_somewhere(page):
         assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
 
 
-def test_the_readme_marks_lessons_as_they_are():
+def test_the_readme_maps_every_lesson_and_states_its_minutes():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for number in range(1, 11):
-        ready = bool(list((ROOT / "notebooks").glob(f"{number:02d}_*.ipynb")))
-        (row,) = re.findall(rf"^\|[^|]*\b{number:02d} .*$", text, re.MULTILINE)
-        assert row.rstrip(" |").endswith("ready" if ready else "to come")
+    rows = dict(re.findall(r"^\| \[[^]]+\]\((.+?)\) \|.*\| (\d+) \|$", text, re.MULTILINE))
+    lessons = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    assert list(rows) == [f"notebooks/{path.name}" for path in lessons]
+    for path, minutes in zip(lessons, rows.values(), strict=True):
+        head = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
+        assert re.search(rf"\*\*Time\*\* (about )?{minutes} minutes", head), path.name
