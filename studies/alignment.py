@@ -1,20 +1,20 @@
 """The kind "alignment": each method's gradient beside backpropagation's, while a network learns.
 
-A network is trained along a path, by BPTT or by the method itself. The method under study goes
-along at every step (OPZO's feedback needs that), and at the steps ``at`` its gradient is compared
-with that of BPTT at the same weights, on one fixed batch: see ``course_lib.alignment``.
+A network is trained along a path, by BPTT or by the method itself, and at some of its steps the
+gradients of others are compared with that of BPTT at the same weights, on one fixed batch: see
+``course_lib.alignment``.
 """
 
 import os
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from matplotlib.figure import Figure
 
-from course_lib.alignment import alignment
+from course_lib.alignment import LayerAlignment, alignment
 from course_lib.estimators.base import Estimator
 from course_lib.estimators.surrogate import SurrogateBPTT
 from course_lib.events import FrameSet, Splits
@@ -31,64 +31,72 @@ from studies.tables import grid, number
 FIRST_STEP = 1_000_000
 
 
-def along(
+class Look(NamedTuple):
+    """One method at one step of the training: figures of each layer, the readout last."""
+
+    method: str
+    step: int
+    layers: list[LayerAlignment]
+
+
+def look_on(
     network: SpikingNetwork,
-    estimator: Estimator,
+    methods: dict[str, Estimator],
     data: FrameSet,
     steps: int = 100,
     at: Sequence[int] = (0, 10, 30, 100),
+    *,
     path: str = "bptt",
     lr: float = 0.003,
     batch_size: int = 64,
     repeats: int = 10,
     seed: int = 0,
-    reference: Estimator | None = None,
-) -> list[dict[str, float]]:
-    """Records {step, layer, cosine, mean_cosine, variance, relative_variance, scale}.
+) -> Iterator[Look]:
+    """Train the network, in place, with Adam and a cosine decay; yields what the methods would
+    have done at the steps ``at``, with so many repeats of fresh noise.
 
-    path: "bptt", backpropagation trains the network and the estimator looks on; or "own", the
-    estimator trains it. reference: what stands for BPTT; SurrogateBPTT() if not given.
+    path: "bptt", backpropagation trains the network and the methods look on; or "own", the last of
+    the methods trains it. What a method learns itself, it learns at every step, on either path.
 
-    Trains ``network`` in place with Adam and a cosine decay. Raises ValueError for an unknown path.
+    Raises ValueError for an unknown path.
     """
     if path not in ("bptt", "own"):
         raise ValueError(f"path is {path!r}; choose 'bptt' or 'own'")
-    reference = reference or SurrogateBPTT()
+    reference = SurrogateBPTT(slope=SLOPE)
     optimizer = torch.optim.Adam(network.parameters(), lr=lr)
     fixed = data.frames(range(batch_size)), data.labels[:batch_size]
-    records = []
+    trainer = reference if path == "bptt" else list(methods.values())[-1]
+    learning = [m for m in methods.values() if m.state_dict() and m is not trainer]
     for step in range(steps + 1):
         if step in at:
-            layers = alignment(network, estimator, *fixed, repeats, reference, FIRST_STEP)
-            for layer, figures in enumerate(layers, 1):
-                records.append({"step": step, "layer": layer, **figures._asdict()})
-        if step == steps:
-            return records
-        frames, labels = draw_batch(data, step, batch_size, seed)
-        optimizer.param_groups[0]["lr"] = lr * DECAYS["cosine"](step / steps)
-        estimator.fill_grads(network, frames, labels, step)
-        if path == "bptt":
-            reference.fill_grads(network, frames, labels, step)
-        optimizer.step()
+            for name, method in methods.items():
+                layers = alignment(network, method, *fixed, repeats, reference, FIRST_STEP)
+                yield Look(name, step, layers)
+        if step < steps:
+            frames, labels = draw_batch(data, step, batch_size, seed)
+            optimizer.param_groups[0]["lr"] = lr * DECAYS["cosine"](step / steps)
+            for method in [*learning, trainer]:  # the last one's gradient is taken
+                method.fill_grads(network, frames, labels, step)
+            optimizer.step()
 
 
 def follow(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
-    """One run of the study ``alignment``: ``along`` with the row's settings.
-
-    Nothing is kept in ``folder``, runs are short.
-    """
+    """One run of the study: ``look_on`` with the row's settings. ``folder`` stays empty."""
     config = job.config
     torch.set_num_threads(config.threads)
     steps = config.steps
     at = sorted({0, *(round(steps * share) for share in (0.03, 0.1, 0.25, 0.5, 1.0))})
-    records = along(
-        config.network(), config.estimator(), splits.train, steps, at,
-        job.row.path, config.lr, config.batch_size,
-        seed=config.seed, reference=SurrogateBPTT(slope=SLOPE),
+    looks = look_on(
+        config.network(), {config.method: config.estimator()}, splits.train, steps, at,
+        path=job.row.path, lr=config.lr, batch_size=config.batch_size, seed=config.seed,
     )  # fmt: skip
     return {
         "seed": config.seed,
-        "alignment": [{name: _json(value) for name, value in row.items()} for row in records],
+        "alignment": [
+            {"step": look.step, "layer": layer}
+            | {name: _json(value) for name, value in figures._asdict().items()}
+            for look in looks for layer, figures in enumerate(look.layers, 1)
+        ],
         "revision": revision(), "threads": config.threads, "load": round(os.getloadavg()[0], 1),
         "machine": machine(),
     }  # fmt: skip
@@ -96,8 +104,6 @@ def follow(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
 
 def _json(value: float) -> float | None:
     """Four digits; None for a cosine with a gradient of length zero."""
-    if isinstance(value, int):
-        return value
     return None if value != value else float(f"{value:.4g}")
 
 

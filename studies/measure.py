@@ -1,5 +1,6 @@
 """One training run of a study, and all that is measured on it."""
 
+import copy
 import dataclasses
 import math
 import os
@@ -10,12 +11,14 @@ import torch
 
 from course_lib.checkpoints import TrainingStopped
 from course_lib.energy import operations
+from course_lib.estimators.base import Estimator
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.evaluation import evaluate
 from course_lib.events import Splits
 from course_lib.history import History
 from course_lib.memory import PeakMemory
+from course_lib.network import SpikingNetwork
 from course_lib.run.machine import machine, revision
 from course_lib.training import draw_batch, fit
 from studies.bench.passes import autograd, kernel, phases, ratios
@@ -72,7 +75,10 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
             "test_loss": _number(test.loss),
             "lost_classes": lost(test.confusion),
             "spikes": [round(count, 2) for count in test.spikes],
-            "peak_memory": step_memory(job, splits),
+            "peak_memory": step_memory(
+                config.network().to(config.device), config.estimator(),
+                *draw_batch(splits.train, 0, config.batch_size, config.seed),
+            ),
             "active": getattr(estimator, "active_fraction", None),
             "speedup": speedup(network, estimator, splits),
             "curve": [[row["step"], row["validation_accuracy"]] for row in history or ()
@@ -119,19 +125,20 @@ def counts(network, config, test, history) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def step_memory(job: Job, splits: Splits) -> int:
+def step_memory(
+    network: SpikingNetwork, estimator: Estimator, frames: torch.Tensor, labels: torch.Tensor
+) -> int:
     """Bytes of all tensors that one step makes, at the moment when they are most.
 
-    On a GPU: all that is allocated there, recordings too.
+    On a GPU: all that is allocated there, recordings too. The estimator stays as it was.
     LocalZO and SparseGrad are measured in their readable form: the compiled kernel allocates
     outside torch, and less.
     """
-    device = job.config.device
-    network, estimator = job.config.network().to(device), job.config.estimator()
+    estimator = copy.deepcopy(estimator)
     if isinstance(estimator, LocalZO | SparseGrad):
         estimator.fast = False
-    frames, labels = draw_batch(splits.train, 0, job.config.batch_size, job.config.seed)
-    if device != "cpu":
+    device = network.layers[0].weight.device
+    if device.type != "cpu":
         torch.cuda.reset_peak_memory_stats()
         estimator.fill_grads(network, frames, labels.to(device), 0)
         return torch.cuda.max_memory_allocated()

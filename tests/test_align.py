@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 
 import pytest
 import torch
@@ -12,7 +11,9 @@ from course_lib.estimators import METHODS, OPZO, OTTT, LocalZO, SurrogateBPTT
 from course_lib.events import FrameSet, load_splits
 from course_lib.network import SpikingNetwork
 from studies import __main__ as cli
-from studies.align import Look, feedback_cosine, figures, look_on, options_of, step_memory
+from studies.align import feedback_cosine, figures, options_of
+from studies.alignment import Look, look_on
+from studies.measure import step_memory
 
 
 @pytest.fixture(scope="module")
@@ -26,17 +27,18 @@ def small(seed=0):
 
 def test_the_network_is_trained_by_bptt_whoever_looks_on(data):
     networks = small(), small()
-    options = {"at": (0, 3), "repeats": 2, "batch_size": 8}
-    looks, cosines = look_on(networks[0], {"opzo": OPZO(), "ottt": OTTT()}, data, **options)
-    _, alone = look_on(networks[1], {"bptt": SurrogateBPTT(slope=2.5)}, data, **options)
+    options = {"steps": 3, "at": (0, 3), "repeats": 2, "batch_size": 8}
+    opzo, ottt = OPZO(), OTTT()
+    looks = list(look_on(networks[0], {"opzo": opzo, "ottt": ottt}, data, **options))
+    list(look_on(networks[1], {"bptt": SurrogateBPTT(slope=2.5)}, data, **options))
     for a, b in zip(networks[0].parameters(), networks[1].parameters(), strict=True):
         assert torch.equal(a, b)
     assert [(look.method, look.step) for look in looks] == [
         ("opzo", 0), ("ottt", 0), ("opzo", 3), ("ottt", 3),
     ]  # fmt: skip
     assert all(len(look.layers) == 3 for look in looks)
-    assert math.isnan(cosines[0]) and -1 < cosines[1] < 1, "M is zero at first, then learns along"
-    assert all(math.isnan(cosine) for cosine in alone)
+    assert math.isnan(feedback_cosine(small(), OPZO())), "M is zero at first"
+    assert -1 < feedback_cosine(networks[0], opzo) < 1, "and learns along"
     assert math.isnan(looks[0].layers[0].cosine) and not math.isnan(looks[2].layers[0].cosine)
 
 
@@ -64,10 +66,10 @@ def test_figures_say_what_misses_its_bar():
 
     looks = [Look("opzo", 60, [layer(1e-3, 0.5), layer(1.0)]),
              Look("zo", 60, [layer(9.0), layer(1.0)])]  # fmt: skip
-    cosine, variance = figures(looks, [math.nan, 0.8, 0.96], [0, 30, 60], "membrane")
+    cosine, variance = figures(looks, [math.nan, 0.8, 0.96], "membrane")
     assert "0.80 on the way" in cosine and "missed" not in cosine
     assert "9.0e+03 (bar: ≥ 1e4, missed); 2.2e+03" in variance
-    assert len(figures(looks, [math.nan] * 3, [0, 30, 60], "rate")) == 1
+    assert len(figures(looks, [math.nan] * 3, "rate")) == 1
 
 
 def test_options_are_given_to_methods_that_have_them():
@@ -77,21 +79,8 @@ def test_options_are_given_to_methods_that_have_them():
 
 
 def test_the_command(tmp_path, capsys):
-    arguments = [
-        "align",
-        "--methods",
-        "opzo",
-        "localzo",
-        "zo",
-        "--hidden",
-        "8",
-        "8",
-        "--steps",
-        "2",
-        "--repeats",
-        "2",
-        "--json",
-    ]
+    arguments = ["align", "--methods", "opzo", "localzo", "zo", "--hidden", "8", "8"]
+    arguments += ["--steps", "2", "--repeats", "2", "--json"]
     arguments.append(str(tmp_path / "figures.json"))
     assert cli.main(arguments) == 0
     printed = capsys.readouterr().out
@@ -105,10 +94,7 @@ def test_the_command(tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_all_methods_fit_into_a_lesson(capsys):
-    """The command's defaults: about 10 s of an idle core, of which a busy neighbour makes 20."""
-    start = time.process_time()
+def test_the_defaults_meet_their_bars(capsys):
     assert cli.main(["align"]) == 0
-    assert time.process_time() - start < 30
     printed = capsys.readouterr().out
     assert "missed" not in printed, "M finds the Jacobian; ZO varies 1e4 times as much as OPZO"

@@ -1,4 +1,4 @@
-"""Gradients beside BPTT's over training: the function that lessons call, and the study."""
+"""The study of gradients beside BPTT's over training."""
 
 import math
 
@@ -9,8 +9,8 @@ from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.results import read
 from studies import __main__ as cli
-from studies.alignment import along, mean_over_seeds
-from studies.declared import STUDIES
+from studies.alignment import look_on, mean_over_seeds
+from studies.declared import SLOPE, STUDIES
 from studies.plan import Row, Study
 
 
@@ -23,37 +23,47 @@ def network():
     return SpikingNetwork((2312, 16, 10), readout="membrane", weight_sd=(0.025, 0.01))
 
 
+BPTT = SurrogateBPTT(slope=SLOPE)
+
+
+def layers(network, method, data, *arguments, **options):
+    """Of all looks at one method, the layers in order."""
+    looks = look_on(
+        network, {"method": method}, data, *arguments, batch_size=8, repeats=2, **options
+    )
+    return [layer for look in looks for layer in look.layers]
+
+
 def test_bptt_agrees_with_itself_along_either_path(data):
     for path in ("bptt", "own"):
-        records = along(network(), SurrogateBPTT(), data, 3, (0, 3), path, batch_size=8, repeats=2)
-        assert [(r["step"], r["layer"]) for r in records] == [(0, 1), (0, 2), (3, 1), (3, 2)]
-        for record in records:
-            assert record["cosine"] == pytest.approx(1, abs=1e-5) and record["variance"] < 1e-12
+        found = layers(network(), BPTT, data, 3, (0, 3), path=path)
+        assert len(found) == 4
+        for layer in found:
+            assert layer.cosine == pytest.approx(1, abs=1e-5) and layer.variance < 1e-12
 
 
 def test_the_method_goes_along_though_another_trains(data):
     """OPZO's feedback starts at zero: no gradient at step 0, one later. Weights are BPTT's."""
-    options = {"steps": 3, "at": (0, 3), "batch_size": 8, "repeats": 2}
     opzo, bptt = network(), network()
-    records = along(opzo, OPZO(), data, path="bptt", **options)
-    along(bptt, SurrogateBPTT(), data, path="own", **options)
-    assert math.isnan(records[0]["cosine"]) and not math.isnan(records[2]["cosine"])
+    found = layers(opzo, OPZO(), data, 3, (0, 3), path="bptt")
+    layers(bptt, BPTT, data, 3, (0, 3), path="own")
+    assert math.isnan(found[0].cosine) and not math.isnan(found[2].cosine)
     for a, b in zip(opzo.parameters(), bptt.parameters(), strict=True):
         assert a.equal(b)
     own = network()
-    along(own, OPZO(), data, path="own", **options)
+    layers(own, OPZO(), data, 3, (0, 3), path="own")
     assert not own.layers[0].weight.equal(bptt.layers[0].weight)
 
 
 def test_ottt_points_where_bptt_does(data):
     """Online traces leave out little at T = 10: cosines above 0.7 in both layers."""
-    records = along(network(), OTTT(), data, 5, (5,), path="own", batch_size=16, repeats=2)
-    assert all(record["cosine"] > 0.7 for record in records)
+    found = layers(network(), OTTT(slope=SLOPE), data, 5, (5,), path="own")
+    assert all(layer.cosine > 0.7 for layer in found)
 
 
 def test_an_unknown_path_is_told(data):
     with pytest.raises(ValueError, match="path is 'mine'; choose 'bptt' or 'own'"):
-        along(network(), OTTT(), data, path="mine")
+        layers(network(), OTTT(), data, path="mine")
 
 
 def test_the_study_of_alignment(monkeypatch, tmp_path):
