@@ -24,10 +24,9 @@ from hypothesis import strategies as st
 from course_lib.estimators import EGGROLL, ES
 from course_lib.fast import population
 from course_lib.fast.event_lists import frame_events
-from course_lib.fast.kernels import losses
+from course_lib.fast.kernels import losses, renew
 from course_lib.fast.kernels import noise as compiled
 from course_lib.fast.kernels import plan as plans
-from course_lib.fast.kernels.renewal import renew
 from course_lib.fast.kernels.vectors import LISTS_BITS
 from course_lib.fast.kernels.workspace import Workspace, lines
 from course_lib.fitness import cross_entropy

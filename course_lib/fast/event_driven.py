@@ -14,13 +14,13 @@ are equal to the bit.)
 import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.compiling import is_kept
 from course_lib.fast.event_lists import SAMPLES, Entries, Events, entry_room, event_room
 from course_lib.fast.kernels import backward, forward, gradients
 from course_lib.fast.kernels.threads import in_threads, ranges
@@ -194,6 +194,5 @@ class EventDrivenPass:
 @cache
 def _announce() -> None:
     """Say so on a terminal, once, if the kernels must be compiled first."""
-    folder = Path(gradients.add_gradients.stats.cache_path)
-    if sys.stderr.isatty() and not any(folder.glob("gradients.add_gradients-*.nbi")):
+    if sys.stderr.isatty() and not is_kept(gradients.add_gradients):
         print("compiling the event-driven kernel, once (half a minute) …", file=sys.stderr)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from course_lib.events.packed import PackedFrames
+from course_lib.fast import trust
 from course_lib.fast.kernels import packing
 from course_lib.fast.kernels.events import SPARE, list_bits_of_frames, list_events, multiply_events
 from course_lib.fast.kernels.threads import in_threads, ranges
@@ -56,6 +57,8 @@ def input_events(
 
     workspace: where arrays are kept; they are lost with its next use.
     """
+    if trust.why_not():
+        return None
     tensors = [frames, *network.parameters()]
     if any(t.dtype != torch.float32 or t.device.type != "cpu" for t in tensors):
         return None

@@ -18,12 +18,46 @@ readable code that it is checked by.
     threads.py     the same loops from several threads
     workspace.py   arrays kept from step to step
     gpu.py         the forward passes of population.py on a GPU
-    renewal.py     drops stored compilations when any of these files changes
 
 Functions hold no lock, so that ordinary Python threads can share the work: a thread pool of Numba's
 own would compete with torch's for the same processors.
 """
 
-from course_lib.fast.kernels.renewal import renew_kernels
+import hashlib
+from pathlib import Path
 
-renew_kernels()
+from course_lib.compiling import cache_folder, compiled
+
+
+@compiled
+def nothing():
+    """Its compilation lies where those of this folder's other functions do."""
+
+
+def renew(folder: Path, cache: Path) -> bool:
+    """Drop what is kept in ``cache`` unless the folder's sources are as they were the last time.
+
+    Numba renews a function's compilation when the function's own file changes, not when one does
+    that the function takes its parts from: an update of the course could leave old parts in place.
+    Returns whether something was dropped.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + path.read_bytes())
+    now = digest.hexdigest().encode()
+    try:
+        note = cache / "sources.sha256"
+        if note.is_file() and note.read_bytes() == now:
+            return False
+        old = [path for suffix in ("nbi", "nbc") for path in cache.glob(f"*.{suffix}")]
+        for path in old:
+            path.unlink(missing_ok=True)
+        cache.mkdir(parents=True, exist_ok=True)
+        note.write_bytes(now)
+    except OSError:
+        return False
+    return bool(old)
+
+
+if cache_folder(nothing):
+    renew(Path(__file__).parent, cache_folder(nothing))

@@ -13,15 +13,14 @@ Lists belong to one sample b; those of step t stand at places starts[b, t] to st
 Jobs are samples from, to, if nothing else is said.
 """
 
-import numba
 import numpy as np
 
-from course_lib.fast.kernels.events import COMPILED
+from course_lib.compiling import compiled
 from course_lib.fast.kernels.forward import dot
 from course_lib.fast.kernels.threads import take
 
 
-@numba.njit(**COMPILED)
+@compiled
 def weigh_errors(counter, jobs, neurons, values, starts, factors, errors, out):
     """w of the highest spiking layer: G[t, n] · factors[t] · errors[b, n]."""
     j = take(counter)
@@ -33,7 +32,7 @@ def weigh_errors(counter, jobs, neurons, values, starts, factors, errors, out):
         j = take(counter)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def carry_errors(
     counter, jobs, neurons, values, starts, upper, upper_jumps, upper_starts, columns, beta, out
 ):
@@ -53,7 +52,7 @@ def carry_errors(
         j = take(counter)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def step_back(path, beta, who, jumps, ends):
     """a[t] from a[t + 1], in place."""
     for n in range(len(path)):
@@ -62,7 +61,7 @@ def step_back(path, beta, who, jumps, ends):
         path[who[e]] += jumps[e]
 
 
-@numba.njit(**COMPILED)
+@compiled
 def cut_paths(
     counter, jobs, beta, size, spikes, spike_starts, neurons, errors, starts, who, jumps,
     jump_starts,
@@ -95,7 +94,7 @@ def cut_paths(
         j = take(counter)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def add_products(counter, jobs, errors, counts, grad):
     """grad (C, N) = Σ_b errors[b] counts[b]ᵀ, samples in their order. A job: neurons from, to."""
     j = take(counter)

@@ -3,9 +3,9 @@
 Frames are about 93 % zeros: x W costs one row of W for each event, and nothing for the rest.
 """
 
-import numba
 import numpy as np
 
+from course_lib.compiling import compiled
 from course_lib.fast.kernels.threads import take
 from course_lib.fast.kernels.vectors import (
     INLINE,
@@ -24,7 +24,6 @@ from course_lib.fast.kernels.vectors import (
     word_at,
 )
 
-COMPILED = {"cache": True, "nogil": True, "no_cfunc_wrapper": True, "error_model": "numpy"}
 #: columns of a matrix that stand beside each other and are summed up in registers at a time
 STRIP = max(32, LANES)
 #: every other bit, pair and four of a word
@@ -53,7 +52,7 @@ def list_word(indices, found, word, offset):
             return end
 
 
-@numba.njit(**COMPILED)
+@compiled
 def list_events(counter, jobs, frames, indices, starts):
     """Entries of frames (T, B, D) that are not zero; whether all of them are one.
 
@@ -92,7 +91,7 @@ def _first_lowest(word):
     return (word >> np.uint64(4)) & FOURS | (word & FOURS) << np.uint64(4)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def list_bits_of_frames(counter, jobs, packed, rows, indices, starts):
     """``list_events`` of frames that are bits still: packed (n, T · bytes of a step), uint8.
 
@@ -114,7 +113,7 @@ def list_bits_of_frames(counter, jobs, packed, rows, indices, starts):
         j = take(counter)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def multiply_events(counter, jobs, indices, starts, values, columns, begin, out):
     """out[b, t, columns of the strip] = begin + Σ values · columns[j] over the events j.
 

@@ -8,10 +8,10 @@ starts[b, t + 1] − 1. Rows of weights are padded to whole vectors of 64 neuron
 of −∞, so that it never fires and is never active. ``event_driven.py`` makes the arrays.
 """
 
-import numba
 import numpy as np
 
-from course_lib.fast.kernels.events import COMPILED, list_word
+from course_lib.compiling import compiled
+from course_lib.fast.kernels.events import list_word
 from course_lib.fast.kernels.threads import take
 from course_lib.fast.kernels.vectors import (
     INLINE,
@@ -39,7 +39,7 @@ def add_columns(total, table, place, width, events, first, last):
     return total
 
 
-@numba.njit(**COMPILED)
+@compiled
 def run_layer(
     counter, jobs, indices, starts, columns, bias, size, beta, theta, mode, bound, key, position,
     samples, ceilings, thresholds, weights, spikes, spike_starts, neurons, values, active_starts,
@@ -107,7 +107,7 @@ def run_layer(
         j = take(counter)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def _derivative(distance, key, entry, samples, ceilings, thresholds, weights):
     """LocalZO's G with draws ``entry`` … of stream ``key``: SplitMix64, as in spike_derivative.py.
 
@@ -125,7 +125,7 @@ def _derivative(distance, key, entry, samples, ceilings, thresholds, weights):
     return total / np.float32(samples)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def weigh_spikes(counter, jobs, indices, starts, factors, counts):
     """counts[b, n] = Σ_t factors[t] over the spikes of neuron n. A job: samples from, to."""
     j = take(counter)
@@ -138,7 +138,7 @@ def weigh_spikes(counter, jobs, indices, starts, factors, counts):
         j = take(counter)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def leaky_outputs(counter, jobs, counts, weight, bias, outputs):
     """outputs[b, c] = bias[c] + Σ_n counts[b, n] · weight[c, n]. A job: samples from, to."""
     j = take(counter)
@@ -149,7 +149,7 @@ def leaky_outputs(counter, jobs, counts, weight, bias, outputs):
         j = take(counter)
 
 
-@numba.njit(**COMPILED, fastmath={"reassoc", "nsz", "contract"})
+@compiled(fastmath={"reassoc", "nsz", "contract"})
 def dot(x, y):
     """Σ x · y over the entries of y, in any order."""
     total = np.float32(0)

@@ -12,18 +12,17 @@ Nothing is approximated.
 Lists belong to one sample b; those of step t stand at places starts[b, t] to starts[b, t + 1] − 1.
 """
 
-import numba
 import numpy as np
 
+from course_lib.compiling import compiled
 from course_lib.fast.kernels.backward import step_back
-from course_lib.fast.kernels.events import COMPILED
 from course_lib.fast.kernels.threads import take
 
 #: inputs whose gradient is summed up at a time: with 200 neurons it stays in the second cache
 TILE = 256
 
 
-@numba.njit(**COMPILED)
+@compiled
 def add_gradients(
     counter, jobs, indices, starts, who, jumps, jump_starts, beta, by_trace, by_event, used, bias
 ):
@@ -65,7 +64,7 @@ def add_gradients(
         j = take(counter)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def add_by_trace(grad, left, who, jumps, jump_starts, indices, starts, ends, beta):
     """grad (out, in) += Σ_t b[t] x̂[t]ᵀ, for TILE inputs from ``left`` on.
 
@@ -91,7 +90,7 @@ def add_by_trace(grad, left, who, jumps, jump_starts, indices, starts, ends, bet
                 row[i] += share * trace[i]
 
 
-@numba.njit(**COMPILED)
+@compiled
 def add_by_event(grad, who, jumps, jump_starts, indices, starts, beta):
     """grad (in, out) += Σ_t x[t] a[t]ᵀ."""
     path = np.zeros(grad.shape[1], np.float32)
@@ -103,7 +102,7 @@ def add_by_event(grad, who, jumps, jump_starts, indices, starts, beta):
                 row[n] += path[n]
 
 
-@numba.njit(**COMPILED)
+@compiled
 def sum_groups(counter, jobs, by_trace, by_event, used, grad):
     """The groups' gradients, added in their order. A job: neurons from, to."""
     j = take(counter)

@@ -5,7 +5,7 @@ import math
 import numba
 import numpy as np
 
-from course_lib.fast.kernels.events import COMPILED
+from course_lib.compiling import compiled
 from course_lib.fast.kernels.threads import take
 from course_lib.fast.kernels.vectors import (
     INNER,
@@ -53,7 +53,7 @@ def exponentials(x):
         store(x, i, mul(total, power_of_two(k)))
 
 
-@numba.njit(**COMPILED)
+@compiled
 def mean_losses(counter, jobs, outputs, scale, labels, losses):
     """losses[m] = mean over samples of the cross-entropy of logits = scale · outputs (M, B, C).
 

@@ -1,10 +1,9 @@
 """Members of a population whose first layer is the last one: a kernel of its own, seldom needed,
 so that others need not wait for its compilation."""
 
-import numba
 import numpy as np
 
-from course_lib.fast.kernels.events import COMPILED
+from course_lib.compiling import compiled
 from course_lib.fast.kernels.first_layer import MEMBRANE, step_pair, write_shifts
 from course_lib.fast.kernels.plan import NOISE, WIDTH, A
 from course_lib.fast.kernels.threads import take
@@ -21,7 +20,7 @@ from course_lib.fast.kernels.vectors import (
 )
 
 
-@numba.njit(**COMPILED)
+@compiled
 def roll_out_one(
     counter, jobs, steps, base, projected, stride, factors, plan, rank, signs, beta, theta, mode,
     kind, done, outputs,

@@ -1,14 +1,14 @@
 """Weights and noise, put in the order in which ``population.py`` reads them: see ``plan.py``."""
 
-import numba
 import numpy as np
 
-from course_lib.fast.kernels.events import COMPILED, STRIP
+from course_lib.compiling import compiled
+from course_lib.fast.kernels.events import STRIP
 from course_lib.fast.kernels.plan import NOISE, WIDTH, A, B
 from course_lib.fast.kernels.threads import take
 
 
-@numba.njit(**COMPILED)
+@compiled
 def pack_columns(counter, jobs, noise, start, rank, columns):
     """columns[strip] (D, STRIP) from the first layer's B (D, rank) of draws: noise[:, start:]."""
     job = take(counter)
@@ -25,7 +25,7 @@ def pack_columns(counter, jobs, noise, start, rank, columns):
         job = take(counter)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def list_values(counter, jobs, frames, indices, starts, values):
     """values[b] of the events of frames (T, B, D) that ``list_events`` has listed."""
     job = take(counter)

@@ -14,10 +14,10 @@ Every sum is made in one order, however the work is divided: results are the sam
 number of threads, any chunks and any range of draws.
 """
 
-import numba
 import numpy as np
 
-from course_lib.fast.kernels.events import COMPILED, SPARE
+from course_lib.compiling import compiled
+from course_lib.fast.kernels.events import SPARE
 from course_lib.fast.kernels.first_layer import HIDDEN, first_layer
 from course_lib.fast.kernels.later_layers import later_layer, list_spikes
 from course_lib.fast.kernels.plan import COLUMNS, INPUTS, NARROW, NOISE, WIDE, WIDTH, A
@@ -25,7 +25,7 @@ from course_lib.fast.kernels.threads import take
 from course_lib.fast.kernels.vectors import LANES, spread
 
 
-@numba.njit(**COMPILED)
+@compiled
 def roll_out(
     counter, jobs, steps, base, projected, stride, weights, factors, plan, rank, signs, beta, theta,
     mode, wide, kind, done, outputs,

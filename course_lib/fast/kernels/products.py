@@ -1,9 +1,8 @@
 """The gradient's products Σ_m factor_m A_m B_mᵀ, each entry summed in the order of the draws."""
 
-import numba
 import numpy as np
 
-from course_lib.fast.kernels.events import COMPILED
+from course_lib.compiling import compiled
 from course_lib.fast.kernels.threads import take
 from course_lib.fast.kernels.vectors import INLINE, LANES, fma, item, load, spread, store
 
@@ -21,7 +20,7 @@ def _copy(source, first, target, place, size):
             target[place + k] = source[first + k]
 
 
-@numba.njit(**COMPILED)
+@compiled
 def pack_draws(counter, jobs, noise, start, rank, factors, outputs, inputs, left, right):
     """A (out, r) and B (in, r) of draws, noise[m, start …], in the order in which they are read.
 
@@ -57,7 +56,7 @@ def pack_draws(counter, jobs, noise, start, rank, factors, outputs, inputs, left
         j = take(counter)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def add_products(counter, jobs, left, right, outputs, inputs, gradient):
     """gradient (out · in numbers) += Σ_rows left · right, row after row.
 
@@ -98,7 +97,7 @@ def add_products(counter, jobs, left, right, outputs, inputs, gradient):
         job = take(counter)
 
 
-@numba.njit(**COMPILED)
+@compiled
 def add_rows(noise, start, factors, gradient):
     """gradient (out,) += Σ_m factor_m · noise[m, start …], draw after draw."""
     for m in range(len(noise)):

@@ -1,14 +1,12 @@
 """The first layer's B, smoothed over the pixels in place: see ``estimators/spatial.py``."""
 
-import numba
 import numpy as np
 
+from course_lib.compiling import compiled
 from course_lib.fast.kernels.threads import take
 
-COMPILED = {"cache": True, "nogil": True}
 
-
-@numba.njit(**COMPILED)
+@compiled
 def _along(table, image, sums, out):
     """out[x, y, k] = Σ_u table[y, u] image[u, x, k]: smooth one axis, then exchange the two."""
     side, rank = len(table), len(sums) // len(table)
@@ -24,7 +22,7 @@ def _along(table, image, sums, out):
                 out[x, y * rank + k] = sums[x * rank + k]
 
 
-@numba.njit(**COMPILED)
+@compiled
 def smooth_rows(counter, jobs, noise, start, rank, maps, table):
     """Each of the maps B (side, side, rank) at noise[m, start:] becomes table · B · tableᵀ.
 

@@ -18,6 +18,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
 
+from course_lib.fast.trust import host_features
+
 
 class Lanes(types.Type):
     """Numba's type of a vector of so many float32 numbers."""
@@ -255,13 +257,14 @@ def repeat(builder, number, lanes: int):
     return builder.shuffle_vector(one, undefined, zeros)
 
 
-FEATURES = binding.get_host_cpu_features()
+FEATURES = host_features()
 #: numbers of a vector of neurons whose whole state should stay in registers: AVX-512 has 32 of 16
 #: numbers, AVX2 has 16 of 8; and of half such a vector: AVX2 collects the bits of eight lanes
 LANES = 64 if FEATURES.get("avx512f", False) else 16
 HALF = LANES // 2
-#: whether ``list_bits`` is a few instructions on this machine; it is hundreds on others
-LISTS_BITS = bool(FEATURES.get("avx512vbmi2", False))
+#: whether ``list_bits`` is a few instructions on this machine; it is hundreds on others, and LLVM
+#: before 20 does not know it: it would end the process
+LISTS_BITS = FEATURES.get("avx512vbmi2", False) and binding.llvm_version_info[0] >= 20
 
 
 #: for functions that only other compiled ones call. They make no array, so they need not count
