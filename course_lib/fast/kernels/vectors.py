@@ -10,6 +10,22 @@ of AVX2, four of NEON.
     voltage = choose(fired, zero, voltage)
 
 Nothing checks that i + 63 lies within the array: callers pad their arrays to whole vectors.
+
+For whoever has to mend this some day. Plain Numba loops were measured four times slower for a
+generation, which is why these functions exist; each is a few lines of LLVM's language (``ir``) that
+``@intrinsic`` pastes into compiled code. There are five groups: ``load`` and ``store`` (with
+``put``, ``item`` and ``word_at`` for single words), arithmetic, comparisons that give a word of one
+bit a lane, ``choose`` by such a word, and the listing of a word's bits. All but one use only what
+LLVM has had for ten years and what every processor has a translation of; the exception is
+``list_bits``, which LISTS_BITS guards. How many lanes there are, LANES, changes speed and never a
+result: each sum is made lane by lane in one order. ``philox.py`` and ``threads.py`` hold the only
+other hand-written instructions, products of words and one atomic addition. If a new LLVM refuses
+one of these functions, or computes another number, ``fast/trust.py`` notices in a child process and
+the course goes on in plain torch: nothing is urgent. To find the one that is at fault, run
+``COURSE_KERNELS=on pytest tests/test_population.py -k "noise or events or vectors"``, then compile
+the intrinsics one after another in a file of five lines each. llvmlite's manual has the words
+(``builder.fcmp_ordered``, …), LLVM's "Language Reference" their meaning, and a compiled function's
+``inspect_asm`` shows what became of them. When it works again, add the version to ``trust.PROVEN``.
 """
 
 import numba
