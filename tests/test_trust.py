@@ -12,6 +12,7 @@ import torch
 from course_lib import compiling
 from course_lib.estimators import EGGROLL, ES, LocalZO
 from course_lib.fast import trust
+from course_lib.fast.trial import try_kernels
 from course_lib.network import SpikingNetwork
 
 #: what numba 0.60 does with an instruction that its LLVM does not know
@@ -121,7 +122,7 @@ def test_the_environment_decides_beforehand(asked):
 
 @pytest.mark.slow
 def test_the_kernels_pass_their_trial_here():
-    trust.try_kernels()
+    try_kernels()
 
 
 RUN = """

@@ -4,7 +4,7 @@ imported, once a process; where it is no, plain torch does the same, and one lin
 The kernels contain instructions for LLVM that are written by hand (``kernels/vectors.py``). An
 LLVM that does not know one of them ends the whole process, with no exception for Python to catch.
 So they run without further questions only where their tests have passed: PROVEN. Elsewhere, on a
-newer Numba, say, they are first tried out in a child process (``try_kernels``). It may die; its
+newer Numba, say, they are first tried out in a child process (``trial.py``). It may die; its
 verdict is kept beside Numba's compilations, which the parent then finds there.
 
 The environment variable COURSE_KERNELS decides beforehand: ``off`` for plain torch, ``on`` to ask
@@ -32,7 +32,7 @@ PROVEN = {
 }
 #: seconds that a child may take: compiling takes about twenty, on a busy machine a few times that
 PATIENCE = 600
-CHILD = "from course_lib.fast.trust import try_kernels; try_kernels()"
+CHILD = "from course_lib.fast.trial import try_kernels; try_kernels()"
 
 
 def processor(features: dict[str, bool] | None = None) -> str:
@@ -115,38 +115,3 @@ def _sources() -> str:
     for path in sorted(Path(__file__).parent.glob("**/*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def try_kernels() -> None:
-    """Raise or die unless the kernels' noise is NumPy's, and their results are plain torch's."""
-    import torch
-
-    from course_lib.estimators import EGGROLL, LocalZO
-    from course_lib.fast.kernels import noise as compiled
-    from course_lib.lif import LIFParameters
-    from course_lib.network import SpikingNetwork
-    from course_lib.noise import gaussians
-
-    names = {"seed": 1, "generation": 2, "members": range(3)}
-    if not torch.equal(compiled.gaussians(5000, **names), gaussians(5000, **names)):
-        raise ArithmeticError("their noise is not NumPy's")
-    generator = torch.Generator().manual_seed(0)
-    frames = (torch.rand(6, 9, 200, generator=generator) < 0.3).float()
-    labels = torch.arange(9) % 3
-    tries = [
-        (EGGROLL, {"kernel": "fused"}, {"kernel": "readable"}, {"population": 12, "sigma": 0.1}),
-        (EGGROLL, {"kernel": "fused"}, {"kernel": "readable"}, {"population": 12, "rank": 9}),
-        (LocalZO, {}, {"fast": False}, {"delta": 0.3, "seed": 3}),
-    ]
-    for i, (method, fast, readable, options) in enumerate(tries):
-        neuron = LIFParameters(reset=("zero", "subtract")[i % 2])
-        grads = []
-        for own in (fast, readable):
-            network = SpikingNetwork((200, 70, 130, 3), neuron, weight_sd=0.4)
-            with torch.no_grad():  # sums of such weights are exact in any order
-                for parameter in network.parameters():
-                    parameter.copy_((parameter * 2**12).round() / 2**12)
-            method(**options, **own).fill_grads(network, frames, labels)
-            grads.append(torch.cat([p.grad.flatten() for p in network.parameters()]))
-        if not torch.allclose(*grads, rtol=1e-3, atol=1e-4 * float(grads[1].abs().max())):
-            raise ArithmeticError(f"{method.__name__}'s gradient is not plain torch's")

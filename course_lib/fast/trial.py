@@ -1,0 +1,36 @@
+"""A trial of the compiled kernels, in a process that may die of it: see ``trust.py``."""
+
+import torch
+
+from course_lib.estimators import EGGROLL, LocalZO
+from course_lib.fast.kernels import noise as compiled
+from course_lib.lif import LIFParameters
+from course_lib.network import SpikingNetwork
+from course_lib.noise import gaussians
+
+
+def try_kernels() -> None:
+    """Raise or die unless the kernels' noise is NumPy's, and their results are plain torch's."""
+    names = {"seed": 1, "generation": 2, "members": range(3)}
+    if not torch.equal(compiled.gaussians(5000, **names), gaussians(5000, **names)):
+        raise ArithmeticError("their noise is not NumPy's")
+    generator = torch.Generator().manual_seed(0)
+    frames = (torch.rand(6, 9, 200, generator=generator) < 0.3).float()
+    labels = torch.arange(9) % 3
+    tries = [
+        (EGGROLL, {"kernel": "fused"}, {"kernel": "readable"}, {"population": 12, "sigma": 0.1}),
+        (EGGROLL, {"kernel": "fused"}, {"kernel": "readable"}, {"population": 12, "rank": 9}),
+        (LocalZO, {}, {"fast": False}, {"delta": 0.3, "seed": 3}),
+    ]
+    for i, (method, fast, readable, options) in enumerate(tries):
+        neuron = LIFParameters(reset=("zero", "subtract")[i % 2])
+        grads = []
+        for own in (fast, readable):
+            network = SpikingNetwork((200, 70, 130, 3), neuron, weight_sd=0.4)
+            with torch.no_grad():  # sums of such weights are exact in any order
+                for parameter in network.parameters():
+                    parameter.copy_((parameter * 2**12).round() / 2**12)
+            method(**options, **own).fill_grads(network, frames, labels)
+            grads.append(torch.cat([p.grad.flatten() for p in network.parameters()]))
+        if not torch.allclose(*grads, rtol=1e-3, atol=1e-4 * float(grads[1].abs().max())):
+            raise ArithmeticError(f"{method.__name__}'s gradient is not plain torch's")
