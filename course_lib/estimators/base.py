@@ -87,14 +87,19 @@ class Estimator:
 
 
 def check_batch(network: SpikingNetwork, frames: Tensor, labels: Tensor) -> None:
-    """Raise ValueError, saying what is wrong, unless labels fit the frames and the network."""
+    """Raise ValueError, saying what is wrong, unless frames and labels fit the network."""
+    network.check_frames(frames)
+    if not getattr(frames, "unread", False):  # bits are zeros and ones
+        low, high = frames.aminmax()
+        if not torch.isfinite(high - low):
+            raise ValueError("frames hold nan or infinity; every entry must be a finite number")
     classes = network.sizes[-1]
     if labels.shape != frames.shape[1:2] or labels.dtype != torch.int64:
         raise ValueError(
             f"labels are {labels.dtype} of shape {tuple(labels.shape)}; expected torch.int64 of "
             f"shape {tuple(frames.shape[1:2])}, one a sample of frames {tuple(frames.shape)}"
         )
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+    if not 0 <= int(labels.min()) <= int(labels.max()) < classes:
         raise ValueError(
             f"labels run from {int(labels.min())} to {int(labels.max())}; the network has "
             f"{classes} outputs, so they must lie in 0 … {classes - 1}"
