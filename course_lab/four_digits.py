@@ -10,7 +10,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from course_lib.estimators.es import ES, EvolutionStrategy
+from course_lib.estimators.es import ES
+from course_lib.estimators.evolution import EvolutionStrategy
 from course_lib.events import FrameSet, load_splits
 from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork, per_layer

@@ -51,14 +51,14 @@ SMOOTH, PROJECTED = "smooth factors, 1.4 pixels", "projected factors"
 
 
 def _departure(label, group="", *, method="eggroll", search=LAYERED, like=None, **settings) -> Row:
-    names = ("rank", "smooth", "sigma", "population", "shaping", "ridge")
+    names = ("rank", "width", "sigma", "population", "shaping", "ridge")
     options = {name: settings.pop(name) for name in names if name in settings}
     return Row(label, {"method": method, "options": options, **settings}, group, search, like=like)
 
 
 def _smooth(label, width, group="", **settings) -> Row:
     sigma = (SIGMA_OF_WIDTH[width], 0.03)
-    return _departure(label, group, smooth=width, sigma=sigma, **settings)
+    return _departure(label, group, method="smooth", width=width, sigma=sigma, **settings)
 
 
 def _headline(group: str, steps: dict[str, int], like: str | None = None) -> tuple[Row, ...]:

@@ -33,8 +33,8 @@ def in_empty_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["--method", "eggroll", "--rank", "2", "--population", "4", "--sigma", "0.01", "0.03",
-         "--smooth", "2"],
+        ["--method", "eggroll", "--rank", "2", "--population", "4", "--sigma", "0.01", "0.03"],
+        ["--method", "smooth", "--population", "4", "--width", "2"],
         ["--method", "es", "--population", "4", "--sigma", "0.02", "--readout", "membrane",
          "--lr", "0.003", "0.01"],
         ["--method", "projected", "--population", "4", "--ridge", "0.1"],

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from course_lib.checkpoints import TrainingStopped, load_checkpoint
-from course_lib.estimators import EGGROLL, ES, ProjectedEGGROLL, SurrogateBPTT
+from course_lib.estimators import EGGROLL, ES, ProjectedEGGROLL, SmoothEGGROLL, SurrogateBPTT
 from course_lib.events import FrameSet
 from course_lib.network import SpikingNetwork
 from course_lib.run import cli
@@ -31,14 +31,23 @@ from course_lib.run.scaling import ProcessesDiffer, Shared, report, shares
 from course_lib.training import Schedule, fit
 
 SIZES = (2312, 12, 7, 10)
+
+
+def cut(size, estimator):
+    """The estimator with its draws cut into chunks of another size."""
+    estimator.chunk = size
+    return estimator
+
+
 ESTIMATORS = {
-    "11 draws": lambda: EGGROLL(22, 0.05, rank=2, chunk=1),
-    "chunks of 3, not mirrored": lambda: EGGROLL(
-        13, 0.05, mirrored=False, chunk=3, shaping="z_score"
+    "11 draws": lambda: cut(1, EGGROLL(22, 0.05, rank=2)),
+    "chunks of 3, not mirrored": lambda: cut(
+        3, EGGROLL(13, 0.05, mirrored=False, shaping="z_score")
     ),
-    "readable, chunks of 3, 3, 3 and 2": lambda: EGGROLL(22, 0.05, chunk=3, kernel="readable"),
-    "full rank, 5 draws": lambda: ES(10, 0.05),
-    "a fitness for each sample, 7 draws": lambda: ProjectedEGGROLL(14, 0.05, chunk=1),
+    "readable, chunks of 3, 3, 3 and 2": lambda: cut(3, EGGROLL(22, 0.05, kernel="readable")),
+    "full rank, 5 draws": lambda: cut(1, ES(10, 0.05)),
+    "a fitness for each sample, 7 draws": lambda: cut(1, ProjectedEGGROLL(14, 0.05)),
+    "smooth, 11 draws": lambda: cut(1, SmoothEGGROLL(22, 0.05)),
 }
 
 
@@ -126,10 +135,10 @@ def test_one_to_four_processes_end_with_the_same_bits(tmp_path):
 
 
 def clocks_and_interrupts(rank, size, folder):
-    shared = Shared(EGGROLL(8, 0.05, chunk=1), Processes(rank, size))
+    shared = Shared(cut(1, EGGROLL(8, 0.05)), Processes(rank, size))
     train(shared, shared.agree)  # the first steps of a process are slow
     timed = train(shared, shared.agree, steps=None, seconds=1.0, decay="linear")
-    shared = Interrupted(EGGROLL(8, 0.05, chunk=1), Processes(rank, size))
+    shared = Interrupted(cut(1, EGGROLL(8, 0.05)), Processes(rank, size))
     own = Path(folder) / f"run-{rank}"
     try:
         train(shared, shared.agree, folder=own)
@@ -160,7 +169,7 @@ def differences(rank, size, folder):
     frames, labels = data().frames(range(8)), data().labels[:8]
 
     def message(change, estimator=None, verify_every=100, **batch):
-        estimator = estimator or EGGROLL(8, 0.05, chunk=1)
+        estimator = estimator or cut(1, EGGROLL(8, 0.05))
         shared = Shared(estimator, Processes(rank, size), verify_every)
         given = {"network": copy.deepcopy(network), "frames": frames, "labels": labels} | batch
         with torch.no_grad():
@@ -181,7 +190,7 @@ def differences(rank, size, folder):
 
     changed = frames.flip(0) if rank == 1 else frames
     return [message(same), message(other), message(same, frames=changed),
-            message(same, EGGROLL(8, 0.05, chunk=1, seed=1 if rank == 1 else 0))]  # fmt: skip
+            message(same, cut(1, EGGROLL(8, 0.05, seed=1 if rank == 1 else 0)))]  # fmt: skip
 
 
 def test_processes_that_hold_other_numbers_say_so(tmp_path):
@@ -267,7 +276,7 @@ def test_one_process_alone_is_served_too(tmp_path):
 def test_methods_without_a_population_and_small_ones_are_refused():
     with pytest.raises(ValueError, match="SurrogateBPTT cannot be shared among 3 processes.*egg"):
         Shared(SurrogateBPTT(), Processes(0, 3))
-    with pytest.raises(ValueError, match="128 draws in chunks of 8 .* among 17 .*lower --chunk"):
+    with pytest.raises(ValueError, match="128 draws in chunks of 8 .* among 17 .*--population"):
         Shared(EGGROLL(256), Processes(0, 17))
     with pytest.raises(ValueError, match="of 2 draws .* among 3 processes: raise --population"):
         Shared(ES(4), Processes(0, 3))
@@ -282,7 +291,7 @@ def test_the_report_says_what_travelled():
 
 # ------------------------------------------------------------------------------------ with torchrun
 
-SMALL = ["--hidden", "8", "--batch-size", "8", "--population", "20", "--chunk", "4", "--steps",
+SMALL = ["--hidden", "8", "--batch-size", "8", "--population", "40", "--steps",
          "6", "--validate-every", "3", "--checkpoint-every", "1", "--threads", "1"]  # fmt: skip
 
 

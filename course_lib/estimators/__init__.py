@@ -16,8 +16,8 @@ from course_lib.estimators.base import Estimator
 
 #: the order in lists; methods that it does not name follow, by name
 ORDER = (
-    "eggroll", "es", "projected", "bptt", "localzo", "sparsegrad", "ottt", "opzo", "dfa", "zo",
-    "hybrid",
+    "eggroll", "es", "projected", "smooth", "bptt", "localzo", "sparsegrad", "ottt", "opzo", "dfa",
+    "zo", "hybrid",
 )  # fmt: skip
 OWN = os.environ.get("COURSE_ESTIMATORS")
 if OWN:

@@ -1,29 +1,38 @@
 """What all evolution strategies share: a population, its fitness, and a gradient from both.
 
-Full-rank ES and EGGROLL differ in how they perturb weights, that is in ``evaluate`` and
-``write_gradient``, and in nothing else.
+Full-rank ES and EGGROLL differ in how they perturb weights: in the noise of a draw (``lengths``),
+in the members' forward passes (``evaluate``) and in the sum of their perturbations
+(``add_gradient``), and in nothing else.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from course_lib.estimators.base import Estimator, check_batch
-from course_lib.fitness import SHAPINGS
-from course_lib.network import SpikingNetwork
+from course_lib.fast.engine import engine
+from course_lib.fitness import SHAPINGS, cross_entropy
+from course_lib.network import SpikingNetwork, per_layer
+from course_lib.noise import gaussians
+
+KERNELS = ("auto", "fused", "readable")
 
 
 @dataclass
 class EvolutionStrategy(Estimator):
-    """What full-rank ES and EGGROLL share; they differ in ``evaluate`` and ``write_gradient``.
+    """A gradient from the fitness of a population; ES and EGGROLL say how it is perturbed.
 
     population: N, members per generation; even if mirrored.
     sigma:      σ, scale of the perturbations; one number or one a layer (weights and bias).
     shaping:    "centred_ranks", "z_score" or "none" (fitness as it is).
     mirrored:   evaluate every draw with both signs.
     seed:       of the noise; draw d of generation k is named by (seed, k, d) on any worker.
+    kernel:     "readable", plain torch on any device; "fused", float32 in compiled loops on the CPU
+                or in one kernel on a GPU (EGGROLL, one hidden layer); "auto", the second where it
+                can be had. Their fitness differs by rounding, and where rounding moves a voltage
+                across the threshold.
 
     Raises ValueError for values out of range.
     """
@@ -46,6 +55,16 @@ class EvolutionStrategy(Estimator):
     shaping: str = "centred_ranks"
     mirrored: bool = True
     seed: int = 0
+    # no part of a run's settings: it may be resumed with another one
+    kernel: str = field(default="auto", repr=False, kw_only=True)
+
+    #: of E; None: full
+    rank = None
+    #: draws that are evaluated together. The readable path's bits depend on where it cuts, so
+    #: processes that share a population cut it there, too
+    chunk = 1
+    #: of logits (…, B, C), whose negative is the fitness
+    loss = staticmethod(cross_entropy)
 
     def __post_init__(self):
         if self.population < 2 or (self.mirrored and self.population % 2):
@@ -55,6 +74,8 @@ class EvolutionStrategy(Estimator):
             )
         if self.shaping not in SHAPINGS:
             raise ValueError(f"shaping is {self.shaping!r}; choose one of {', '.join(SHAPINGS)}")
+        if self.kernel not in KERNELS:
+            raise ValueError(f"kernel is {self.kernel!r}; choose one of {', '.join(KERNELS)}")
 
     @property
     def signs(self) -> tuple[int, ...]:
@@ -69,11 +90,24 @@ class EvolutionStrategy(Estimator):
     def forward_passes(self) -> int:
         return self.population
 
+    @property
+    def reads_events(self) -> bool:
+        return self.kernel != "readable"
+
     def fill_grads(self, network, frames, labels, step=0):
-        check_batch(network, frames, labels)
+        self.check(network, frames, labels)
         with torch.no_grad():
             fitness = self.evaluate(network, frames, labels, step, range(self.draws))
-            self.write_gradient(network, self.draw_weights(fitness), step)
+            return self.learn(network, frames, fitness, step)
+
+    def learn(self, network: SpikingNetwork, frames: Tensor, fitness: Tensor, step: int) -> float:
+        """Set ``.grad`` from the fitness of all draws, and return the loss."""
+        if not fitness.isfinite().all():
+            raise FloatingPointError(
+                f"the fitness of {int((~fitness.isfinite()).sum())} of {fitness.numel()} members "
+                "is not finite: start a new run with a lower learning rate or a lower sigma"
+            )
+        self.write_gradient(network, frames, self.draw_weights(fitness), step)
         return -fitness.mean().item()
 
     def draw_weights(self, fitness: Tensor) -> Tensor:
@@ -83,6 +117,67 @@ class EvolutionStrategy(Estimator):
         """
         shaped = SHAPINGS[self.shaping](fitness.flatten()).view_as(fitness)
         return (shaped * shaped.new_tensor(self.signs)).sum(dim=1) / self.population
+
+    def write_gradient(
+        self, network: SpikingNetwork, frames: Tensor, weights: Tensor, step: int
+    ) -> None:
+        """Set ``.grad`` to that of the loss: −(1/σ) Σ_draws weight · E, in every layer."""
+        for parameter in network.parameters():
+            parameter.grad = torch.zeros_like(parameter)
+        if fast := engine(self, network, frames):
+            return fast.add_gradient(network, weights, step)
+        for draws in self.chunks(range(self.draws)):
+            some = weights[draws.start : draws.stop]
+            self.add_gradient(network, some, self.rows(network, step, draws))
+
+    def rows(
+        self, network: SpikingNetwork, step: int, draws: range, gaussians=gaussians
+    ) -> Tensor:
+        """(M, P) float32 on the CPU: all the noise of each of M draws.
+
+        gaussians: of ``noise.py``, or a faster source of the same numbers.
+        """
+        length = sum(self.lengths(network))
+        return gaussians(length, seed=self.seed, generation=step, members=draws)
+
+    def chunks(self, draws: range, size: int | None = None) -> list[range]:
+        """The draws, cut into ranges of at most ``chunk``, or of another size."""
+        size = size or self.chunk
+        return [draws[start : start + size] for start in range(0, max(len(draws), 1), size)]
+
+    def sigmas(self, network: SpikingNetwork) -> list[float]:
+        """σ of each layer. Raises ValueError for one beyond what the network's numbers can hold."""
+        sigmas = per_layer("sigma", self.sigma, len(network.layers))
+        limits = torch.finfo(network.layers[0].weight.dtype)
+        if not all(limits.tiny <= sigma <= limits.max**0.5 for sigma in sigmas):
+            raise ValueError(
+                f"sigma is {self.sigma}; in {limits.dtype} it must lie between {limits.tiny:.0e} "
+                f"and {limits.max**0.5:.0e}"
+            )
+        return sigmas
+
+    def check(self, network: SpikingNetwork, frames: Tensor, labels: Tensor) -> None:
+        """Raise unless the batch fits the network and all numbers are finite.
+
+        A member with a voltage that is not a number does not spike, and its rates look like any
+        other's: nothing later would tell. ValueError, or FloatingPointError for weights.
+        """
+        network.check_frames(frames)
+        check_batch(network, frames, labels)
+        self.sigmas(network)
+        if not getattr(frames, "unread", False) and not _finite(frames):  # bits are finite
+            raise ValueError("frames hold numbers that are not finite; look where they come from")
+        if not all(_finite(parameter) for parameter in network.parameters()):
+            raise FloatingPointError(
+                "the network has weights that are not finite: they have grown without bound. Start "
+                "a new run with a lower learning rate or a lower sigma"
+            )
+
+    # ------------------------------------------------------------------- what a kind of noise says
+
+    def lengths(self, network: SpikingNetwork) -> list[int]:
+        """How many numbers the parts of a draw's noise have, layer after layer."""
+        raise NotImplementedError
 
     def evaluate(
         self, network: SpikingNetwork, frames: Tensor, labels: Tensor, step: int, draws: range
@@ -94,6 +189,12 @@ class EvolutionStrategy(Estimator):
         """
         raise NotImplementedError
 
-    def write_gradient(self, network: SpikingNetwork, weights: Tensor, step: int) -> None:
-        """Set ``.grad`` to that of the loss: −(1/σ) Σ_draws weight · E, in every layer."""
+    def add_gradient(self, network: SpikingNetwork, weights: Tensor, rows: Tensor) -> None:
+        """Add −(1/σ) Σ weight · E of some draws to every ``.grad``. weights (M,), rows (M, P)."""
         raise NotImplementedError
+
+
+def _finite(tensor: Tensor) -> bool:
+    """Whether all numbers are finite; their sum, one number to look at, nearly always tells."""
+    tensor = tensor.detach()
+    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())

@@ -1,22 +1,19 @@
 """Outputs of a whole population on a GPU: the host side of ``kernels/gpu.py``, as ``population.py``
-is that of the compiled loops on the CPU, with the same three functions.
+is that of the compiled loops on the CPU. Losses and the gradient are torch's there.
 
 Frames times weights and frames times B are two dense products for the whole population; a Triton
-kernel does the rest, and the gradient is two products again. The noise is the CPU's, number for
+kernel does the rest. The noise is the CPU's, number for
 number, so a run on a GPU follows the CPU's up to rounding: where a voltage is within rounding of
 the threshold a spike may differ, and nowhere else. Triton comes with PyTorch's CUDA builds.
 """
 
 import importlib.util
 import math
-import os
-from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
-from course_lib.fitness import cross_entropy
-from course_lib.network import SpikingNetwork, per_layer
+from course_lib.fast.population import Members
+from course_lib.network import SpikingNetwork
 
 #: bytes that products, noise and outputs of a group of draws may take, and most draws of a group:
 #: the next one's noise is made meanwhile
@@ -28,13 +25,8 @@ KEPT_BYTES = 2**33
 SAMPLES, WARPS, WIDEST = (32, 16), (4, 8), 1024
 
 
-def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
-    """What keeps the kernel from this network and frames; empty if nothing does."""
-    interpreted = os.environ.get("TRITON_INTERPRET") == "1"  # Triton's own, for tests
-    for name, tensor in [*network.named_parameters(), *(("frames", f) for f in frames)]:
-        device = tensor.device.type
-        if tensor.dtype != torch.float32 or not (device == "cuda" or interpreted):
-            return f"it needs float32 on a GPU, and {name} is {tensor.dtype} on {tensor.device}"
+def why_not(network: SpikingNetwork) -> str:
+    """What keeps the kernel from this network; empty if nothing does."""
     if len(network.layers) != 2 or network.sizes[1] > WIDEST or network.sizes[2] > 64:
         return f"it takes one hidden layer of up to {WIDEST} neurons and 64 classes"
     if importlib.util.find_spec("triton") is None:
@@ -42,17 +34,21 @@ def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
     return ""
 
 
+def start(
+    network: SpikingNetwork, frames: Tensor, members: Members, arrays: object = None
+) -> "PopulationPass":
+    """A population on frames (T, B, D). torch keeps a GPU's memory from one pass to the next by
+    itself, so ``arrays`` is not used."""
+    network.check_frames(frames)
+    return PopulationPass(network, frames, members)
+
+
 class PopulationPass:
-    """What the members of a population share, and their outputs; see ``population``.
+    """What the members of a population share, and their outputs; see ``population``."""
 
-    torch keeps a GPU's memory from one pass to the next by itself, so ``workspace`` is not used.
-    """
-
-    def __init__(self, network: SpikingNetwork, frames: Tensor, rank: int,
-                 sigma: float | Sequence[float], signs: int, workspace: object = None):  # fmt: skip
-        network.check_frames(frames)
-        self.network, self.frames, self.rank, self.signs = network, frames, rank, signs
-        self.sigmas = per_layer("sigma", sigma, 2)
+    def __init__(self, network: SpikingNetwork, frames: Tensor, members: Members):
+        self.network, self.frames, self.sigmas = network, frames, members.sigmas
+        self.rank, self.signs = members.rank, len(members.signs)
         self.base = network.layers[0](frames).contiguous()
 
     @property
@@ -70,7 +66,7 @@ class PopulationPass:
 
         (steps, batch, _), draws = self.frames.shape, len(noise)
         inputs, hidden, classes = self.network.sizes
-        noise, rank = noise.to(self.frames.device, torch.float32).contiguous(), self.rank
+        noise, rank = noise.to(self.frames).contiguous(), self.rank
         last, neuron = self.network.layers[1], self.network.neuron
         at_bias, (first, second) = (hidden + inputs) * rank, self.sigmas
         a, b = noise[:, :at_bias].split((hidden * rank, inputs * rank), dim=1)
@@ -92,25 +88,3 @@ class PopulationPass:
             num_warps=WARPS[wide], num_stages=1,
         )  # fmt: skip
         return outputs
-
-
-def fitness(network: SpikingNetwork, outputs: Tensor, labels: Tensor) -> Tensor:
-    """Minus the mean cross-entropy in nats of outputs (signs, M, B, C): (M, signs)."""
-    return -cross_entropy(network.logit_scale * outputs, labels).T
-
-
-def add_products(
-    network: SpikingNetwork, noise: Tensor, weights: Tensor, rank: int, sigmas: Sequence[float]
-) -> None:
-    """Add −Σ weight · E/σ of some draws to every ``.grad``; see ``population``."""
-    noise, start = noise.to(weights), 0
-    for layer, sigma in zip(network.layers, sigmas, strict=True):
-        outputs, inputs = layer.weight.shape
-        parts = noise[:, start : start + (outputs + inputs) * rank + outputs]
-        a, b, bias = parts.split((outputs * rank, inputs * rank, outputs), dim=1)
-        scaled = (weights / (sigma * math.sqrt(rank))).unsqueeze(1) * a
-        left = scaled.view(-1, outputs, rank).transpose(1, 2).reshape(-1, outputs)
-        right = b.reshape(-1, inputs, rank).transpose(1, 2).reshape(-1, inputs)
-        layer.weight.grad.addmm_(left.T, right, alpha=-1)
-        layer.bias.grad -= weights @ bias / sigma
-        start += parts.shape[1]

@@ -1,7 +1,7 @@
 """Outputs of a whole population at once: the host side of ``kernels/population.py``.
 
-    run = PopulationPass(network, frames, rank, sigma, signs)    # events, base currents: once
-    outputs = run.outputs(noise)                                 # of any draws: (signs, M, B, C)
+    run = start(network, frames, members, arrays)    # events, base currents: once
+    outputs = run.outputs(noise)                     # of any draws: (signs, M, B, C)
 
 The result is that of running every member through the network with weights W ± σE, up to rounding:
 sums are added in another order, so a spike may differ where a voltage is within rounding of the
@@ -9,14 +9,14 @@ threshold, and nowhere else.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from course_lib.compiling import is_kept
-from course_lib.fast import trust
 from course_lib.fast.event_lists import FrameEvents, frame_events, multiply
 from course_lib.fast.kernels import losses, packing, population, products
 from course_lib.fast.kernels.events import STRIP
@@ -25,7 +25,8 @@ from course_lib.fast.kernels.only_layer import roll_out_one
 from course_lib.fast.kernels.plan import BIAS, NARROW, WEIGHTS, WIDTH, lanes_of, make_plan
 from course_lib.fast.kernels.threads import in_threads, ranges
 from course_lib.fast.kernels.workspace import Workspace, lines, zeros
-from course_lib.network import SpikingNetwork, per_layer
+from course_lib.lif import LIFParameters
+from course_lib.network import SpikingNetwork
 
 #: the noise of a generation is kept from the forward passes to the gradient up to so many bytes
 KEPT_BYTES = 2**28
@@ -37,60 +38,76 @@ ROWS_BYTES = 2**18
 SAMPLES = 8
 
 
-def why_not(network: SpikingNetwork, *frames: Tensor) -> str:
-    """What keeps the kernel from this network and frames; empty if nothing does."""
-    if trust.why_not():
-        return trust.why_not()
-    for name, tensor in [*network.named_parameters(), *(("frames", f) for f in frames)]:
-        if tensor.dtype != torch.float32 or tensor.device.type != "cpu":
-            return f"it needs float32 on the CPU, and {name} is {tensor.dtype} on {tensor.device}"
-    return ""
+class Members(NamedTuple):
+    """How the members of a population differ from the network.
+
+    rank: of their perturbations, or None: full.  sigmas: σ, one a layer.  signs: (1,) or (1, −1).
+    """
+
+    rank: int | None
+    sigmas: tuple[float, ...]
+    signs: tuple[int, ...]
+
+
+class Arrays(NamedTuple):
+    """A network as compiled loops read it. layers: (weight (out, in), bias (out,)) of each."""
+
+    sizes: tuple[int, ...]
+    neuron: LIFParameters
+    readout: str
+    layers: list[tuple[np.ndarray, np.ndarray]]
+
+
+def arrays_of(network: SpikingNetwork) -> Arrays:
+    """The network's own numbers, not a copy."""
+    layers = [(layer.weight.detach().numpy(), layer.bias.detach().numpy())
+              for layer in network.layers]  # fmt: skip
+    return Arrays(network.sizes, network.neuron, network.readout, layers)
+
+
+def start(
+    network: SpikingNetwork, frames: Tensor, members: Members, arrays: Workspace | None = None
+) -> "PopulationPass":
+    """A population on frames (T, B, D). arrays: where arrays are kept from one pass to the next."""
+    network.check_frames(frames)
+    arrays = arrays or Workspace()
+    return PopulationPass(arrays_of(network), frame_events(frames, arrays), members, arrays)
 
 
 class PopulationPass:
     """What the members of a population share, and their outputs.
 
-    frames: (T, B, D); events: of the frames, if they are known already.
-    rank:   0 for a population without perturbations; sigma: as in ``EvolutionStrategy``.
-    layers: weights and bias of each layer, in place of the network's own.
-    run:    ``in_threads``, or ``in_turn`` within a thread.
-    workspace: where arrays are kept from one pass to the next: a pass is over when it is next used.
+    room: where arrays are kept: a pass is over when the next one begins there.
+    run:  ``in_threads``, or ``in_turn`` within a thread.
     """
 
     def __init__(
         self,
-        network: SpikingNetwork,
-        frames: Tensor,
-        rank: int = 0,
-        sigma: float | Sequence[float] = 1.0,
-        signs: int = 1,
-        events: FrameEvents | None = None,
-        layers: Sequence[tuple[np.ndarray, np.ndarray]] | None = None,
+        network: Arrays,
+        events: FrameEvents,
+        members: Members,
+        room: Workspace,
         run: Callable = in_threads,
-        workspace: Workspace | None = None,
     ):
-        network.check_frames(frames)
-        steps, self.batch, _ = frames.shape
-        self.network, self.rank, self.signs, self.run = network, rank, signs, run
-        self.room = workspace or Workspace()
-        layers = weights_of(network) if layers is None else layers
-        self.events = frame_events(frames, self.room) if events is None else events
-        sigmas = np.array(per_layer("sigma", sigma, len(network.layers)))
+        self.network, self.events, self.room, self.run = network, events, room, run
+        self.rank, self.signs = members.rank or 0, len(members.signs)
+        self.batch, steps = len(events.starts), events.starts.shape[1] - 1
+        sigmas = np.array(members.sigmas)
         self.deviations = sigmas.astype(np.float32)
-        self.scales = (sigmas / math.sqrt(max(rank, 1))).astype(np.float32)
+        self.scales = (sigmas / math.sqrt(max(self.rank, 1))).astype(np.float32)
         self.sizes = np.array(network.sizes)
-        self.plan, self.row_length, length = make_plan(network.sizes, rank)
-        self.weights = self.room.array("weights", (length,))
+        self.plan, self.row_length, length = make_plan(network.sizes, self.rank)
+        self.weights = room.array("weights", (length,))
         self.weights.fill(0)
-        for (weight, bias), place in zip(layers[1:], self.plan[1:], strict=True):
+        for (weight, bias), place in zip(network.layers[1:], self.plan[1:], strict=True):
             self._pack_layer(weight, bias, place)
-        weight, bias = layers[0]
+        weight, bias = network.layers[0]
         width = self.plan[0, WIDTH]
-        columns = self.room.array("columns", (width // STRIP, self.sizes[0], STRIP))
+        columns = room.array("columns", (width // STRIP, self.sizes[0], STRIP))
         packing.fill_tiles(columns, weight)
         begin = zeros(width)
         begin[: len(bias)] = bias
-        self.base = self.room.array("base", (self.batch, steps, width))
+        self.base = room.array("base", (self.batch, steps, width))
         self._multiply(columns, begin, self.base)
 
     def _pack_layer(self, weight, bias, place):
@@ -104,13 +121,13 @@ class PopulationPass:
     def _multiply(self, columns, begin, out):
         multiply(self.events, columns, begin, out, self.run)
 
-    def outputs(self, noise: np.ndarray | Tensor) -> Tensor:
+    def outputs(self, noise: Tensor) -> Tensor:
         """(signs, M, B, C) of the members of M draws.
 
-        noise: (M, P) float32, an array or a tensor; a row holds, layer after layer, A (out, r),
-        B (in, r) and the bias noise (out,).
+        noise: (M, P) float32; a row holds, layer after layer, A (out, r), B (in, r) and the bias
+        noise (out,).
         """
-        noise = np.asarray(noise)
+        noise = noise.numpy()
         outputs = torch.empty(self.signs, len(noise), self.batch, self.network.sizes[-1])
         for begin, end in ranges(len(noise), self.draws_at_once):
             self._outputs(noise[begin:end], begin, outputs)
@@ -160,13 +177,6 @@ def compiled() -> bool:
     return is_kept(population.roll_out)
 
 
-def weights_of(network: SpikingNetwork) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weights and bias of each layer."""
-    return [
-        (layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in network.layers
-    ]
-
-
 def fitness(network: SpikingNetwork, outputs: Tensor, labels: Tensor) -> Tensor:
     """Minus the mean cross-entropy in nats of outputs (signs, M, B, C): (M, signs)."""
     signs, draws, batch, classes = outputs.shape
@@ -178,27 +188,26 @@ def fitness(network: SpikingNetwork, outputs: Tensor, labels: Tensor) -> Tensor:
     return -found.view(signs, draws).T
 
 
-def add_products(
-    network: SpikingNetwork, noise: Tensor, weights: Tensor, rank: int, sigmas: Sequence[float]
-) -> None:
+def add_gradient(network: SpikingNetwork, weights: Tensor, noise: Tensor, members: Members) -> None:
     """Add −Σ weight · E/σ of some draws to every ``.grad``, draw after draw.
 
-    noise: (M, P) as in ``PopulationPass.outputs``;  weights: (M,).
+    weights: (M,);  noise: (M, P) as in ``PopulationPass.outputs``.
     """
-    start, draws, numbers = 0, len(noise), noise.contiguous().numpy()
-    for layer, sigma in zip(network.layers, sigmas, strict=True):
+    rank = members.rank
+    begin, draws, numbers = 0, len(noise), noise.contiguous().numpy()
+    for layer, sigma in zip(network.layers, members.sigmas, strict=True):
         outputs, inputs = layer.weight.shape
         blocks, tiles = -(-outputs // products.BLOCK), -(-inputs // products.TILE)
         left = lines((blocks, draws * rank, products.BLOCK))
         right = lines((tiles, draws * rank, products.TILE))
-        factors, end = weights / (-sigma * math.sqrt(rank)), start + (outputs + inputs) * rank
+        factors, end = weights / (-sigma * math.sqrt(rank)), begin + (outputs + inputs) * rank
         in_threads(
-            products.pack_draws, ranges(draws, 16), numbers, start, rank, factors.numpy(),
+            products.pack_draws, ranges(draws, 16), numbers, begin, rank, factors.numpy(),
             outputs, inputs, left, right,
         )  # fmt: skip
         jobs = [(tile, 0, blocks) for tile in range(tiles)]
         gradient = layer.weight.grad.view(-1).numpy()
         in_threads(products.add_products, jobs, left, right, outputs, inputs, gradient)
-        start = end
-        products.add_rows(numbers, start, (weights / -sigma).numpy(), layer.bias.grad.numpy())
-        start += outputs
+        begin = end
+        products.add_rows(numbers, begin, (weights / -sigma).numpy(), layer.bias.grad.numpy())
+        begin += outputs

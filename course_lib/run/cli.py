@@ -16,7 +16,7 @@ examples:
       EGGROLL on the embedded saccade digits, the paper's way (spike-rate readout)
   python -m course_lib train --readout membrane --steps 600 --out runs/mine
   python -m course_lib train --method eggroll --rank 4 --sigma 0.007 0.03 --population 512
-  python -m course_lib train --readout membrane --smooth 1.4 --sigma 0.007 0.03 --lr 0.003 0.01
+  python -m course_lib train --method smooth --readout membrane --sigma 0.007 0.03 --lr 0.003 0.01
       EGGROLL with input factors that vary smoothly over the pixels
   python -m course_lib train --method projected
       EGGROLL with a fitness for each sample, its noise projected on what the sample could feel

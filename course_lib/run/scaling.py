@@ -25,8 +25,8 @@ import torch
 from torch import Tensor
 
 from course_lib.checkpoints import TrainingStopped
-from course_lib.estimators.base import Estimator, check_batch
-from course_lib.estimators.es import EvolutionStrategy
+from course_lib.estimators.base import Estimator
+from course_lib.estimators.evolution import EvolutionStrategy
 from course_lib.network import SpikingNetwork
 from course_lib.run.processes import Processes
 
@@ -44,7 +44,7 @@ def shares(draws: int, chunk: int, processes: int) -> list[range]:
     if chunks < processes:
         raise ValueError(
             f"a population of {draws} draws in chunks of {chunk} cannot be shared among "
-            f"{processes} processes: raise --population, lower --chunk, or start fewer processes"
+            f"{processes} processes: raise --population, or start fewer processes"
         )
     cuts = [min(draws, chunk * (k * chunks // processes)) for k in range(processes + 1)]
     return [range(start, stop) for start, stop in zip(cuts[:-1], cuts[1:], strict=True)]
@@ -67,7 +67,7 @@ class Shared(Estimator):
                 "one of these, or train in one process, without torchrun"
             )
         self.estimator, self.processes, self.verify_every = estimator, processes, verify_every
-        self.shares = shares(estimator.draws, getattr(estimator, "chunk", 1), processes.size)
+        self.shares = shares(estimator.draws, estimator.chunk, processes.size)
         self.generations, self.seconds, self.interrupted = 0, 0.0, False
         self.agreed: tuple[float, bool] | None = None
 
@@ -84,17 +84,16 @@ class Shared(Estimator):
 
     def fill_grads(self, network, frames, labels, step=0):
         start = time.perf_counter()
-        check_batch(network, frames, labels)
+        self.estimator.check(network, frames, labels)
         if self.generations < 2 or step % self.verify_every == 0:
             self.verify(network, frames, labels, step)
         with torch.no_grad():
             own = self.shares[self.processes.rank]
             fitness = self.estimator.evaluate(network, frames, labels, step, own)
             fitness = self.gather(fitness, self.seconds + time.perf_counter() - start)
-            weights = self.estimator.draw_weights(fitness)
-            self.estimator.write_gradient(network, weights, step)
+            loss = self.estimator.learn(network, frames, fitness, step)
         self.generations += 1
-        return -fitness.mean().item()
+        return loss
 
     def gather(self, fitness: Tensor, seconds: float) -> Tensor:
         """Everyone's fitness, (draws, signs) or (draws, signs, B), from one's own.

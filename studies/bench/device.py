@@ -67,7 +67,8 @@ def generation_on(device: str, setting: Setting, kernel: str = "auto", rank: int
     """A contestant: the next generation, batch and all, until the GPU has done it."""
     network = SpikingNetwork((2312, setting.hidden, 10)).to(device)
     kernel = kernel if device == "cuda" else "readable"  # the same torch code, for tests
-    estimator = EGGROLL(population=setting.population, rank=rank, chunk=CHUNK, kernel=kernel)
+    estimator = EGGROLL(population=setting.population, rank=rank, kernel=kernel)
+    estimator.chunk = CHUNK
     optimizer = torch.optim.Adam(network.parameters())
     data, counter = training_set().to(device), iter(range(10**9))
 

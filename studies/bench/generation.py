@@ -19,6 +19,7 @@ import torch
 from course_lib.estimators import EGGROLL, ES
 from course_lib.estimators.base import Estimator
 from course_lib.events import load_splits
+from course_lib.fast.kernels.noise import gaussians
 from course_lib.network import SpikingNetwork
 from course_lib.training import Schedule, draw_batch, fit
 from studies.bench.timing import Table, Times, row
@@ -93,7 +94,7 @@ def measure(setting: Setting, repeats: int) -> Table:
     plain, same = "full-rank ES, one member after another", "full-rank ES, compiled"
     methods = {f"EGGROLL, rank {r}": EGGROLL(rank=r, **size) for r in RANKS}
     methods["readable EGGROLL, rank 1"] = EGGROLL(kernel="readable", **size)
-    methods |= {plain: ES(**size), same: ES(kernel="fused", **size)}
+    methods |= {plain: ES(kernel="readable", **size), same: ES(kernel="fused", **size)}
     times = Times({name: generation_of(m, setting) for name, m in methods.items()}, repeats)
     lines = [f"{setting}", *(row(name, 1000 * times.median(name), "ms") for name in methods)]
     for letter, words, rival, bars in (
@@ -115,7 +116,7 @@ def noise(repeats: int, quick: bool = False) -> Table:
         network = SpikingNetwork((2312, setting.hidden, 10))
         times = Times(
             {
-                "noise": lambda e=estimator, n=network: e.noise(n, 0, range(e.draws)),
+                "noise": lambda e=estimator, n=network: e.rows(n, 0, range(e.draws), gaussians),
                 "generation": generation_of(dataclasses.replace(estimator), setting),
             },
             repeats,

@@ -125,7 +125,7 @@ class Generations:
                 fitness = estimator.evaluate(self.network, frames, labels, 1, share)
                 weights = torch.zeros(estimator.draws)
                 weights[share.start : share.stop] = estimator.draw_weights(fitness)
-                estimator.write_gradient(self.network, weights, 1)
+                estimator.write_gradient(self.network, frames, weights, 1)
         self.optimizer.step()
         return time.perf_counter() - start, time.process_time() - start_cpu
 

@@ -59,17 +59,13 @@ def test_the_readout_has_eggrolls_gradient(readout, rank, kernel, monkeypatch):
     mixed = gradients(network)
 
     pure, last = EGGROLL(kernel="readable", **options), SpikingNetwork((12, 5))
-    own = hybrid.eggroll.factors(last, 5, range(8))[0]
+    silent = sum(pure.lengths(SpikingNetwork(network.sizes[:-1])))
 
-    def factors(net, step, draws):
-        silent = [
-            [torch.zeros(len(draws), size, rank) for size in (outputs, inputs)]
-            + [torch.zeros(len(draws), outputs)]
-            for inputs, outputs in zip(net.sizes[:-2], net.sizes[1:-1], strict=True)
-        ]
-        return [*silent, [part[draws.start : draws.stop] for part in own]]
+    def rows(net, step, draws):
+        own = hybrid.eggroll.rows(last, step, draws)
+        return torch.cat([torch.zeros(len(draws), silent), own], dim=1)
 
-    monkeypatch.setattr(pure, "factors", factors)
+    monkeypatch.setattr(pure, "rows", rows)
     pure.fill_grads(network, frames, labels, step=5)
     expected = gradients(network)
     for found, wanted in zip(mixed[-1], expected[-1], strict=True):

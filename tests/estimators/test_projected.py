@@ -29,7 +29,6 @@ def on_linear(frames, slopes, **options):
 
     class Linear(ProjectedEGGROLL):
         def evaluate(self, network, frames, labels, step, draws):
-            self._frames = frames
             a, b, _ = self.factors(network, step, draws)[0]
             noise = torch.einsum("mor,mir->moi", a, b) * self.sigma / math.sqrt(self.rank)
             values = torch.einsum("bto,moi,tbi->mb", slopes, noise, frames)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from course_lib.estimators import EGGROLL
+from course_lib.estimators import EGGROLL, SmoothEGGROLL
 from course_lib.estimators.beyond.spatial import bumps
 from course_lib.network import SpikingNetwork
 
@@ -24,13 +24,11 @@ def first_layer(estimator, network, draws):
 
 
 @pytest.mark.parametrize("rank", [1, 3])
-@pytest.mark.parametrize("kernel", ["fused", "readable"])
-def test_b_is_the_plain_one_between_two_tables_and_nothing_else_changes(rank, kernel):
+def test_b_is_the_plain_one_between_two_tables_and_nothing_else_changes(rank):
     network = SpikingNetwork((INPUTS, 5, 3))
-    plain, smooth = (
-        EGGROLL(rank=rank, seed=4, smooth=width, kernel=kernel).factors(network, 2, range(9))
-        for width in (0.0, WIDTH)
-    )
+    options = {"rank": rank, "seed": 4}
+    plain = EGGROLL(**options).factors(network, 2, range(9))
+    smooth = SmoothEGGROLL(width=WIDTH, **options).factors(network, 2, range(9))
     table = bumps(WIDTH, SIDE)
     maps = plain[0].b.view(9, 2, SIDE, SIDE, rank)
     expected = torch.einsum("yu,mpuvk,xv->mpyxk", table, maps, table).reshape(9, INPUTS, rank)
@@ -49,7 +47,7 @@ def test_entries_vary_together_as_stated():
     """30,000 draws against C, entry by entry; the standard error of a product of two unit Gaussians
     is √((1 + C²)/n). 5 of them for 528 different entries: the chance of one outside is 3e-4. Seed
     1."""
-    b = first_layer(EGGROLL(smooth=WIDTH, seed=1), SpikingNetwork((INPUTS, 2)), 30_000).b
+    b = first_layer(SmoothEGGROLL(width=WIDTH, seed=1), SpikingNetwork((INPUTS, 2)), 30_000).b
     measured, expected = (b[..., 0].T @ b[..., 0]).double() / len(b), covariance()
     error = ((1 + expected.square()) / len(b)).sqrt()
     assert ((measured - expected).abs() < 5 * error).all()
@@ -65,12 +63,12 @@ def test_estimates_the_smoothed_gradient_with_the_stated_variance(rank):
     network = SpikingNetwork((n, m)).double()
     generator = torch.Generator().manual_seed(3)
     matrix = torch.randn(m, n, generator=generator).double() / math.sqrt(m * n)
-    options = {"rank": rank, "smooth": WIDTH, "sigma": 1.0, "shaping": "none", "seed": 6}
-    a, b, _ = first_layer(EGGROLL(**options), network, draws)
+    options = {"rank": rank, "width": WIDTH, "sigma": 1.0, "shaping": "none", "seed": 6}
+    a, b, _ = first_layer(SmoothEGGROLL(**options), network, draws)
     noise = torch.einsum("dor,dir->doi", a, b) / math.sqrt(rank)
     estimates = (matrix * noise).sum(dim=(1, 2)).view(-1, 1, 1) * noise
 
-    class Linear(EGGROLL):
+    class Linear(SmoothEGGROLL):
         def evaluate(self, network, frames, labels, step, draws):
             values = (matrix * noise[: len(draws)]).sum(dim=(1, 2))
             return torch.stack([values, -values], dim=1)
@@ -97,13 +95,13 @@ def test_compiled_and_readable_populations_agree_and_chunks_change_no_bit():
     labels = torch.randint(10, (9,), generator=generator)
     results = []
     for kernel in ("fused", "readable"):
-        estimator = EGGROLL(population=40, rank=2, sigma=0.1, smooth=WIDTH, kernel=kernel)
+        estimator = SmoothEGGROLL(population=40, rank=2, sigma=0.1, width=WIDTH, kernel=kernel)
         with torch.no_grad():
             fitness = estimator.evaluate(network, frames, labels, 1, range(20))
             parts = [estimator.evaluate(network, frames, labels, 1, part)
                      for part in (range(8), range(8, 16), range(16, 20))]  # fmt: skip
             assert torch.equal(torch.cat(parts), fitness)
-            estimator.write_gradient(network, torch.linspace(-1, 1, 20), 1)
+            estimator.write_gradient(network, frames, torch.linspace(-1, 1, 20), 1)
         results.append((fitness, network.layers[0].weight.grad.clone()))
     (fitness, gradient), (other, readable) = results
     assert torch.allclose(fitness, other, atol=1e-4)
@@ -111,7 +109,7 @@ def test_compiled_and_readable_populations_agree_and_chunks_change_no_bit():
 
 
 def test_errors_name_what_to_do():
-    with pytest.raises(ValueError, match="a width in pixels, 0 or more"):
-        EGGROLL(smooth=-1.0)
-    with pytest.raises(ValueError, match="this network has 20: use smooth=0"):
-        EGGROLL(smooth=1.0).factors(SpikingNetwork((20, 4)), 0, range(2))
+    with pytest.raises(ValueError, match="width is -1.0; expected a number of pixels above 0"):
+        SmoothEGGROLL(width=-1.0)
+    with pytest.raises(ValueError, match="this network has 20: use EGGROLL"):
+        SmoothEGGROLL(width=1.0).factors(SpikingNetwork((20, 4)), 0, range(2))

@@ -9,6 +9,7 @@ import torch
 
 from course_lib.estimators import EGGROLL, ES
 from course_lib.estimators.beyond.projected import ProjectedEGGROLL
+from course_lib.estimators.beyond.spatial import SmoothEGGROLL
 from course_lib.estimators.localzo import LocalZO
 from course_lib.events import FrameSet
 from course_lib.fast.event_lists import frame_events, input_events
@@ -88,7 +89,7 @@ def test_numbers_go_into_the_room_that_is_given():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: EGGROLL(population=4), lambda: EGGROLL(population=4, smooth=1.0), LocalZO,
+        lambda: EGGROLL(population=4), lambda: SmoothEGGROLL(population=4, width=1.0), LocalZO,
         lambda: ProjectedEGGROLL(population=4), lambda: ES(population=4, kernel="fused"),
     ],
 )  # fmt: skip

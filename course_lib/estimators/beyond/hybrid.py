@@ -24,6 +24,7 @@ from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.localzo import LocalZO
 from course_lib.estimators.online import check_choice, check_hidden
 from course_lib.estimators.opzo import OPZO
+from course_lib.fast.engine import knows
 from course_lib.network import SpikingNetwork
 
 #: local rules, and which options of ours are theirs
@@ -98,8 +99,8 @@ class Hybrid(Estimator):
     def fill_grads(self, network, frames, labels, step=0):
         check_hidden(network, type(self).__name__)
         loss = self.rule.fill_grads(network, frames, labels, step)
-        spikes = hidden_spikes(network, frames)
-        self.eggroll.fill_grads(readout_of(network), spikes, labels, step)
+        readout, spikes = readout_of(network, frames)
+        self.eggroll.fill_grads(readout, spikes, labels, step)
         return loss
 
     def state_dict(self):
@@ -109,23 +110,37 @@ class Hybrid(Estimator):
         self.rule.load_state_dict(state)
 
 
-def readout_of(network: SpikingNetwork) -> SpikingNetwork:
-    """The last layer as a network of its own; it shares the layer's weights and ``.grad``."""
-    readout = SpikingNetwork(
-        network.sizes[-2:], network.neuron, network.readout, network.logit_scale
-    )
-    readout.layers[0] = network.layers[-1]
-    return readout
-
-
 @torch.no_grad()
-def hidden_spikes(network: SpikingNetwork, frames: Tensor) -> Tensor:
-    """Spikes (T, B, N) of the last hidden layer."""
-    arrived = {}
+def readout_of(network: SpikingNetwork, frames: Tensor) -> tuple[SpikingNetwork, Tensor]:
+    """The last layer as a network of its own, and its input, spikes (T, B, N).
+
+    It shares the layer's weights and ``.grad``.
+    """
+    below, arrived = [], []
 
     def currents(index: int, inputs: Tensor) -> Tensor:
-        arrived[index] = inputs
-        return network.layers[index](inputs)
+        arrived.append(inputs)
+        below.append(network.layers[index](inputs))
+        return below[-1]
 
     network(frames, currents=currents)
-    return arrived[len(network.layers) - 1]
+    options = network.sizes[-2:], network.neuron, network.readout, network.logit_scale
+    other = knows(network)  # its dynamics are not those that a SpikingNetwork would have
+    readout = Readout(*options) if other else SpikingNetwork(*options)
+    readout.layers[0] = network.layers[-1]
+    if other:
+        readout.whole = network, frames, below[:-1]
+    return readout, arrived[-1]
+
+
+class Readout(SpikingNetwork):
+    """The readout of a network with dynamics of its own, which therefore runs whole.
+
+    whole: the network, its frames, and the currents of its hidden layers.
+    """
+
+    def logits(self, frames, currents):
+        network, frames, below = self.whole
+        return network.logits(frames, currents=lambda index, inputs: (
+            below[index] if index < len(below) else currents(0, inputs)
+        ))  # fmt: skip

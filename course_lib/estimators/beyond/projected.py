@@ -32,9 +32,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.estimators.eggroll import EGGROLL, PRODUCT_ROWS
+from course_lib.estimators.eggroll import EGGROLL
 from course_lib.fitness import sample_losses
-from course_lib.network import per_layer
+
+#: rows of factors that are held together for the gradient, draws times rank
+ROWS = 1024
 
 
 @dataclass
@@ -42,8 +44,8 @@ class ProjectedEGGROLL(EGGROLL):
     """EGGROLL with one fitness value a member and sample, and projected factors.
 
     ridge: λ ≥ 0.
-    population, sigma, rank, seed, chunk, kernel: see EGGROLL. Members are mirrored, and fitness is
-    taken as it is: ranks would give a sample that all members know the weight of one in doubt.
+    population, sigma, rank, seed, kernel: see EGGROLL. Members are mirrored, and fitness is taken
+    as it is: ranks would give a sample that all members know the weight of one in doubt.
     """
 
     name, label = "projected", "projected EGGROLL"
@@ -58,54 +60,41 @@ class ProjectedEGGROLL(EGGROLL):
     ridge: float = 1.0
     shaping: str = field(default="none", init=False, repr=False)
     mirrored: bool = field(default=True, init=False, repr=False)
-    smooth: float = field(default=0.0, init=False, repr=False)
+
+    loss = staticmethod(sample_losses)  # fitness is (draws, signs, B)
 
     def __post_init__(self):
         super().__post_init__()
         if not 0 <= self.ridge < math.inf:
             raise ValueError(f"ridge is {self.ridge}; expected a number of 0 or more")
-        self._frames = None
 
     @property
     def forward_passes(self) -> int:
         return self.population + 1
-
-    def evaluate(self, network, frames, labels, step, draws):
-        """Fitness of the members of these draws on each sample, (len(draws), signs, B)."""
-        self._frames = frames  # the gradient needs them
-        if not len(draws):
-            return frames.new_empty(0, len(self.signs), len(labels))
-        return super().evaluate(network, frames, labels, step, draws)
-
-    def score(self, network, outputs, labels):
-        return -sample_losses(network.logit_scale * outputs, labels).transpose(0, 1)
 
     def draw_weights(self, fitness: Tensor) -> Tensor:
         """(1/(N · batch)) Σ_signs sign · f of each draw and sample: (draws, B)."""
         signs = fitness.new_tensor(self.signs).view(1, -1, 1)
         return (fitness * signs).sum(dim=1) / (self.population * fitness.shape[2])
 
-    def write_gradient(self, network, weights, step):
-        sigmas = per_layer("sigma", self.sigma, len(network.layers))
-        inputs = [self._frames, *(layer.spikes for layer in network.record(self._frames)[:-1])]
+    def write_gradient(self, network, frames, weights, step):
+        inputs = [frames, *(layer.spikes for layer in network.record(frames)[:-1])]
         inputs = [x.transpose(0, 1) for x in inputs]  # (B, T, in)
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        credits = [x.new_zeros(*x.shape[:2], size)
-                   for x, size in zip(inputs, network.sizes[1:], strict=True)]  # fmt: skip
-        for draws in self.chunks(range(self.draws), max(1, PRODUCT_ROWS // self.rank)):
-            some = weights[draws.start : draws.stop]
-            layers = zip(self.factors(network, step, draws), inputs, credits, strict=True)
-            for layer, sigma, (factors, x, credit) in zip(
-                network.layers, sigmas, layers, strict=True
+        layers = list(zip(network.layers, self.sigmas(network), inputs, strict=True))
+        credits = [x.new_zeros(*x.shape[:2], layer.out_features) for layer, _, x in layers]
+        for draws in self.chunks(range(self.draws), max(1, ROWS // self.rank)):
+            some, factors = weights[draws.start : draws.stop], self.factors(network, step, draws)
+            for (layer, sigma, x), credit, (a, b, bias) in zip(
+                layers, credits, factors, strict=True
             ):
-                credit += felt(x, factors.a, factors.b, some)
-                layer.bias.grad -= some.sum(dim=1) @ factors.bias / sigma
-        for layer, sigma, x, credit in zip(network.layers, sigmas, inputs, credits, strict=True):
+                credit += felt(x, a, b, some)
+                layer.bias.grad -= some.sum(dim=1) @ bias / sigma
+        for (layer, sigma, x), credit in zip(layers, credits, strict=True):
             credit = whitened(x, self.ridge) @ credit
             scale = sigma * math.sqrt(self.rank)
             layer.weight.grad -= credit.flatten(0, 1).T @ x.flatten(0, 1) / scale
-        self._kept = self._frames = None
 
 
 def felt(x: Tensor, a: Tensor, b: Tensor, weights: Tensor) -> Tensor:

@@ -26,15 +26,46 @@ together. A departure from the papers, whose factors are independent.
 """
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from course_lib.fast.kernels.smoothing import smooth_rows
-from course_lib.fast.kernels.threads import in_threads
+from course_lib.estimators.eggroll import EGGROLL
+from course_lib.network import SpikingNetwork
 
 #: polarities: an input layer is two square maps, one after the other
 MAPS = 2
+
+
+@dataclass
+class SmoothEGGROLL(EGGROLL):
+    """EGGROLL whose first layer's B varies smoothly over the pixels; see EGGROLL for the rest.
+
+    width: of the bumps, in pixels, above 0.
+    """
+
+    name, label = "smooth", "smooth EGGROLL"
+    shown = ("width", "rank", "population")
+
+    width: float = 1.4
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.width < math.inf:
+            raise ValueError(f"width is {self.width}; expected a number of pixels above 0")
+
+    def rows(self, network: SpikingNetwork, *arguments, **options) -> Tensor:
+        """As EGGROLL's, but B of the first layer is S Z Sᵀ."""
+        rows = super().rows(network, *arguments, **options)
+        inputs, outputs = network.sizes[:2]
+        side = side_of(inputs)
+        b = rows[:, outputs * self.rank :][:, : inputs * self.rank]  # Z, and in its place S Z Sᵀ
+        table, shape = bumps(self.width, side), (len(rows), MAPS, side, side, self.rank)
+        images = b.reshape(shape).permute(0, 1, 4, 2, 3)  # (M, MAPS, r, side, side)
+        smooth = (table @ (table @ images).mT).mT
+        b.copy_(smooth.permute(0, 1, 3, 4, 2).flatten(1))
+        return rows
 
 
 def side_of(inputs: int) -> int:
@@ -43,7 +74,7 @@ def side_of(inputs: int) -> int:
     if MAPS * side * side != inputs:
         raise ValueError(
             f"smooth factors need inputs that are two square maps of pixels, such as 2 · 34 · 34; "
-            f"this network has {inputs}: use smooth=0"
+            f"this network has {inputs}: use EGGROLL"
         )
     return side
 
@@ -52,16 +83,5 @@ def bumps(width: float, side: int) -> Tensor:
     """S (side, side): row y is exp(−(y − u)²/2 width²) over u, scaled to unit length."""
     pixels = torch.arange(side, dtype=torch.float64)
     table = torch.exp(-0.5 * ((pixels.unsqueeze(1) - pixels) / width).square())
-    table[table < 1e-4] = 0  # beyond four widths, for speed
+    table[table < 1e-4] = 0  # beyond four widths
     return (table / table.norm(dim=1, keepdim=True)).float()
-
-
-def smooth_factors(noise: Tensor, start: int, inputs: int, rank: int, width: float) -> None:
-    """Smooth the B (inputs, rank) that stands at noise[:, start:], in place.
-
-    noise: (M, P) float32, a row a draw. A draw's numbers do not depend on the other draws'.
-    """
-    draws, side = len(noise), side_of(inputs)
-    jobs = [(first, min(first + 8, draws)) for first in range(0, draws, 8)]
-    table = bumps(width, side).numpy()
-    in_threads(smooth_rows, jobs, noise.numpy(), start, rank, MAPS, table)

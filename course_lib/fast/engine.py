@@ -1,0 +1,204 @@
+"""The one door to speed: is there a faster way to the same numbers?
+
+An estimator is complete in its own file, in plain torch. One line of it asks here,
+
+    if fast := engine(self, network, frames):
+        return fast.evaluate(network, frames, labels, step, draws)
+
+and the readable lines below it run where the answer is None. Which kernel runs, how its draws are
+cut, what noise and which arrays are kept from the forward passes to the gradient is decided behind
+this door. Nobody has to open it to understand a method. Compiled parts are imported by the first
+question that they could answer, so that importing an estimator loads no Numba.
+
+Three modules beside this one know how to run a population: ``population`` (low rank, on the CPU),
+``full_rank`` (the same loops, for members that have weights of their own) and ``gpu`` (low rank).
+Each has
+
+    start(network, frames, members, arrays)             → run, with run.draws_at_once
+    run.outputs(noise)                                  (signs, M, B, C) of M draws
+    KEPT_BYTES                                          of noise, kept for the gradient
+
+and where its own code is faster than torch's, ``fitness`` and ``add_gradient``.
+"""
+
+import importlib
+from types import FunctionType, ModuleType
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from course_lib.fast import trust
+from course_lib.fitness import cross_entropy
+from course_lib.lif import LIFParameters
+from course_lib.network import SpikingNetwork
+
+#: rows that the gradient's products take at a time, draws times rank; on the CPU it changes no bit
+PRODUCT_ROWS = 1024
+#: methods of an evolution strategy that compiled code stands in for, and where it knows them from
+REPLACED = ("lengths", "split", "population_currents", "member_currents", "add_gradient")
+KNOWN = {f"course_lib.estimators.{file}" for file in ("evolution", "eggroll", "es")}
+
+
+def knows(network: nn.Module) -> str:
+    """Why compiled code would not run this network but another one; empty if it would run it.
+
+    It has the dynamics of ``SpikingNetwork`` built in. A subclass may add to them, not change them.
+    """
+    for name, method in vars(SpikingNetwork).items():
+        dynamics = isinstance(method, FunctionType) and name != "__init__"
+        if dynamics and getattr(getattr(network, name, None), "__func__", None) is not method:
+            return f"{type(network).__name__} has a {name} of its own"
+    if type(network.neuron) is not LIFParameters:
+        return f"its neuron is a {type(network.neuron).__name__}, not LIFParameters"
+    for layer in network.layers:
+        if type(layer) is not nn.Linear or layer.bias is None:
+            return f"{layer} is not a plain torch.nn.Linear with a bias"
+    shapes = list(zip(network.sizes[1:], network.sizes[:-1], strict=True))
+    if [tuple(layer.weight.shape) for layer in network.layers] != shapes:
+        return f"its layers do not have the sizes {tuple(network.sizes)}"
+    for module in (network, *network.layers):
+        if module._forward_hooks or module._forward_pre_hooks:
+            return f"a forward hook stands at its {type(module).__name__}"
+    return ""
+
+
+def _floats(network: SpikingNetwork, frames: Tensor) -> str:
+    """What is not float32 where the frames are; empty if all is."""
+    for name, tensor in [*network.named_parameters(), ("frames", frames)]:
+        if tensor.dtype != torch.float32 or tensor.device != frames.device:
+            return (
+                f"it needs float32 on {frames.device}, and {name} is {tensor.dtype} on "
+                f"{tensor.device}"
+            )
+    return ""
+
+
+def engine(estimator, network: SpikingNetwork, frames: Tensor) -> "Population | None":
+    """A faster way to what this evolution strategy finds with this network; None if there is none.
+
+    estimator.kernel: "auto", the fast way where there is one; "readable", never; "fused", or else
+    ValueError says what keeps it from being used.
+    """
+    if estimator.kernel == "readable":
+        return None
+    obstacle = knows(network) or _own_code(estimator) or _floats(network, frames)
+    name = "population" if estimator.rank else "full_rank"
+    if not obstacle and frames.device.type == "cpu":
+        obstacle = trust.why_not()
+    elif not obstacle:
+        name = "gpu"
+        from course_lib.fast import gpu
+
+        obstacle = gpu.why_not(network) if estimator.rank else "full rank is fast on the CPU alone"
+    if not obstacle:
+        kernels = importlib.import_module(f"course_lib.fast.{name}")
+        return Population(estimator, kernels, room_of(estimator))
+    if estimator.kernel == "fused":
+        raise ValueError(f'kernel="fused" does not work here: {obstacle}; use kernel="auto"')
+    return None
+
+
+def _own_code(estimator) -> str:
+    """Which part of the algorithm somebody has replaced, if any."""
+    for name in REPLACED:
+        method = getattr(estimator, name, None)
+        if method and method.__module__ not in KNOWN:
+            return f"{type(estimator).__name__} has a {name} of its own"
+    return ""
+
+
+class Room:
+    """What is kept for an estimator from one call to the next, and goes when the estimator goes.
+
+    arrays: a ``Workspace``.  noise: (M, P), of the draws from ``first`` on of what ``name`` names.
+    """
+
+    def __init__(self):
+        from course_lib.fast.kernels.workspace import Workspace
+
+        self.arrays, self.name, self.first, self.noise = Workspace(), None, 0, None
+
+    def __reduce__(self):
+        """A copy, or one in another process, has a room of its own."""
+        return Room, ()
+
+
+def room_of(estimator) -> Room:
+    """The room of this estimator."""
+    if "_room" not in vars(estimator):
+        estimator._room = Room()
+    return estimator._room
+
+
+class Population(NamedTuple):
+    """The fast way through a generation."""
+
+    estimator: object
+    kernels: ModuleType
+    room: Room
+
+    def members(self, network: SpikingNetwork):
+        """How they differ from the network, for the kernels."""
+        from course_lib.fast.population import Members
+
+        estimator = self.estimator
+        return Members(estimator.rank, tuple(estimator.sigmas(network)), estimator.signs)
+
+    def evaluate(self, network, frames, labels, step, draws: range) -> Tensor:
+        """As the estimator's: fitness of these draws.
+
+        Noise is made part by part: a GPU works on one part while the CPU makes the next.
+        """
+        estimator, room = self.estimator, self.room
+        room.name = room.noise = None
+        run = self.kernels.start(network, frames, self.members(network), room.arrays)
+        keep = 4 * sum(estimator.lengths(network)) * len(draws) <= self.kernels.KEPT_BYTES
+        fitness, kept = [], []
+        for some in estimator.chunks(draws, run.draws_at_once):
+            noise = self.rows(network, step, some).to(frames.device)
+            fitness.append(self.fitness(network, run.outputs(noise), labels))
+            kept += [noise] if keep else []
+        if keep:
+            room.name, room.first = self.name(network, step), draws.start
+            room.noise = kept[0] if len(kept) == 1 else torch.cat(kept)
+        return torch.cat(fitness)
+
+    def fitness(self, network, outputs: Tensor, labels: Tensor) -> Tensor:
+        """(M, signs), or what the estimator's own loss gives, of outputs (signs, M, B, C)."""
+        if self.estimator.loss is cross_entropy and hasattr(self.kernels, "fitness"):
+            return self.kernels.fitness(network, outputs, labels)
+        return -self.estimator.loss(network.logit_scale * outputs, labels).transpose(0, 1)
+
+    def add_gradient(self, network, weights: Tensor, step: int) -> None:
+        """Add −(1/σ) Σ weight · E of all draws to every ``.grad``, draw after draw."""
+        size = max(1, PRODUCT_ROWS // (self.estimator.rank or PRODUCT_ROWS // 4))
+        for draws in self.estimator.chunks(range(len(weights)), size):
+            noise, some = self.rows(network, step, draws), weights[draws.start : draws.stop]
+            if hasattr(self.kernels, "add_gradient"):
+                self.kernels.add_gradient(network, some, noise, self.members(network))
+            else:
+                self.estimator.add_gradient(network, some, noise.to(weights.device))
+        self.room.name = self.room.noise = None
+
+    def rows(self, network, step: int, draws: range) -> Tensor:
+        """The estimator's noise of these draws, (M, P): what is kept, and the rest made anew."""
+        from course_lib.fast.kernels.noise import gaussians
+
+        def made(some: range) -> Tensor:
+            return self.estimator.rows(network, step, some, gaussians)
+
+        if self.room.name != self.name(network, step):
+            return made(draws)
+        first, kept = self.room.first, self.room.noise
+        start = max(draws.start, first)
+        stop = max(start, min(draws.stop, first + len(kept)))
+        own = kept[start - first : stop - first]
+        if len(own) == len(draws):
+            return own
+        before, after = range(draws.start, min(start, draws.stop)), range(stop, draws.stop)
+        return torch.cat([made(before).to(own), own, made(after).to(own)])
+
+    def name(self, network, step: int) -> tuple:
+        """What tells this generation's noise from any other."""
+        return repr(self.estimator), step, tuple(network.sizes)
