@@ -26,7 +26,7 @@ SOURCES = {
     "of other digits for the test",
 }
 #: what ``Job.key`` looks like. Results may come from anywhere, and a key is part of a path
-KEY = re.compile(r"\w+-(trial|final)-[0-9a-f]{16}", re.ASCII)
+KEY = re.compile(r"[\w-]+-(trial|final)-[0-9a-f]{16}", re.ASCII)
 
 
 class Store:

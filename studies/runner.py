@@ -13,60 +13,73 @@ from course_lib.results import read
 from studies import plan
 from studies.declared import STUDIES
 from studies.kinds import KINDS
-from studies.plan import Job, Row, Study, final, trials
+from studies.plan import Job, Study, final, trials
 from studies.results import Store, best, gather, restore, show, write
 
 
-def run(
-    study: Study,
-    *,
-    seeds: int | None = None,
-    data: str | None = None,
-    rows: list[str] | None = None,
-    budget: float | None = None,
-    again: bool = False,
-    out: Path = Path("data/results"),
-    runs: Path = Path("runs/study"),
-    device: str = "cpu",
-    progress: bool = True,
-) -> int:
+def main(options) -> int:
+    """List studies, run one, or rebuild what shows one. Raises ValueError for an unknown name."""
+    name, out = options.name, Path(options.out)
+    if name is None:
+        for study in STUDIES.values():
+            print(f"{study.name:16s} {len(study.rows):3d} rows   {study.question}")
+        return 0
+    path, result = out / f"{name}.json", read(name, out)
+    if name not in STUDIES and result is None:
+        raise ValueError(f"no study {name!r}; there are {', '.join(STUDIES)}")
+    if options.tables_only:
+        if result is None:
+            raise FileNotFoundError(
+                f"{path} is not there yet; run `python -m studies study {name}` first"
+            )
+        print("wrote", ", ".join(show(result, out)))
+        return 0
+    if name not in STUDIES:
+        raise ValueError(
+            f"study {name} cannot be run any more: what it tried did not pay and has left "
+            "the library. Its page names the git revision that has it; --tables-only rebuilds that"
+        )
+    left = run(STUDIES[name], options, result)
+    if left:
+        print(f"time is used up: {left} runs are left; the same command goes on")
+    print(f"results: {path}, {path.with_suffix('.md')}")
+    return 0
+
+
+def run(study: Study, options, result: dict | None) -> int:
     """Make the runs that are missing, then write the results. Returns how many are left.
 
-    seeds:  final runs a row; the study's own number by default.
-    data:   folder of real recordings, for studies whose source they are.
-    rows:   names or labels; all by default.    again: make them anew.
-    budget: minutes after which no further run is begun.
-    device: "cpu", or "cuda".
-    out, runs: where results and single runs go. Runs that stand in ``out`` are not repeated.
+    options: of the command line;  result: what stands there. Its runs are not repeated.
 
-    An interrupt (Ctrl-C) loses nothing: the same call goes on, within the run that it fell into.
+    An interrupt (Ctrl-C) loses nothing: the same command goes on, within the run that it fell into.
     Results are written then, too. Raises ValueError for unknown rows or a missing ``data``.
     """
-    if device != "cpu":
-        study = replace(study, settings=study.settings | {"device": device})
-    chosen, seeds = study.pick(rows), study.seeds if seeds is None else seeds
-    if seeds < 1:
-        raise ValueError(f"seeds is {seeds}; a row needs at least one final run")
+    if options.device != "cpu":
+        study = replace(study, settings=study.settings | {"device": options.device})
+    rows, budget = study.pick(options.rows), options.budget
+    count = study.seeds if options.seeds is None else options.seeds
+    if count < 1:
+        raise ValueError(f"seeds is {count}; a row needs at least one final run")
     if budget is not None and not budget > 0:
         raise ValueError(f"budget is {budget}; it must be a positive number of minutes")
-    store = Store(runs)
-    restore(read(study.name, out), store)
-    if again:
-        for row in chosen:
-            numbered = itertools.product(study.choices(row), plan.seeds(study, seeds))
+    store = Store(options.runs)
+    restore(result, store)
+    if options.again:
+        for row in rows:
+            numbered = itertools.product(study.choices(row), plan.seeds(study, count))
             own = trials(study, row) if row.like is None else []
             for job in own + [final(study, row, *pair) for pair in numbered]:
                 store.drop(job.key)
-    splits = load(study, data)
-    start, left = time.monotonic(), 0
-    total = sum(len(trials(study, row)) + seeds for row in chosen)
-    bar = tqdm(total=total, unit="run", disable=not progress, dynamic_ncols=True)
+    splits = load(study, options.data)
+    end, left = time.monotonic() + 60 * (budget or float("inf")), 0
+    total = sum(len(trials(study, row)) + count for row in rows)
+    bar = tqdm(total=total, unit="run", disable=options.quiet, dynamic_ncols=True)
 
     def make(job: Job) -> bool:
         """Whether the run is there now."""
         record = store.get(job.key)
         if record is None:
-            if budget is not None and time.monotonic() - start > 60 * budget:
+            if time.monotonic() > end:
                 return False
             record = KINDS[study.kind].measure(job, splits, store.work(job.key))
             store.put(job.key, record)
@@ -77,26 +90,23 @@ def run(
         return True
 
     try:
-        for row in chosen:
+        for row in rows:
             bar.set_description(f"{study.name}: {row.name}")
-            left += _row(study, row, seeds, store, make)
+            search = trials(study, row)
+            missing = sum(not make(job) for job in search)
+            if missing:
+                left += missing + count
+                continue
+            choice = best(search, store) if search else study.choices(row)[0]
+            finals = (final(study, row, choice, seed) for seed in plan.seeds(study, count))
+            left += sum(not make(job) for job in finals)
     except KeyboardInterrupt:
         print("\ninterrupted; the same command goes on", file=sys.stderr)
         raise
     finally:
         bar.close()
-        write(gather(study, store, splits), out)
+        write(gather(study, store, splits), options.out)
     return left
-
-
-def _row(study: Study, row: Row, seeds: int, store: Store, make) -> int:
-    """Search, choice, final runs. Returns how many runs are left."""
-    search = trials(study, row)
-    missing = [job for job in search if not make(job)]
-    if missing:
-        return len(missing) + seeds
-    choice = best(search, store) if search else study.choices(row)[0]
-    return sum(not make(final(study, row, choice, seed)) for seed in plan.seeds(study, seeds))
 
 
 def load(study: Study, data: str | None) -> Splits:
@@ -114,37 +124,3 @@ def load(study: Study, data: str | None) -> Splits:
         splits = load_splits(hold_out=data, progress=False)
         return splits._replace(test=load_all(data, progress=False))
     return load_splits(data or study.source, progress=False)
-
-
-def main(options) -> int:
-    """List studies, run one, or rebuild what shows one. Raises ValueError for an unknown name."""
-    if options.name is None:
-        for study in STUDIES.values():
-            print(f"{study.name:16s} {len(study.rows):3d} rows   {study.question}")
-        return 0
-    result = read(options.name, options.out)
-    if options.name not in STUDIES and result is None:
-        raise ValueError(f"no study {options.name!r}; there are {', '.join(STUDIES)}")
-    if options.name not in STUDIES and not options.tables_only:
-        raise ValueError(
-            f"study {options.name} cannot be run any more: what it tried did not pay and has left "
-            "the library. Its page names the git revision that has it; --tables-only rebuilds that"
-        )
-    path = Path(options.out) / f"{options.name}.json"
-    if options.tables_only:
-        if result is None:
-            raise FileNotFoundError(
-                f"{path} is not there yet; run `python -m studies study {options.name}` first"
-            )
-        print("wrote", ", ".join(show(result, options.out)))
-        return 0
-    study = STUDIES[options.name]
-    left = run(
-        study, seeds=options.seeds, data=options.data, rows=options.rows, budget=options.budget,
-        again=options.again, out=options.out, runs=options.runs, device=options.device,
-        progress=not options.quiet,
-    )  # fmt: skip
-    if left:
-        print(f"time is used up: {left} runs are left; the same command goes on")
-    print(f"results: {path}, {path.with_suffix('.md')}")
-    return 0

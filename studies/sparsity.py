@@ -14,8 +14,9 @@ from course_lib.results import (
     reached,
     synops,
 )
-from course_lib.run.figures import COLOURS, MARKERS
+from course_lib.run.figures import COLOURS
 from studies.tables import grid, named
+from studies.training import marks
 
 NOTE = (
     "Every run ends at the first validation accuracy of the group's target, or after its steps; "
@@ -33,14 +34,9 @@ def _ratio(found) -> str:
     return "–" if found is None else f"{found[0]:.2f} ({found[1]:.2f} to {found[2]:.2f})"
 
 
-def mean(row, measure) -> float | None:
-    runs = reached(row)
-    return statistics.fmean(map(measure, runs)) if runs else None
-
-
 def _mean(row, measure, form) -> str:
-    value = mean(row, measure)
-    return "–" if value is None else format(value, form)
+    runs = reached(row)
+    return format(statistics.fmean(map(measure, runs)), form) if runs else "–"
 
 
 def _count(row) -> str:
@@ -89,11 +85,7 @@ def figure(result: dict) -> Figure:
         ax.axvline(statistics.fmean(starts), color=COLOURS["black"], linestyle=":",
                    label="before training")  # fmt: skip
         for place, row in enumerate(rows):
-            values = [hidden_spikes(run) for run in reached(row)]
-            ax.plot(values, [place] * len(values), "|", color=COLOURS["black"], markersize=9,
-                    markeredgewidth=1.2)  # fmt: skip
-            if values:
-                ax.plot([statistics.fmean(values)], [place], MARKERS[0], color=COLOURS["blue"])
+            marks(ax, place, [hidden_spikes(run) for run in reached(row)])
         ax.set(ylim=(len(rows) - 0.5, -0.5), title=name, xlabel="hidden spikes a recording")
         ax.set_xlim(left=0)
         ax.set_yticks(range(len(rows)), [row["label"] for row in rows])

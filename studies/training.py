@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from course_lib.results import difference, groups, percent, versus_first
@@ -66,10 +67,7 @@ def figure(result: dict) -> Figure:
         for place, row in enumerate(rows):
             values = [max(100 * (1 - run["test_accuracy"]), 0.1) for run in row["runs"]]
             everything += values
-            mean = sum(values) / len(values)
-            ax.plot(values, [place] * len(values), "|", color=COLOURS["black"], markersize=9,
-                    markeredgewidth=1.2)  # fmt: skip
-            ax.plot([mean], [place], MARKERS[0], color=COLOURS["blue"])
+            marks(ax, place, values)
         low, high = min(everything) / 1.15, max(everything) * 1.15
         ticks = [tick for tick in TICKS if low <= tick <= high]
         ax.set(xscale="log", xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), title=group,
@@ -78,6 +76,14 @@ def figure(result: dict) -> Figure:
         ax.minorticks_off()
         ax.set_yticks(range(len(rows)), [row["label"] for row in rows])
     return made
+
+
+def marks(ax: Axes, place: int, values: list[float]) -> None:
+    """One mark a seed, and the mean, on a line of the figure."""
+    ax.plot(values, [place] * len(values), "|", color=COLOURS["black"], markersize=9,
+            markeredgewidth=1.2)  # fmt: skip
+    if values:
+        ax.plot([sum(values) / len(values)], [place], MARKERS[0], color=COLOURS["blue"])
 
 
 def alt(result: dict) -> str:

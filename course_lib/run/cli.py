@@ -45,6 +45,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int:
     """Parse the arguments and call their command, as ``main`` says."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # β and ≈ are escaped where a console has none of them
+            stream.reconfigure(errors="backslashreplace")
     try:
         options = parser.parse_args(arguments)
         return options.run(options) or 0
