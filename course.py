@@ -222,17 +222,18 @@ ADVICE = [
 
 def failure(step, output):
     """The error that tells what to do, what failed, and that repeating is enough."""
-    advice = "The end of the log says why."
+    advice, blamed = "The end of the log says why.", "(?i)error|fatal"
     for pattern, text in ADVICE:
         found = re.search(pattern, output)
         if found:
             here = platform.platform(terse=True) + " " + platform.machine()
             advice = text.format(*found.groups(), size=size(gpu_build(())), system=here,
                                  python=platform.python_version())
+            blamed = pattern
             break
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    telling = [line for line in lines if re.search("(?i)error|fatal|retrying", line)] or lines
-    said = "\n".join("  | " + line[:150] for line in telling[-4:])
+    telling = [line for line in lines if re.search(blamed, line)] or lines
+    said = "\n".join("  | " + line[:150] for line in telling[-3:])
     return SetupError(
         f"{step} failed. {advice}\n\n{said}\n\n"
         "Then repeat the same command; it goes on where it stopped. If nothing helps, delete the\n"
@@ -511,9 +512,16 @@ def lab_options(arguments):
     return [
         f"--port={options.port}", "--LabApp.default_url=" + page,
         "--Application.log_level=WARN",  # leaves the address, and what goes wrong
-        "--LabApp.news_url=None",  # None, by name, asks nothing about news
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ] + more
+
+
+def ask_nothing_about_news():
+    """JupyterLab's question hides the page, and no option of its command line takes it away."""
+    settings = VENV / "share/jupyter/lab/settings/overrides.json"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    values = {"fetchNews": "false", "checkForUpdates": False}
+    text = json.dumps({"@jupyterlab/apputils-extension:notification": values})
+    settings.write_text(text, encoding="utf-8")
 
 
 def setup(arguments):
@@ -546,6 +554,7 @@ def main(arguments):
     if name in ("lab", "test"):
         os.chdir(ROOT)
     if name == "lab":
+        ask_nothing_about_news()
         say("JupyterLab starts. To end it, press Ctrl-C twice here.")
     return hand_over(COMMANDS[name][0] + rest)
 

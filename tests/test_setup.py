@@ -176,10 +176,10 @@ def test_every_command_leads_to_a_module_or_script(course):
             assert (ROOT / arguments[0]).is_file(), name
 
 
-def test_lab_opens_the_first_lesson_and_asks_nothing_about_news(course):
+def test_lab_opens_the_first_lesson(course):
     options = course.lab_options(["--no-browser", "--port", "9999"])
     assert "--LabApp.default_url=/lab" in options and "--port=9999" in options
-    assert "--no-browser" in options and "--LabApp.news_url=None" in options
+    assert "--no-browser" in options
     (course.ROOT / "notebooks").mkdir()
     for name in ("02_spikes.ipynb", "01_events.ipynb"):
         (course.ROOT / "notebooks" / name).touch()
@@ -199,6 +199,8 @@ def test_commands_run_in_the_project_with_what_they_need(course, monkeypatch, co
     assert handed[: len(course.COMMANDS[command][0])] == course.COMMANDS[command][0]
     assert "--x" in handed
     assert (Path.cwd() == course.ROOT) == (command != "bench")
+    overrides = course.VENV / "share/jupyter/lab/settings/overrides.json"
+    assert overrides.is_file() == (command == "lab")  # a browser showed that it is heeded
 
 
 def test_test_runs_every_step_and_fails_if_one_does(course, monkeypatch):
