@@ -1,7 +1,10 @@
 """Widgets answer at every extreme of their controls, in place, and only when they must."""
 
+import importlib
+import inspect
 import itertools
 import math
+import pkgutil
 
 import ipywidgets as ipw
 import numpy as np
@@ -9,9 +12,20 @@ import pytest
 import torch
 
 from course_lab import widgets
-from course_lab.widgets import WIDGETS, events, neurons, sweep, training
+from course_lab.widgets import events, neurons, sweep, training
+from course_lab.widgets.sweep import Sweep
 from course_lib.events import pack
 from course_lib.lif import LIFParameters, lif_run
+
+MODULES = [importlib.import_module(f"{widgets.__name__}.{name}")
+           for _, name, _ in pkgutil.iter_modules(widgets.__path__)]  # fmt: skip
+#: every widget of a lesson: what a module of the folder defines to make a Sweep
+WIDGETS = {
+    name: make
+    for module in MODULES
+    for name, make in vars(module).items()
+    if inspect.isfunction(make) and make.__annotations__.get("return") is Sweep
+}
 
 
 def extremes(control) -> tuple:
@@ -64,7 +78,7 @@ def test_controls_are_labelled_and_wait_for_release(name):
 
 
 def test_same_widgets_new_values():
-    sweep = widgets.lif_neuron()
+    sweep = neurons.lif_neuron()
     picture, numbers, words = sweep.picture, sweep.numbers, sweep.words
     first = picture.value, numbers.value, words.value
     sweep.controls["current"].value = 1.2
@@ -84,7 +98,7 @@ def test_every_setting_is_rendered_once_and_the_memory_is_bounded(monkeypatch):
         return b"png", f"k = {values['k']}", "words"
 
     monkeypatch.setattr(sweep, "KEPT", 3)
-    made = widgets.Sweep(render, {"k": ipw.IntSlider(value=0, min=0, max=9)})
+    made = Sweep(render, {"k": ipw.IntSlider(value=0, min=0, max=9)})
     for k in (1, 0, 1, 2, 1):
         made.controls["k"].value = k
     assert calls == [0, 1, 2]
@@ -100,7 +114,7 @@ def test_errors_are_let_through():
             raise RuntimeError("cannot draw")
         return b"png", "fine", "words"
 
-    made = widgets.Sweep(render, {"k": ipw.IntSlider(value=0, min=0, max=9)})
+    made = Sweep(render, {"k": ipw.IntSlider(value=0, min=0, max=9)})
     with pytest.raises(RuntimeError, match="cannot draw"):
         made.controls["k"].value = 1
 
@@ -121,7 +135,7 @@ def test_a_notebook_stores_the_plain_text_where_one_is_given():
     def bounds(values):
         return f"loss below {values['k'] + 1}: True"
 
-    made = widgets.Sweep(render, {"k": ipw.IntSlider(value=1, min=0, max=9)}, plain=bounds)
+    made = Sweep(render, {"k": ipw.IntSlider(value=1, min=0, max=9)}, plain=bounds)
     assert made._repr_mimebundle_()[0]["text/plain"] == "loss below 2: True"
     assert "0.333" in made.numbers.value  # a student sees the numbers all the same
     made.controls["k"].value = 4
