@@ -17,6 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
 def add_commands(commands) -> None:
     lessons = commands.add_parser("lessons", help="run lessons and store them with their outputs")
     lessons.add_argument("names", nargs="*", metavar="NAME", help="such as 02_spikes; default: all")
+    lessons.add_argument("--check", action="store_true",
+                         help="run nothing: list which rules of a lesson they break")  # fmt: skip
     lessons.set_defaults(run=run_lessons)
     build = commands.add_parser(
         "build", help="run solutions/ and generate exercises/ from it (needs the extra instructor)"
@@ -31,9 +33,22 @@ def add_commands(commands) -> None:
 def run_lessons(options) -> int:
     from course_lab.authoring.authoring import execute_lessons, find_lessons
 
+    if options.check:
+        return check_lessons(find_lessons(options.names))
     for done in execute_lessons(find_lessons(options.names)):
         print(f"{done.path.name}: {done.seconds:.0f} s, {done.text_outputs} text outputs stored")
     return 0
+
+
+def check_lessons(paths) -> int:
+    from course_lab.authoring.rules import RULES, broken
+
+    problems = [f"{path.stem}: {line}" for path in paths for line in broken(path)]
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print(f"All rules are kept ({len(RULES)}), in all lessons asked for ({len(paths)}).")
+    return 1 if problems else 0
 
 
 def run_build(options) -> int:

@@ -1,0 +1,213 @@
+"""The rules of a lesson: each a function with its sentence, and what breaks it, in words.
+
+    python3 course.py lessons 02 --check
+
+lists all that a lesson breaks at once; the tests ask the same functions. A rule takes a Lesson and
+yields a line for each place that breaks it. To change what a lesson has to be, change a rule here.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import nbformat
+
+from course_lab.authoring import opening
+from course_lab.authoring.authoring import KERNEL, LANGUAGE, WIDGET
+
+RULES: list[Callable[["Lesson"], Iterator[str]]] = []
+FORBIDDEN = (
+    "interact(", "interactive", "ipywidgets.Output", "widgets.Output", "clear_output",
+    "display_id", "update_display", "plt.show(", "%matplotlib",
+)  # fmt: skip
+UNCOMPARED = {"nbval-ignore-output", "nbval-skip", "nbval-raises-exception"}
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.:/])/(home|root|tmp|Users|usr|opt|var|mnt|content)/|\b[A-Z]:\\"
+)
+PARTS = (
+    "After this lesson you can", "**Time** about", "**You need**", "## Check yourself",
+    "## Summary", "**What the next lesson fixes.**", "### Symbols", "### References",
+)  # fmt: skip
+
+
+class Lesson:
+    """A stored notebook, and the parts of it that rules are about."""
+
+    def __init__(self, path: Path):
+        self.path, self.notebook = path, nbformat.read(path, as_version=4)
+        nbformat.validate(self.notebook)
+        self.cells = self.notebook.cells
+        self.code = [cell for cell in self.cells if cell.cell_type == "code"]
+        self.outputs = [output for cell in self.code for output in cell.outputs]
+        self.prose = "\n".join(cell.source for cell in self.cells if cell.cell_type == "markdown")
+
+
+def rule(function):
+    """Adds a rule to all those that a lesson has to keep."""
+    RULES.append(function)
+    return function
+
+
+def sentence(rule) -> str:
+    """What a rule says: its docstring, in one line."""
+    return " ".join(inspect.getdoc(rule).split())
+
+
+def broken(path: Path) -> list[str]:
+    """What a lesson breaks, one line a place: the rule's sentence, and where."""
+    lesson = Lesson(path)
+    return [f"{sentence(rule)} {place}" for rule in RULES for place in rule(lesson)]
+
+
+def ignored(cell) -> bool:
+    """Whether nbval leaves a cell's outputs uncompared."""
+    return not UNCOMPARED.isdisjoint(cell.metadata.get("tags", []))
+
+
+@rule
+def executed_in_order(lesson):
+    """Every cell was run, from the first to the last, and none failed or warned."""
+    counts = [cell.execution_count for cell in lesson.code]
+    if counts != list(range(1, len(counts) + 1)):
+        yield f"The execution counts are {counts}: store it by python3 course.py lessons."
+    for cell in lesson.code:
+        for output in cell.outputs:
+            if output.output_type == "error" or output.get("name") == "stderr":
+                yield f"Cell {cell.id} has an error or a warning."
+
+
+@rule
+def enough_numbers(lesson):
+    """At least 5 outputs print numbers, so that there is something to compare."""
+    streams = [output.text for output in lesson.outputs if output.output_type == "stream"]
+    printing = [text for text in streams if re.search(r"\d", text)]
+    if len(printing) < 5:
+        yield f"There are {len(printing)}."
+
+
+@rule
+def pictures_have_words(lesson):
+    """At least 3 pictures, each with a description of 10 words or more, a caption "Figure N." and
+    a key number printed beside it."""
+    pictures = 0
+    for cell in lesson.code:
+        for position, output in enumerate(cell.outputs):
+            if "image/png" not in output.get("data", {}):
+                continue
+            pictures += 1
+            alt = output.metadata.get("image/png", {}).get("alt", "")
+            if len(alt.split()) < 10:
+                yield f"Cell {cell.id}: the description is too short: {alt!r}."
+            if WIDGET in output.data:
+                continue
+            after = cell.outputs[position + 1 : position + 2]
+            below = after[0].get("data", {}).get("text/html", "") if after else ""
+            if "<details>" not in below or "Figure" not in below:
+                yield f"Cell {cell.id}: no caption follows the picture; draw it by show(…)."
+            if not ignored(cell) and all(o.output_type != "stream" for o in cell.outputs):
+                yield f"Cell {cell.id}: no key number is printed beside the figure."
+    if pictures < 3:
+        yield f"There are {pictures} pictures."
+
+
+@rule
+def figures_are_numbered(lesson):
+    """Figures are numbered in order, from 1."""
+    pages = [output.data for output in lesson.outputs if "text/html" in output.get("data", {})]
+    numbers = [re.match(r"Figure (\d+)\.", page["text/plain"]) for page in pages]
+    numbers = [int(found[1]) if found else None for found in numbers]
+    if numbers != list(range(1, len(numbers) + 1)):
+        yield f"Their numbers are {numbers}."
+
+
+@rule
+def validates(lesson):
+    """No call whose output nbval cannot compare or JupyterLab cannot store."""
+    for cell in lesson.code:
+        for call in FORBIDDEN:
+            if call in cell.source:
+                yield f"Cell {cell.id} uses {call}."
+
+
+@rule
+def no_path_of_a_machine(lesson):
+    """No path of the machine that ran it is stored."""
+    kept = [cell.source for cell in lesson.cells]
+    for output in lesson.outputs:
+        kept.append(output.get("text", ""))
+        kept += [str(v) for k, v in output.get("data", {}).items() if not k.startswith("image/")]
+    for text in kept:
+        found = MACHINE_PATHS.search(text)
+        if found or str(opening.ROOT) in text:
+            yield f"There is one in: {text[max(0, found.start() - 40 if found else 0) :][:120]!r}."
+
+
+@rule
+def nothing_volatile(lesson):
+    """Metadata hold tags and reasons only: what differs from run to run is taken out."""
+    if lesson.notebook.metadata != {"kernelspec": KERNEL, "language_info": LANGUAGE}:
+        yield "Those of the notebook hold more."
+    for cell in lesson.cells:
+        more = set(cell.metadata) - {"tags", "reason"}
+        if more:
+            yield f"Those of cell {cell.id} hold {', '.join(sorted(more))}."
+
+
+@rule
+def ignored_for_a_reason(lesson):
+    """A cell whose output is not compared says why, in five words or more of its metadata."""
+    for cell in lesson.code:
+        if "NBVAL" in cell.source.upper():
+            yield f"Cell {cell.id} says so in its source: use a tag and a reason."
+        if ignored(cell) and len(cell.metadata.get("reason", "").split()) < 5:
+            yield f"Cell {cell.id} gives no reason."
+
+
+@rule
+def anatomy(lesson):
+    """A lesson has a numbered title, aims, its time, what it needs, a check of oneself, a summary,
+    an outlook, symbols and references."""
+    if not re.match(r"# \d\d · ", lesson.cells[0].source):
+        yield 'The title is not of the form "# 02 · Spikes".'
+    for part in PARTS:
+        if part not in lesson.prose:
+            yield f"{part!r} is missing."
+
+
+@rule
+def questions(lesson):
+    """At least 5 questions "Before you run this", each with its answer, and 4 times what was
+    seen; at least 5 folded parts, all closed."""
+    asked = lesson.prose.count("**Before you run this:**")
+    answered = lesson.prose.count("**Answer:**")
+    if asked < 5 or answered < asked - 1:  # two questions may share an answer
+        yield f"{asked} questions, {answered} answers."
+    seen = lesson.prose.count("**What you saw:**")
+    if seen < 4:
+        yield f'"What you saw" stands there {seen} times.'
+    opened, closed = lesson.prose.count("<details>"), lesson.prose.count("</details>")
+    if opened != closed or opened < 5:
+        yield f"{opened} folded parts open and {closed} close."
+
+
+@rule
+def references(lesson):
+    """Every reference has a DOI or an arXiv number, and every number in the text is listed."""
+    body, _, listed = lesson.prose.partition("### References")
+    for line in listed.strip().splitlines():
+        if not re.search(r"https://(doi\.org|arxiv\.org/abs)/", line):
+            yield f"No address in {line[:60]!r}."
+    known = set(re.findall(r"^(\d+)\. ", listed, re.M))
+    for number in sorted(set(re.findall(r"\[(\d+)\](?!\()", body)) - known):
+        yield f"[{number}] is not listed."
+
+
+@rule
+def opening_of_all(lesson):
+    """The badge and the set-up cell are those of all lessons."""
+    before = nbformat.writes(lesson.notebook)
+    copy = nbformat.reads(before, as_version=4)
+    opening.stamp(copy, lesson.path)
+    if nbformat.writes(copy) != before:
+        yield "They are not: store it by python3 course.py lessons."
