@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from course_lab.lines import lines
 from course_lib.run.figures import COLOURS, as_array, series
 
 
@@ -15,10 +16,7 @@ def curves(ax: Axes, runs: Mapping, names: Sequence[str] = (), log: bool = False
     """
     names = list(names or runs)
     for label, (x, y) in runs.items():
-        index = names.index(label)
-        every = max(1, len(x) // 6)
-        marks = (index % every, every)
-        ax.plot(x, 100 * as_array(y, 1, label), label=label, markevery=marks, **series(index))
+        lines(ax, x, {label: y}, 100, 6, names)
     ax.axhline(10, color=COLOURS["black"], linewidth=1, linestyle=":")
     ax.set(ylabel="test accuracy (%)", ylim=(0, 100), xscale="log" if log else "linear")
     return ax

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from course_lab.lines import lines
 from course_lib.run.figures import COLOURS, as_array, series
 
 HATCHES = ("", "//", "..", "xx", "\\\\")
@@ -53,8 +54,7 @@ def paths(
     """
     names = list(names or runs)
     for label, (accuracy, spikes) in runs.items():
-        ax.plot(100 * as_array(accuracy, 1, label), as_array(spikes, 1, label), label=label,
-                **series(names.index(label)), markersize=4)  # fmt: skip
+        lines(ax, 100 * as_array(accuracy, 1, label), {label: spikes}, names=names)
     if target is not None:
         ax.axvline(100 * target, color=COLOURS["black"], linestyle=":", linewidth=1)
     ax.set(xlabel="validation accuracy (%)", ylabel="hidden spikes a recording", xlim=(0, 100))

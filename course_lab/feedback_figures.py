@@ -5,29 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from course_lib.run.figures import COLOURS, as_array, series
+from course_lab.lines import lines
+from course_lib.run.figures import COLOURS
 
 HATCHES = ("", "///", "...", "xx", "\\\\\\")
 
 
-def _lines(ax: Axes, x, curves: Mapping, scale: float = 1.0, names=None) -> None:
-    names = list(names or curves)
-    for label, values in curves.items():
-        index = names.index(label)
-        every = max(1, len(x) // 8)
-        marks = (index * every // len(names), every)
-        ax.plot(
-            x, scale * as_array(values, 1, label), label=label, markevery=marks, **series(index)
-        )
-
-
-def cosines(ax: Axes, x, curves: Mapping, log: bool = False, names=None) -> Axes:
+def cosines(ax: Axes, x, curves: Mapping, log: bool = False, names=()) -> Axes:
     """Cosines with what is to be estimated: ``{"label": (n,), …}``; 1 is the right direction.
 
     names: all the labels of a neighbouring picture, so that a curve looks the same in both.
     """
     ax.axhline(1, color=COLOURS["black"], linewidth=1, linestyle=":")
-    _lines(ax, x, curves, names=names)
+    lines(ax, x, curves, names=names)
     ax.set(ylabel="cosine", ylim=(-0.12, 1.06), xscale="log" if log else "linear")
     ax.legend()
     return ax
@@ -35,7 +25,7 @@ def cosines(ax: Axes, x, curves: Mapping, log: bool = False, names=None) -> Axes
 
 def accuracies(ax: Axes, steps, curves: Mapping) -> Axes:
     """Accuracies (0 to 1) in percent against training steps: ``{"label": (n,), …}``."""
-    _lines(ax, steps, curves, 100)
+    lines(ax, steps, curves, 100)
     ax.axhline(10, color=COLOURS["black"], linewidth=1, linestyle=":")
     ax.set(xlabel="training step", ylabel="accuracy (%)", ylim=(0, 100))
     return ax
@@ -54,10 +44,8 @@ def grouped_bars(ax: Axes, groups: Mapping, names: Sequence[str], form: str = ".
         heights = [values[index] for values in groups.values()]
         colour = tuple(COLOURS.values())[index % len(COLOURS)]
         at = np.arange(len(groups)) - 0.4 + (index + 0.5) * width
-        bars = ax.bar(
-            at, heights, 0.9 * width, label=name, color=colour, edgecolor="white",
-            hatch=HATCHES[index % len(HATCHES)],
-        )  # fmt: skip
+        bars = ax.bar(at, heights, 0.9 * width, label=name, color=colour, edgecolor="white",
+                      hatch=HATCHES[index % len(HATCHES)])  # fmt: skip
         ax.bar_label(bars, [format(height, form) for height in heights], fontsize=9, padding=2)
     ax.set_xticks(range(len(groups)), list(groups))
     ax.grid(False, axis="x")

@@ -4,25 +4,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from course_lab.lines import lines, running_mean
 from course_lib.run.figures import COLOURS, as_array, series
 
 
 def staircase(ax: Axes, positions, losses, label: str = "loss") -> Axes:
     """Losses (n,) at positions (n,) of one weight, as the steps that they are."""
-    ax.plot(
-        positions, as_array(losses, 1, "losses"), color=COLOURS["blue"], drawstyle="steps-mid",
-        linewidth=1.4, label=label,
-    )  # fmt: skip
+    losses = as_array(losses, 1, "losses")
+    ax.plot(positions, losses, color=COLOURS["blue"], drawstyle="steps-mid", linewidth=1.4,
+            label=label)  # fmt: skip
     ax.set(ylabel="loss (nats)")
     return ax
 
 
 def curves(ax: Axes, axis, values: dict, points: int = 9) -> Axes:
     """Functions of one variable, a few markers on each: ``{"k = 5": (n,), …}``."""
-    for index, (label, value) in enumerate(values.items()):
-        value = as_array(value, 1, label)
-        every = max(1, len(value) // points)
-        ax.plot(axis, value, label=label, markevery=(index * every // 3, every), **series(index))
+    lines(ax, axis, values, marks=points)
     ax.legend()
     return ax
 
@@ -33,10 +30,8 @@ def surrogate(ax: Axes, distances, derivative, voltages=None) -> Axes:
         voltages = as_array(voltages, 1, "voltages")
         inside = voltages[(voltages >= distances[0]) & (voltages <= distances[-1])]
         share, edges = np.histogram(inside, bins=40, range=(distances[0], distances[-1]))
-        ax.bar(
-            edges[:-1], share / max(1, share.max()), np.diff(edges), align="edge",
-            color=COLOURS["sky"], alpha=0.6, label="how often neurons were there",
-        )  # fmt: skip
+        ax.bar(edges[:-1], share / max(1, share.max()), np.diff(edges), align="edge", alpha=0.6,
+               color=COLOURS["sky"], label="how often neurons were there")  # fmt: skip
     ax.plot(distances, derivative, color=COLOURS["vermilion"], label="surrogate slope ψ(u)")
     ax.vlines(0, 0, 1.04, color=COLOURS["black"], linestyle="--", linewidth=1.2,
               label="threshold, u = 0")  # fmt: skip
@@ -63,14 +58,9 @@ def credit(ax: Axes, deltas: dict, spikes: dict) -> Axes:
 
 def losses(ax: Axes, histories: dict, window: int = 5) -> Axes:
     """Training losses, each a running mean of ``window`` steps: ``{"label": (steps,), …}``."""
-    for index, (label, history) in enumerate(histories.items()):
-        history = as_array(history, 1, label)
-        total = np.cumsum(np.insert(history, 0, 0.0))
-        ends = np.arange(1, len(history) + 1)
-        starts = np.maximum(ends - window, 0)
-        mean = (total[ends] - total[starts]) / (ends - starts)
-        every = max(1, len(mean) // 8)
-        ax.plot(ends, mean, label=label, markevery=(index * every // 3, every), **series(index))
+    for label, history in histories.items():
+        steps = np.arange(1, len(history) + 1)
+        lines(ax, steps, {label: running_mean(history, window)}, names=list(histories))
     ax.set(xlabel="step", ylabel="training loss (nats)", ylim=(0, None))
     ax.legend()
     return ax
@@ -78,8 +68,7 @@ def losses(ax: Axes, histories: dict, window: int = 5) -> Axes:
 
 def memory(ax: Axes, steps, measured: dict) -> Axes:
     """Megabytes against the number of time steps T: ``{"label": (n,) bytes, …}``."""
-    for index, (label, sizes) in enumerate(measured.items()):
-        ax.plot(steps, as_array(sizes, 1, label) / 1e6, label=label, **series(index))
+    lines(ax, steps, measured, 1e-6)
     ax.set(xlabel="number of time steps T", ylabel="megabytes", xlim=(0, None), ylim=(0, None))
     ax.legend()
     return ax

@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
+from course_lab.lines import lines
 from course_lib.run.figures import COLOURS, as_array, series
 
 
@@ -12,26 +13,10 @@ def derivatives(ax: Axes, distances, curves: dict, expected=None, markers: int =
     markers: about how many markers to put on a line; 0 for none.
     """
     distances = as_array(distances, 1, "distances")
-    for index, (label, values) in enumerate(curves.items()):
-        look = series(index)
-        if not markers:
-            look.pop("marker")
-        every = max(1, len(distances) // max(markers, 1))
-        ax.plot(
-            distances,
-            as_array(values, 1, label),
-            label=label,
-            markevery=(index * every // 3, every),
-            **look,
-        )
+    lines(ax, distances, curves, marks=markers)
     if expected is not None:
-        ax.plot(
-            distances,
-            as_array(expected, 1, "expected"),
-            color=COLOURS["black"],
-            linewidth=2.2,
-            label="expectation",
-        )
+        expected = as_array(expected, 1, "expected")
+        ax.plot(distances, expected, color=COLOURS["black"], linewidth=2.2, label="expectation")
     ax.set(xlabel="distance to threshold u = v − θ", ylabel="derivative of the spike")
     ax.set_ylim(bottom=0)
     ax.legend()
@@ -40,11 +25,10 @@ def derivatives(ax: Axes, distances, curves: dict, expected=None, markers: int =
 
 def reach(ax: Axes, distances, shares: dict, thresholds: dict) -> Axes:
     """P(G ≠ 0) against |u|/δ for each label, with its B_th/δ as a dotted line."""
-    for index, (label, share) in enumerate(shares.items()):
-        look = series(index)
-        every = max(1, len(distances) // 10)
-        ax.plot(distances, 100 * as_array(share, 1, label), label=label, markevery=every, **look)
-        ax.axvline(thresholds[label], color=look["color"], linestyle=":", linewidth=1.5)
+    lines(ax, distances, shares, 100, marks=10)
+    for index, label in enumerate(shares):
+        colour = series(index)["color"]
+        ax.axvline(thresholds[label], color=colour, linestyle=":", linewidth=1.5)
     ax.set(xlabel="|u| / δ", ylabel="entries that are active (%)", ylim=(-4, 104))
     ax.set_xlim(left=0)
     ax.legend()
@@ -67,8 +51,7 @@ def sampled(ax: Axes, draws, positions, density) -> Axes:
 
 def against_samples(ax: Axes, samples, curves: dict, ylabel: str) -> Axes:
     """Curves against m on a logarithmic axis: ``{"label": (n,), …}``."""
-    for index, (label, values) in enumerate(curves.items()):
-        ax.plot(samples, as_array(values, 1, label), label=label, **series(index))
+    lines(ax, samples, curves)
     ax.set(xscale="log", xlabel="draws m", ylabel=ylabel)
     ax.set_xticks(samples, [f"{m}" for m in samples])
     ax.minorticks_off()

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
+from course_lab.lines import lines
 from course_lib.run.figures import COLOURS, as_array, series
 
 
@@ -46,10 +47,7 @@ def measured(ax: Axes, axis, values: dict, predicted: dict, log: bool = True) ->
 def smoothed(ax: Axes, axis, stairs, curves: dict) -> Axes:
     """A staircase (n,) and what is left of it after smoothing: ``{"σ = 0.1": (n,), …}``."""
     ax.plot(axis, as_array(stairs, 1, "stairs"), color="0.55", linewidth=1.4, label="staircase")
-    for index, (label, curve) in enumerate(curves.items()):
-        every = max(1, len(axis) // 10)
-        ax.plot(axis, as_array(curve, 1, label), markevery=(index * every // 3, every),
-                label=label, **series(index))  # fmt: skip
+    lines(ax, axis, curves, marks=10)
     ax.legend()
     return ax
 

@@ -9,7 +9,7 @@ from course_lab import evolution_figures
 from course_lab.four_digits import SIZES, Run, small_network, train
 from course_lab.picture import new_figure, png
 from course_lab.widgets.sweep import Sweep, choice, log_slider, one_thread, slider
-from course_lib.estimators import EGGROLL
+from course_lib.estimators.eggroll import EGGROLL
 from course_lib.run.figures import style
 
 GENERATIONS = 40
@@ -45,13 +45,8 @@ def render_rank(values: dict) -> tuple[bytes, str, str]:
         if rank > 1:
             losses["r = 1"] = rank_one.losses
         evolution_figures.runs(right, losses, dict.fromkeys(losses, 1))
-        right.axhline(math.log(4), color="0.4", linestyle=":", label="ln 4: guessing")
-        right.set(xlim=(0, GENERATIONS + 1), ylim=(0.4, 14), yscale="log", xlabel="generation",
-                  title="loss, mean of the population")  # fmt: skip
-        ticks = (0.5, 1, 2, 5, 10)
-        right.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        right.minorticks_off()
-        right.legend(loc="lower left")
+        right.set(xlim=(0, GENERATIONS + 1), xlabel="generation")
+        evolution_figures.four_classes(right)
     draws = population // 2
     last = sum(run.losses[-4:]) / 4
     numbers = (
@@ -71,13 +66,12 @@ def render_rank(values: dict) -> tuple[bytes, str, str]:
 
 def low_rank_search() -> Sweep:
     """Lesson 07: rank, σ and N."""
-    population = choice("population N (members)", [(str(n), n) for n in (2, 4, 8, 16, 32)])
-    population.value = 16
+    sizes = [(str(n), n) for n in (2, 4, 8, 16, 32)]
     return Sweep(
         render_rank,
         {
             "rank": slider(ipw.IntSlider, "rank r (columns of A and B)", 1, 1, 8, 1),
             "sigma": log_slider("scale of the noise σ (weight)", 10**-1.5, -3, 0, 0.1),
-            "population": population,
+            "population": choice("population N (members)", sizes, 16),
         },
     )

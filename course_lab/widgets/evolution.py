@@ -1,7 +1,6 @@
 """Lesson 06: σ and the size of the population, at an equal number of forward passes."""
 
 import functools
-import math
 
 import torch
 from torch import Tensor
@@ -43,14 +42,8 @@ def render_population(values: dict) -> tuple[bytes, str, str]:
         evolution_figures.runs(
             right, {label: run.losses}, {label: population}, window=max(1, generations // 20)
         )
-        right.axhline(math.log(4), color="0.4", linestyle=":",
-                      label="ln 4: guessing")  # fmt: skip
-        right.set(xlim=(0, PASSES), ylim=(0.4, 14), yscale="log", xlabel="forward passes",
-                  title="loss, mean of the population")  # fmt: skip
-        ticks = (0.5, 1, 2, 5, 10)
-        right.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        right.minorticks_off()
-        right.legend(loc="lower left")
+        right.set(xlim=(0, PASSES), xlabel="forward passes")
+        evolution_figures.four_classes(right)
     last = max(1, generations // 10)
     numbers = (
         f"σ = {sigma:g}, N = {population}: {generations} generations of {population} forward "
@@ -67,13 +60,11 @@ def render_population(values: dict) -> tuple[bytes, str, str]:
 
 def population_search() -> Sweep:
     """Lesson 06: σ and N."""
-    sizes = (2, 4, 8, 16, 32, 64, 160)
-    population = choice("population N (members)", [(str(n), n) for n in sizes])
-    population.value = 16
+    sizes = [(str(n), n) for n in (2, 4, 8, 16, 32, 64, 160)]
     return Sweep(
         render_population,
         {
             "sigma": log_slider("scale of the noise σ (weight)", 10**-1.5, -3, 0, 0.1),
-            "population": population,
+            "population": choice("population N (members)", sizes, 16),
         },
     )

@@ -11,8 +11,8 @@ import torch
 
 from course_lab import feedback_figures
 from course_lab.picture import new_figure, png
-from course_lab.widgets.localzo import BATCH, HIDDEN, STEPS, TESTED, one_thread, small_digits
-from course_lab.widgets.sweep import Sweep, choice, slider
+from course_lab.widgets.localzo import BATCH, HIDDEN, STEPS, TESTED, small_digits
+from course_lab.widgets.sweep import Sweep, choice, one_thread, slider
 from course_lib.estimators.feedback import OTTT
 from course_lib.estimators.opzo import OPZO
 from course_lib.network import SpikingNetwork
@@ -95,15 +95,14 @@ def render_feedback(values: dict) -> tuple[bytes, str, str]:
 
 def momentum_feedback() -> Sweep:
     """Lesson 08: scale of the noise, memory and start of the feedback."""
-    momentum = choice("momentum λ of M", [(f"{x:g}", x) for x in (0.0, 0.9, 0.99, 0.999)])
-    momentum.value = 0.99
+    momenta = [(f"{x:g}", x) for x in (0.0, 0.9, 0.99, 0.999)]
     return Sweep(
         render_feedback,
         {
             "log_alpha": slider(
                 ipw.FloatSlider, "noise scale, log₁₀ α", -0.75, -2.5, 1.0, 0.25, ".2f"
             ),
-            "momentum": momentum,
+            "momentum": choice("momentum λ of M", momenta, 0.99),
             "start": choice("M starts at", [("zero", 0), ("random numbers", "random")]),
         },
     )

@@ -1,6 +1,5 @@
 """Lesson 05: LocalZO's estimate of a spike's derivative, and the training that it leads to."""
 
-import contextlib
 import functools
 
 import ipywidgets as ipw
@@ -8,8 +7,9 @@ import numpy as np
 import torch
 
 from course_lab import localzo_figures
+from course_lab.lines import lines, running_mean
 from course_lab.picture import new_figure, png
-from course_lab.widgets.sweep import Sweep, choice, slider
+from course_lab.widgets.sweep import Sweep, choice, one_thread, slider
 from course_lib.estimators.localzo import LocalZO
 from course_lib.estimators.spike_derivative import ZerothOrderSpike
 from course_lib.estimators.surrogate import surrogate_spike
@@ -17,7 +17,7 @@ from course_lib.events import load_splits
 from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork
 from course_lib.noise import torch_generator
-from course_lib.run.figures import COLOURS, series, style
+from course_lib.run.figures import COLOURS, style
 
 STEPS, BATCH, HIDDEN, TESTED = 60, 64, 48, 500
 
@@ -40,17 +40,6 @@ def pooled(frames: torch.Tensor) -> torch.Tensor:
     """Frames (T, B, 2312) as (T, B, 578): 1 where one of a square's four inputs is 1."""
     parts = frames.view(*frames.shape[:2], 2, 17, 2, 17, 2)
     return parts.amax(dim=(4, 6)).flatten(2).double()
-
-
-@contextlib.contextmanager
-def one_thread():
-    """Matrices this small gain nothing from a second thread, and wait for it on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def train(spike_of_step) -> tuple[list[float], float, SpikingNetwork]:
@@ -96,14 +85,6 @@ def active_share(network: SpikingNetwork, frames: torch.Tensor, estimator: Local
     return float(np.mean(shares))
 
 
-def running_mean(losses: list[float], width: int = 10) -> np.ndarray:
-    """Mean of the last ``width`` losses, of fewer at the start."""
-    total = np.cumsum([0.0, *losses])
-    ends = np.arange(1, len(losses) + 1)
-    starts = np.maximum(ends - width, 0)
-    return (total[ends] - total[starts]) / (ends - starts)
-
-
 def render_localzo(values: dict) -> tuple[bytes, str, str]:
     """values: "samples" m, "delta" δ, "distribution" λ, one of smoothing.DISTRIBUTIONS."""
     samples, delta, name = values["samples"], values["delta"], values["distribution"]
@@ -121,6 +102,7 @@ def render_localzo(values: dict) -> tuple[bytes, str, str]:
         losses, accuracy, network = train(estimator.spike)
         goal, reference = train_expected(name, delta)
         share = active_share(network, small_digits()[0][:, :256], estimator)
+    last, goal = running_mean(losses, 10), running_mean(goal, 10)
     threshold = smoothing.expected_threshold(samples)
 
     figure, (left, right) = new_figure(1, 2, width=9, height=3.4)
@@ -133,18 +115,15 @@ def render_localzo(values: dict) -> tuple[bytes, str, str]:
         highest = max(1.6 * expected.max(), estimate.max(), cloud.quantile(0.98)).item()
         left.set_ylim(0, 1.1 * highest)
         left.legend(fontsize=8, loc="upper right", markerscale=3)
-        for index, (label, curve) in enumerate(
-            {"LocalZO": losses, "expected surrogate": goal}.items()
-        ):
-            look = {**series(index), "markevery": (5 * index, 10)}
-            right.plot(np.arange(1, STEPS + 1), running_mean(curve), label=label, **look)
+        means = {"LocalZO": last, "expected surrogate": goal}
+        lines(right, np.arange(1, STEPS + 1), means, marks=6)
         right.set(xlabel="training step", ylabel="loss (nats), mean of 10 steps", ylim=(0, 2.5))
         right.legend()
     numbers = (
         f"m = {samples}, δ = {delta:.2f}, {name.replace('_', ' ')}: "
         f"{100 * share:.1f} % of entries active, B_th = {threshold:.2f}; after {STEPS} steps loss "
-        f"{running_mean(losses)[-1]:.2f} and {100 * accuracy:.0f} % of {TESTED} digits right, with "
-        f"the expected surrogate {running_mean(goal)[-1]:.2f} and {100 * reference:.0f} %"
+        f"{last[-1]:.2f} and {100 * accuracy:.0f} % of {TESTED} digits right, with "
+        f"the expected surrogate {goal[-1]:.2f} and {100 * reference:.0f} %"
     )
     alt = (
         "Left: the estimated derivative of the spike against u, a staircase that falls away from "

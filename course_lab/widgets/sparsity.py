@@ -9,9 +9,9 @@ import torch
 
 from course_lab import energy_figures
 from course_lab.picture import new_figure, png
-from course_lab.widgets.sweep import Sweep, choice, one_thread, slider
+from course_lab.widgets.sweep import Sweep, choice, methods_menu, one_thread, slider
+from course_lib import estimators
 from course_lib.energy import JOULES_PER_AC, count_operations
-from course_lib.estimators import METHODS
 from course_lib.events import load_splits
 from course_lib.run.figures import style
 from course_lib.run.runs import RunConfig
@@ -106,7 +106,7 @@ def render_sparsity(values: dict) -> tuple[bytes, str, str]:
     """values: "method"; "percent", validation accuracy to compare at; "hidden", neurons."""
     method, target, hidden = values["method"], values["percent"] / 100, values["hidden"]
     with one_thread():
-        runs = {METHODS[name].label: path(name, hidden) for name in ("bptt", method)}
+        runs = {estimators.METHODS[name].label: path(name, hidden) for name in ("bptt", method)}
     figure, (left, right) = new_figure(1, 2, width=9, height=3.4, width_ratios=(1.3, 1))
     with style():
         lines = {label: (run.accuracy, run.spikes) for label, run in runs.items()}
@@ -136,7 +136,7 @@ def spikes_at_accuracy() -> Sweep:
     return Sweep(
         render_sparsity,
         {
-            "method": choice("method", [(METHODS[name].label, name) for name in OPTIONS]),
+            "method": choice("method", methods_menu(OPTIONS)),
             "percent": slider(ipw.IntSlider, "compare at accuracy (%)", 50, 20, 80, 5),
             "hidden": slider(ipw.IntSlider, "hidden neurons N", 64, 16, 64, 16),
         },

@@ -10,8 +10,7 @@ from torch import Tensor
 from course_lab import gradient_figures
 from course_lab.picture import new_figure, png
 from course_lab.widgets.sweep import Sweep, choice, log_slider, one_thread, plural
-from course_lib.estimators import SurrogateBPTT
-from course_lib.estimators.surrogate import fast_sigmoid
+from course_lib.estimators.surrogate import SurrogateBPTT, fast_sigmoid
 from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.run.figures import style

@@ -73,46 +73,35 @@ class Sweep(ipw.VBox):
         return bundle, {"image/png": {"alt": alt}}
 
 
+def look(label: str) -> dict:
+    """What all controls share: a label that states symbol and unit, and one width."""
+    layout = ipw.Layout(width="34em", max_width="100%")
+    return {"description": label, "style": {"description_width": "15em"}, "layout": layout}
+
+
 def slider(kind, label, value, low, high, step, form=None):
-    """A slider whose label states symbol and unit, and which reports when it is let go."""
+    """A slider which reports when it is let go."""
     options = {} if form is None else {"readout_format": form}
-    return kind(
-        value=value,
-        min=low,
-        max=high,
-        step=step,
-        description=label,
-        continuous_update=False,
-        style={"description_width": "15em"},
-        layout=ipw.Layout(width="34em", max_width="100%"),
-        **options,
-    )
+    return kind(value=value, min=low, max=high, step=step, continuous_update=False,
+                **look(label), **options)  # fmt: skip
 
 
 def log_slider(label, value, low, high, step, form=".3g"):
     """A slider of powers of ten, from 10**low to 10**high, otherwise as ``slider``."""
-    return ipw.FloatLogSlider(
-        value=value,
-        base=10,
-        min=low,
-        max=high,
-        step=step,
-        readout_format=form,
-        description=label,
-        continuous_update=False,
-        style={"description_width": "15em"},
-        layout=ipw.Layout(width="34em", max_width="100%"),
-    )
+    return slider(ipw.FloatLogSlider, label, value, low, high, step, form)
 
 
-def choice(label, options):
-    """A menu of (text, value) pairs, as wide as the sliders; its first pair is the default."""
-    return ipw.Dropdown(
-        options=options,
-        description=label,
-        style={"description_width": "15em"},
-        layout=ipw.Layout(width="34em", max_width="100%"),
-    )
+def choice(label, options, value=None):
+    """A menu of (text, value) pairs; its first pair is the default unless a value is given."""
+    return ipw.Dropdown(options=options, value=options[0][1] if value is None else value,
+                        **look(label))  # fmt: skip
+
+
+def methods_menu(names) -> list[tuple[str, str]]:
+    """Labels and names of training methods, for ``choice``."""
+    from course_lib.estimators import METHODS  # all methods' files: not for every widget
+
+    return [(METHODS[name].label, name) for name in names]
 
 
 @contextmanager

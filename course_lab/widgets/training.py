@@ -7,8 +7,8 @@ import torch
 
 from course_lab import comparison_figures
 from course_lab.picture import new_figure, png
-from course_lab.widgets.sweep import Sweep, choice, slider
-from course_lib.estimators import METHODS
+from course_lab.widgets.sweep import Sweep, choice, methods_menu, slider
+from course_lib import estimators
 from course_lib.events import load_splits
 from course_lib.results import load
 from course_lib.run.figures import style
@@ -103,7 +103,7 @@ def options_of(values: dict) -> dict:
 def render_method(values: dict) -> tuple[bytes, str, str]:
     """One run. values: "method", "rank", "log_scale" (log₂ of σ ÷ default), "samples" m."""
     method = values["method"]
-    label, options = METHODS[method].label, options_of(values)
+    label, options = estimators.METHODS[method].label, options_of(values)
     steps, accuracies, passes = train(method, **options)
     figure, (left, right) = new_figure(1, 2, width=9, height=3.4, width_ratios=(1.2, 1))
     with style():
@@ -130,15 +130,15 @@ def render_method(values: dict) -> tuple[bytes, str, str]:
 
 def described(values: dict, passes: int) -> str:
     """What was run: the method, its knobs and its cost."""
-    method, options = values["method"], options_of(values)
+    method, options = estimators.METHODS[values["method"]], options_of(values)
     knobs = {
         "eggroll": f" (rank {values['rank']}, σ = {options.get('sigma', (0, 0))[0]:.4f} and "
                    f"{options.get('sigma', (0, 0))[1]:.4f}, population {POPULATION})",
         "localzo": f" (δ 0.5, m = {values['samples']})",
-    }.get(method, "")  # fmt: skip
+    }.get(method.name, "")  # fmt: skip
     return (
-        f"{METHODS[method].label}{knobs}: {STEPS} updates, {passes:,} forward passes of a batch, "
-        f"{METHODS[method].backward}"
+        f"{method.label}{knobs}: {STEPS} updates, {passes:,} forward passes of a batch, "
+        f"{method.backward}"
     )
 
 
@@ -153,11 +153,10 @@ def bounds(values: dict) -> str:
 
 def any_method() -> Sweep:
     """Lesson 09: method, and rank, σ and m where the method has them."""
-    menu = [(METHODS[name].label, name) for name in CHOICES]
     return Sweep(
         render_method,
         {
-            "method": choice("method", menu),
+            "method": choice("method", methods_menu(CHOICES)),
             "rank": slider(ipw.IntSlider, "rank r (EGGROLL)", 1, 1, 8, 1),
             "log_scale": slider(
                 ipw.FloatSlider, "log₂ of σ ÷ default (EGGROLL)", 0.0, -4, 4, 0.5, ".1f"

@@ -11,7 +11,7 @@ from torch import Tensor
 from course_lab import gradient_figures, zeroth_order_figures
 from course_lab.picture import new_figure, png
 from course_lab.widgets.sweep import Sweep, choice, log_slider, one_thread, slider
-from course_lib.estimators import SurrogateBPTT
+from course_lib.estimators.surrogate import SurrogateBPTT
 from course_lib.events import load_splits
 from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork
