@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from course_lib.estimators import EGGROLL, ES
-from course_lib.events import load_splits, shift_frames
-from course_lib.events.frameset import FramesOnDevice, shift_together
+from course_lib.events import FrameSet, load_splits, shift_frames
 from course_lib.fast import gpu as population_on_gpu
 from course_lib.fast.engine import engine
 from course_lib.fast.population import Members
@@ -89,14 +88,13 @@ def test_a_generation_takes_the_kernel_where_it_can(gpu):
 
 def test_frames_are_unpacked_and_moved_on_a_device(device):
     data = load_splits(progress=False).test
-    moved = FramesOnDevice(torch.from_numpy(data.packed).to(device), data.labels, data.bins)
+    moved = FrameSet(torch.from_numpy(data.packed).to(device), data.labels, data.bins)
     assert torch.equal(moved.frames().cpu(), data.frames())
     assert torch.equal(moved.frames(range(3, 9)).cpu(), data.frames(range(3, 9)))
     assert torch.equal(moved.subset(range(3, 9)).frames([2]).cpu(), data.frames([5]))
     shifts = torch.tensor([[0, 0], [3, -1], [-40, 2], [1, 33]])
     frames = data.frames(range(4))
-    image = frames.view(data.bins, 4, 2, 34, 34).to(device)
-    together = shift_together(image, shifts.to(device)).view(frames.shape)
+    together = shift_frames(frames.to(device), shifts.to(device))
     assert torch.equal(together.cpu(), shift_frames(frames, shifts))
     assert data.to("cpu") is data
 

@@ -9,8 +9,7 @@ import numpy as np
 from course_lab import event_figures
 from course_lab.picture import new_figure, png
 from course_lab.widgets.sweep import Sweep, plural, slider
-from course_lib.events import load_digits, simulate
-from course_lib.events.compare import count_frames
+from course_lib.events import count_frames, load_digits, simulate
 from course_lib.run.figures import style
 
 SHOWN = 10  # frames in a strip at most

@@ -1,4 +1,4 @@
-"""Event recordings: simulated "saccade digits", real N-MNIST, frames for a network.
+"""Event recordings: simulated "saccade digits", real N-MNIST, your own; frames for a network.
 
 splits = load_splits("saccade-digits", bins=10)
 frames = splits.train.frames(indices)  # (T, B, 2312), time-major
@@ -12,11 +12,18 @@ from course_lib.events.folders import (
     find_recordings,
     matching_digits,
 )
-from course_lib.events.frames import EVENT_DTYPE, SENSOR_SIZE, pack
-from course_lib.events.frameset import FrameSet, shift_frames
-from course_lib.events.recordings import read_recording, write_recording
+from course_lib.events.frames import count_frames, pack
+from course_lib.events.frameset import FrameSet, concatenate, shift_frames
+from course_lib.events.own import fit_sensor, load_recordings
+from course_lib.events.recordings import (
+    EVENT_DTYPE,
+    SENSOR_SIZE,
+    check_events,
+    read_recording,
+    write_recording,
+)
 from course_lib.events.saccades import DEFAULT, Parameters, simulate, simulate_frames
-from course_lib.events.splits import Splits, concatenate, load_all, load_splits
+from course_lib.events.splits import Splits, load_all, load_splits
 
 __all__ = [
     "DEFAULT",
@@ -28,11 +35,15 @@ __all__ = [
     "Recording",
     "Recordings",
     "Splits",
+    "check_events",
     "concatenate",
+    "count_frames",
     "download",
     "find_recordings",
+    "fit_sensor",
     "load_all",
     "load_digits",
+    "load_recordings",
     "load_splits",
     "matching_digits",
     "pack",

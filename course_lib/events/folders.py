@@ -6,6 +6,8 @@ Train/ is digit k - 1 of the MNIST training set.
 
 import os
 import re
+import zipfile
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,32 +26,50 @@ class Recording(NamedTuple):
 
 
 class Recordings(NamedTuple):
-    """What a folder holds: ``train`` and ``test``, lists of Recording by label, then name."""
+    """What a folder holds: ``train`` and ``test``, lists of Recording by label, then name.
+
+    ``left_out`` says in words what else is there, or what seems to be missing.
+    """
 
     folder: Path
     train: list[Recording]
     test: list[Recording]
+    left_out: str = ""
 
 
-def _list(folder: Path) -> list[Recording]:
-    found = []
-    for label in sorted(folder.iterdir()):
-        if label.name.startswith(".") or not label.is_dir():
+def _list(part: Path) -> tuple[list[Recording], list[str]]:
+    """The recordings below Train/ or Test/, and what is left out. Dot files are never looked at."""
+    found, others, without = [], [], []
+    for label in sorted(p for p in part.iterdir() if not p.name.startswith(".")):
+        if not label.is_dir():
+            others.append(label)
             continue
         if not re.fullmatch("[0-9]", label.name):
             raise ValueError(
                 f"{label}: the folder's name is no digit; expected {LAYOUT}. Move it elsewhere."
             )
-        names = sorted(p for p in label.iterdir() if p.suffix == ".bin")
-        found += [Recording(path, int(label.name)) for path in names]
-    return found
+        files = sorted(p for p in label.iterdir() if not p.name.startswith("."))
+        good = [path for path in files if path.suffix.lower() == ".bin"]
+        others += [path for path in files if path not in good]
+        found += [Recording(path, int(label.name)) for path in good]
+    present = {recording.label for recording in found}
+    without = sorted(set(range(max(present, default=-1))) - present)
+    notes = []
+    if others:
+        some = ", ".join(path.relative_to(part.parent).as_posix() for path in others[:3])
+        more = ", …" if len(others) > 3 else ""
+        notes.append(f"left out, since only .bin is read: {len(others)} ({some}{more})")
+    if without:
+        notes.append(f"no recording of {', '.join(map(str, without))} in {part.name}/")
+    return found, notes
 
 
 def find_recordings(folder: str | os.PathLike) -> Recordings:
     """List a folder in N-MNIST's published layout, whole or partial, Test/ optional.
 
     ``folder`` holds ``Train/`` or ``Test/``, or a folder ``NMNIST/`` that does. The order is
-    that of ``tonic.datasets.NMNIST``: by label, then by name.
+    that of ``tonic.datasets.NMNIST``: by label, then by name. Files that are no .bin, and classes
+    without recordings below the highest label, stand in ``left_out``.
 
     Raises:
         FileNotFoundError: no such folder, no Train/ or Test/ in it, or no recording in them.
@@ -66,12 +86,13 @@ def find_recordings(folder: str | os.PathLike) -> Recordings:
             f"{folder} holds neither Train/ nor Test/ nor NMNIST/; expected {LAYOUT}. "
             "Name the folder above Train/."
         )
-    train, test = (
-        _list(root / part) if (root / part).is_dir() else [] for part in ("Train", "Test")
+    (train, notes), (test, more) = (
+        _list(root / part) if (root / part).is_dir() else ([], []) for part in ("Train", "Test")
     )
+    left_out = "; ".join(notes + more)
     if not train and not test:
-        raise FileNotFoundError(f"{root} holds no recording; expected {LAYOUT}")
-    return Recordings(root, train, test)
+        raise FileNotFoundError(f"{root} holds no recording; expected {LAYOUT}. {left_out}")
+    return Recordings(root, train, test, left_out)
 
 
 def matching_digits(folder: str | os.PathLike) -> list[tuple[Recording, int]]:
@@ -124,8 +145,10 @@ def download(folder: str | os.PathLike | None = None) -> Recordings:
     try:
         NMNIST(str(folder), train=True)
         NMNIST(str(folder), train=False)
-    except (OSError, RuntimeError) as error:
-        raise FileNotFoundError(f"N-MNIST could not be downloaded: {error}. {by_hand}") from error
+    except (OSError, RuntimeError, HTTPException, zipfile.BadZipFile, EOFError) as error:
+        raise FileNotFoundError(
+            f"N-MNIST could not be downloaded: {error or type(error).__name__}. {by_hand}"
+        ) from error
     found = find_recordings(folder)
     if (len(found.train), len(found.test)) != (FULL_TRAIN, FULL_TEST):
         raise FileNotFoundError(

@@ -5,17 +5,16 @@ A recording becomes T frames of equal time bins between its first and its last e
 
     width = (t_last - t_first) // T          bin = (t - t_first) // width
 
-Events with bin >= T are left out (the rest of the integer division, and always the last event
-when T divides the length); a recording shorter than T microseconds has width 0 and gives empty
-frames. Counts are clamped to [0, 1]: a bit says whether a pixel had an event of this polarity.
+Events with bin >= T are left out: the rest of the integer division, and always the last event
+when T divides the length. Counts are clamped to [0, 1]: a bit says whether a pixel had an event
+of this polarity.
 """
 
-import numba
 import numpy as np
 
-EVENT_DTYPE = np.dtype([("x", np.int64), ("y", np.int64), ("t", np.int64), ("p", np.int64)])
-SENSOR_SIZE = (34, 34, 2)
-PIXELS = 34 * 34
+from course_lib.events.recordings import SIDE, check_events
+
+PIXELS = SIDE * SIDE
 INPUTS = 2 * PIXELS
 BIN_BYTES = INPUTS // 8  # 289, exactly
 VERSION = 1
@@ -28,64 +27,42 @@ def check_bins(bins: int) -> int:
     return int(bins)
 
 
-@numba.njit(cache=True, nogil=True)
-def pack_events(x, y, t, p, bins, out):
-    """Set the bits of one recording in ``out`` (bins * 289,) uint8, all zero before.
-
-    Returns the index of the first event that lies outside the sensor or goes back in time, and
-    sets nothing then; -1 when all is well.
-    """
-    for i in range(len(t)):
-        inside = 0 <= x[i] < 34 and 0 <= y[i] < 34 and 0 <= p[i] < 2
-        if not inside or (i > 0 and t[i] < t[i - 1]):
-            return i
-    first = t[0]
-    width = (t[-1] - first) // bins
-    if width == 0:
-        return -1
-    index, end = 0, first + width
-    for i in range(len(t)):
-        while t[i] >= end:
-            index += 1
-            end += width
-        if index >= bins:
-            break
-        bit = index * INPUTS + p[i] * PIXELS + y[i] * 34 + x[i]
-        out[bit >> 3] |= np.uint8(128 >> (bit & 7))
-    return -1
+def count_frames(events: np.ndarray, bins: int) -> np.ndarray:
+    """(T, 2, 34, 34) events per bin of equal time, not clamped. Raises ValueError: as ``pack``."""
+    counts = np.bincount(_places(events, check_bins(bins)), minlength=bins * INPUTS)
+    return counts.reshape(bins, 2, SIDE, SIDE)
 
 
-@numba.njit(cache=True, nogil=True)
-def pack_keys(keys, bins, out):
-    """pack_events for unsorted integers ``((t * 34 + y) * 34 + x) * 2 + p`` (see pixels.py)."""
-    if len(keys) == 0:
-        return
-    first = keys.min() // INPUTS
-    width = (keys.max() // INPUTS - first) // bins
-    if width == 0:
-        return
-    for key in keys:
-        index = (key // INPUTS - first) // width
-        if index < bins:
-            place = key % INPUTS
-            bit = index * INPUTS + (place & 1) * PIXELS + (place >> 1)
-            out[bit >> 3] |= np.uint8(128 >> (bit & 7))
-
-
-def pack(events: np.ndarray, bins: int) -> np.ndarray:
+def pack(events: np.ndarray, bins: int, name: str = "") -> np.ndarray:
     """(bins * 289,) uint8 bits of one recording in the order time bin, polarity, y, x.
 
-    Raises ValueError when an event lies outside the sensor or times decrease.
+    Args:
+        events: fields x, y, t in microseconds and p, of any integer type; see ``check_events``.
+        name: of the recording, for messages.
+
+    Raises:
+        ValueError: there is no event, an event lies outside the sensor, times decrease or are not
+            whole; or a tenth of the events or more fall into no bin, as when t is in milliseconds.
     """
-    bins = check_bins(bins)
-    out = np.zeros(bins * BIN_BYTES, np.uint8)
+    bits = np.zeros(check_bins(bins) * INPUTS, np.uint8)
+    bits[_places(events, bins, name)] = 1
+    return np.packbits(bits)
+
+
+def _places(events, bins: int, name: str = "") -> np.ndarray:
+    """Where each event falls in (T, 2, 34, 34), flattened; those in no bin left out."""
+    events = check_events(events, name)
+    name = f"{name}: " if name else ""
     if len(events) == 0:
-        return out
-    columns = [events[name].astype(np.int64, copy=False) for name in "xytp"]
-    bad = pack_events(*columns, bins, out)
-    if bad >= 0:
+        raise ValueError(f"{name}no event, so the frames would be empty")
+    t = events["t"] - events["t"][0]
+    width = t[-1] // bins
+    kept = events[: np.searchsorted(t, width * bins)]  # the rest would be in bin T and beyond
+    if len(kept) < 0.9 * (len(events) - 1) or len(kept) == 0:
         raise ValueError(
-            f"event {bad} is {events[bad]} (x, y, t, p); expected x, y in 0 to 33, p in 0 to 1, "
-            "and times that never decrease"
+            f"{name}{len(events) - len(kept)} of {len(events)} events fall into none of {bins} "
+            f"time bins, since the first and the last are {t[-1]} us apart. If t is in "
+            "milliseconds or seconds, multiply it by 1e3 or 1e6; if not, take fewer bins"
         )
-    return out
+    index = t[: len(kept)] // width
+    return index * INPUTS + kept["p"] * PIXELS + kept["y"] * SIDE + kept["x"]

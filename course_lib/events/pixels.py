@@ -1,5 +1,7 @@
 """The pixels of the simulated event camera, compiled. Integers only (see saccades.py)."""
 
+import warnings
+
 import numba
 import numpy as np
 
@@ -20,7 +22,16 @@ MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX2 = np.uint64(0x94D049BB133111EB)
 
 
-@numba.njit(cache=True, nogil=True)
+def compiled(function):
+    """Compiled by Numba, and kept for the next start where some folder can be written."""
+    try:
+        return numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError as error:
+        warnings.warn(f"the simulator is compiled at every start: {error}", stacklevel=2)
+        return numba.njit(nogil=True)(function)
+
+
+@compiled
 def mix(key, counter):
     """splitmix64 (Steele, Lea, Flood 2014): 64 random bits of a 64-bit key and a counter."""
     z = key + (np.uint64(counter) + np.uint64(1)) * GOLDEN
@@ -29,7 +40,7 @@ def mix(key, counter):
     return z ^ (z >> np.uint64(31))
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def recording_key(image, seed):
     """A 64-bit key of the digit's pixels and the seed."""
     key = mix(np.uint64(seed), 0)
@@ -38,7 +49,7 @@ def recording_key(image, seed):
     return key
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def bell(bits):
     """Nearly normal integer of mean 0 and standard deviation BELL: a sum of 4 uniforms."""
     total = np.int64(0)
@@ -47,7 +58,7 @@ def bell(bits):
     return total - 2 * 65535
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def project(image, screen, columns, rows):
     """Blurred digit on the padded sensor, in units of intensity 0 to LEVELS."""
     size = SIDE + 2 * PAD
@@ -70,7 +81,7 @@ def project(image, screen, columns, rows):
     return retina
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def reach(retina, path, axis):
     """First sensor column (axis 0) or row (axis 1) that ever sees the digit, and their number."""
     low, high = SIDE, 0
@@ -84,7 +95,7 @@ def reach(retina, path, axis):
     return first, max(last + 1 - first, 0)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def record(image, seed, screen, columns, rows, path, logs, gains, camera, out):
     """Simulate one recording into ``out`` and return the number of events.
 
@@ -172,3 +183,21 @@ def record(image, seed, screen, columns, rows, path, logs, gains, camera, out):
                 out[count] = (t * SIDE * SIDE + draw // 2) * 2 + (1 if darker else 0)
             count += 1
     return count
+
+
+@compiled
+def pack_keys(keys, bins, out):
+    """Set the bits of one recording, given by the integers of ``record``, as ``frames.pack``."""
+    if len(keys) == 0:
+        return
+    inputs = 2 * SIDE * SIDE
+    first = keys.min() // inputs
+    width = (keys.max() // inputs - first) // bins
+    if width == 0:
+        return
+    for key in keys:
+        index = (key // inputs - first) // width
+        if index < bins:
+            place = key % inputs
+            bit = index * inputs + (place & 1) * SIDE * SIDE + (place >> 1)
+            out[bit >> 3] |= np.uint8(128 >> (bit & 7))

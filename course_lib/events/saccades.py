@@ -21,12 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
-import numba
 import numpy as np
 
-from course_lib.events.frames import BIN_BYTES, EVENT_DTYPE, check_bins, pack_keys
-from course_lib.events.optics import rounded_tables
-from course_lib.events.pixels import STEP_US, record
+from course_lib.events.files import progress_bar
+from course_lib.events.frames import BIN_BYTES, check_bins
+from course_lib.events.recordings import EVENT_DTYPE, SIDE
 
 VERSION = 3
 
@@ -104,6 +103,9 @@ DEFAULT = Parameters()
 @lru_cache(maxsize=8)
 def _tables(parameters: Parameters) -> tuple:
     """The arguments of ``pixels.record`` that do not depend on the digit."""
+    from course_lib.events.optics import rounded_tables
+    from course_lib.events.pixels import STEP_US
+
     return rounded_tables(parameters, round(parameters.duration * 1000 / STEP_US), STEP_US / 1000)
 
 
@@ -119,9 +121,11 @@ def _check(images: np.ndarray, seeds) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(images), np.array(seeds, dtype=np.uint64)
 
 
-def _keys(image, seed, parameters, buffer) -> np.ndarray:
+def _keys(image, seed, parameters) -> np.ndarray:
     """Unsorted events of one recording as integers (see pixels.record)."""
-    tables = _tables(parameters)
+    from course_lib.events.pixels import record  # compiled loops: only who simulates needs them
+
+    tables, buffer = _tables(parameters), np.empty(16384, np.int64)
     count = record(image, seed, *tables, buffer)
     if count > len(buffer):
         buffer = np.empty(count, np.int64)
@@ -141,12 +145,12 @@ def simulate(image: np.ndarray, seed: int, parameters: Parameters = DEFAULT) -> 
     """
     image = np.asarray(image)
     images, seeds = _check(image[None] if image.ndim == 2 else image, [seed])
-    keys = np.sort(_keys(images[0], seeds[0], parameters, np.empty(16384, np.int64)))
+    keys = np.sort(_keys(images[0], seeds[0], parameters))
     events = np.empty(len(keys), EVENT_DTYPE)
     events["p"] = keys % 2
-    events["x"] = keys // 2 % 34
-    events["y"] = keys // 68 % 34
-    events["t"] = keys // (68 * 34)
+    events["x"] = keys // 2 % SIDE
+    events["y"] = keys // (2 * SIDE) % SIDE
+    events["t"] = keys // (2 * SIDE * SIDE)
     return events
 
 
@@ -154,23 +158,19 @@ def simulate_frames(
     images: np.ndarray, seeds, bins: int, parameters: Parameters = DEFAULT, progress: bool = False
 ) -> np.ndarray:
     """(n, bins * 289) uint8: the recordings of n digits as packed frames (see frames.py)."""
-    from tqdm.auto import tqdm
+    import numba
+
+    from course_lib.events.pixels import pack_keys
 
     images, seeds = _check(images, seeds)
     bins = check_bins(bins)
     packed = np.zeros((len(images), bins * BIN_BYTES), np.uint8)
 
-    def work(chunk):
-        buffer = np.empty(16384, np.int64)
-        for i in chunk:
-            pack_keys(_keys(images[i], seeds[i], parameters, buffer), bins, packed[i])
-        return len(chunk)
+    def work(i):
+        pack_keys(_keys(images[i], seeds[i], parameters), bins, packed[i])
 
-    chunks = [range(i, min(i + 50, len(images))) for i in range(0, len(images), 50)]
-    with (
-        ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool,
-        tqdm(total=len(images), desc="saccade digits", unit="rec", disable=not progress) as bar,
-    ):
-        for done in pool.map(work, chunks):
-            bar.update(done)
+    with ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool:
+        done = pool.map(work, range(len(images)))
+        for _ in progress_bar(done, "saccade digits", progress, len(images)):
+            pass
     return packed

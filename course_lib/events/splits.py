@@ -2,18 +2,20 @@
 
 import hashlib
 import os
+import warnings
+from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from course_lib.events import digits as digit_file
-from course_lib.events import folders, frames, saccades
-from course_lib.events.files import cache_folder, cached
+from course_lib.events import digits, folders, frames, saccades
+from course_lib.events.files import cache_folder, cached, progress_bar
 from course_lib.events.frames import BIN_BYTES, check_bins, pack
 from course_lib.events.frameset import FrameSet
-from course_lib.events.recordings import read_recording
+from course_lib.events.recordings import decode, ordinary_file
 
 SOURCE = "saccade-digits"
 
@@ -26,6 +28,30 @@ class Splits(NamedTuple):
     test: FrameSet
     name: str
     note: str
+
+
+class How(NamedTuple):
+    """The arguments of ``load_splits`` that a source may need."""
+
+    bins: int
+    seed: int
+    hold_out: str | os.PathLike | None
+    cache_dir: str | os.PathLike | None
+    on_bad: str
+    progress: bool
+
+
+class Data(NamedTuple):
+    """What a source gives. To add a data set, write one function that returns this, and name it
+    in SOURCES.
+
+    ``parts``: which recordings are for training, validation and the test; ``rule``: in words.
+    """
+
+    name: str
+    frames: FrameSet
+    parts: list[np.ndarray]
+    rule: str
 
 
 def load_splits(
@@ -68,38 +94,22 @@ def load_splits(
     Raises:
         FileNotFoundError, ValueError: see ``folders``, ``recordings`` and the messages.
     """
-    bins, seed = check_bins(bins), _check_seed(seed)
-    if str(source) == SOURCE:
-        return _saccade_splits(bins, hold_out, cache_dir, seed, progress)
-    if hold_out is not None:
-        raise ValueError(f"hold_out is for the source {SOURCE!r}, not for {str(source)!r}")
-    if str(source).endswith(".npz"):
-        return _mnist_splits(source, bins, cache_dir, seed, progress)
-    found = _find(source, cache_dir)
-    if not found.train:
-        raise ValueError(
-            f"{found.folder} holds no Train/, so nothing to train on; load_all reads Test/ alone"
-        )
-    train, skipped = _frames(found.folder, found.train, bins, cache_dir, on_bad, progress)
-    labels = np.array([r.label for r in found.train])
-    if found.test:
-        parts = a_tenth_apart(len(labels), seed)
-        rule = f"Test/ is the test set, a tenth of Train/ the validation set, seed {seed}"
-    else:
-        parts = stratified(labels, (0.72, 0.08, 0.2), seed)
-        rule = f"Train/ alone: stratified 72 % / 8 % / 20 %, seed {seed}"
-    sets = [train.select(part) for part in parts]
-    if found.test:
-        test, more = _frames(found.folder, found.test, bins, cache_dir, on_bad, progress)
-        skipped += more
-        sets.append(test.select(np.arange(len(found.test))))
+    how = How(check_bins(bins), _check_seed(seed), hold_out, cache_dir, on_bad, progress)
+    name = str(source)
+    if hold_out is not None and name != SOURCE:
+        raise ValueError(f"hold_out is for the source {SOURCE!r}, not for {name!r}")
+    make = SOURCES.get(name, mnist_digits if name.endswith(".npz") else recordings)
+    data = make(source, how)
+    sets = [data.frames.subset(part) for part in data.parts]
     for part, kept in zip(("training", "validation", "test"), sets, strict=True):
         if len(kept) == 0:
             raise ValueError(
-                f"{found.folder}: the {part} set would be empty; {len(found.train)} recordings in "
-                "Train/ are too few"
+                f"{data.name}: the {part} set would be empty, {len(data.frames)} recordings are "
+                f"too few; {data.rule}"
             )
-    return Splits(*sets, name=str(found.folder), note=_note(rule, sets, skipped, on_bad))
+    sizes = " / ".join(f"{len(part):,}" for part in sets)
+    note = f"{sizes} (train / validation / test); {data.rule}"
+    return Splits(*sets, name=data.name, note=note)
 
 
 def load_all(
@@ -111,18 +121,9 @@ def load_all(
     progress: bool = True,
 ) -> FrameSet:
     """The frames of every recording of a folder, Train/ then Test/, by label, then by name."""
-    found = _find(path, cache_dir)
-    everything = found.train + found.test
-    kept, _ = _frames(found.folder, everything, check_bins(bins), cache_dir, on_bad, progress)
-    return kept.select(np.arange(len(everything)))
-
-
-def concatenate(*sets: FrameSet) -> FrameSet:
-    """One FrameSet of the recordings of several, in order. Raises ValueError if bins differ."""
-    if len({part.bins for part in sets}) != 1:
-        raise ValueError(f"the sets have {[p.bins for p in sets]} bins; expected the same")
-    packed = np.concatenate([part.packed for part in sets])
-    return FrameSet(packed, torch.cat([part.labels for part in sets]), sets[0].bins)
+    how = How(check_bins(bins), 0, None, cache_dir, on_bad, progress)
+    everything, good, _ = _read(folders.find_recordings(path), how)
+    return everything.subset(good)
 
 
 def a_tenth_apart(count: int, seed: int) -> list[np.ndarray]:
@@ -154,125 +155,134 @@ def stratified(labels: np.ndarray, fractions: tuple, seed: int) -> list[np.ndarr
     return [np.concatenate(list(left.values())), *parts]
 
 
-def _saccade_splits(bins, hold_out, cache_dir, seed, progress) -> Splits:
-    images, labels = digit_file.load_digits()
-    out = set()
-    if hold_out is not None:
-        out = {index for _, index in folders.matching_digits(hold_out)}
-    key = {
-        "digits": digit_file.SHA256,
-        "camera": [saccades.VERSION, asdict(saccades.DEFAULT)],
-        "frames": frames.VERSION,
-        "bins": bins,
-        "seed": seed,
-    }
-    seeds = range(5000 * seed, 5000 * seed + len(images))
-
-    def build():
-        return {"packed": saccades.simulate_frames(images, seeds, bins, progress=progress)}
-
-    packed = cached("saccade-digits", key, build, cache_dir)["packed"]
-    everything = FrameSet(packed, torch.from_numpy(labels.astype(np.int64)), bins)
-    parts = stratified(labels, (0.8, 0.1, 0.1), seed)
-    parts = [np.array([i for i in part if i not in out], np.int64) for part in parts]
-    rule = f"simulated; stratified by class, seed {seed}"
-    if out:
-        rule += f"; {len(out)} digits left out that {hold_out} holds recordings of"
-    sets = [everything.subset(part) for part in parts]
-    if min(len(part) for part in sets) == 0:
-        raise ValueError(f"hold_out={hold_out} leaves no digits: {len(out)} of 5,000 are left out")
-    return Splits(*sets, name="saccade digits", note=_note(rule, sets, [], "error"))
+def saccade_digits(source, how: How) -> Data:
+    """The 5,000 embedded digits, simulated."""
+    images, labels = digits.load_digits()
+    parts = stratified(labels, (0.8, 0.1, 0.1), how.seed)
+    rule = f"simulated; stratified by class, seed {how.seed}"
+    if how.hold_out is not None:
+        out = [index for _, index in folders.matching_digits(how.hold_out)]
+        parts = [part[~np.isin(part, out)] for part in parts]
+        rule += f"; {len(out)} digits left out that {how.hold_out} holds recordings of"
+    return Data("saccade digits", _simulated(images, labels, how), parts, rule)
 
 
-def _mnist_splits(path, bins, cache_dir, seed, progress) -> Splits:
-    """Simulated recordings of all of MNIST; training digit i has the seed 70,000 · seed + i, and
-    test digits follow."""
-    images, labels = digit_file.load_mnist(path)
-    seeds = range(len(images) * seed, len(images) * (seed + 1))
+def mnist_digits(source, how: How) -> Data:
+    """All of MNIST, simulated; its test digits follow the training digits."""
+    images, labels = digits.load_mnist(source)
+    train = len(images) - digits.MNIST_TEST
+    parts = [*a_tenth_apart(train, how.seed), np.arange(train, len(images))]
+    rule = f"MNIST's test set, a tenth of its training set for validation, seed {how.seed}"
+    return Data("saccade MNIST", _simulated(images, labels, how), parts, f"simulated; {rule}")
+
+
+def _simulated(images: np.ndarray, labels: np.ndarray, how: How) -> FrameSet:
+    """Recordings of n digits; digit i has the seed n · seed + i."""
     key = {
         "digits": hashlib.sha256(images.tobytes()).hexdigest(),
         "camera": [saccades.VERSION, asdict(saccades.DEFAULT)],
         "frames": frames.VERSION,
-        "bins": bins,
-        "seed": seed,
+        "bins": how.bins,
+        "seed": how.seed,
     }
+    seeds = range(len(images) * how.seed, len(images) * (how.seed + 1))
 
     def build():
-        return {"packed": saccades.simulate_frames(images, seeds, bins, progress=progress)}
+        return {"packed": saccades.simulate_frames(images, seeds, how.bins, progress=how.progress)}
 
-    packed = cached("saccade-mnist", key, build, cache_dir)["packed"]
-    everything = FrameSet(packed, torch.from_numpy(labels.astype(np.int64)), bins)
-    train = len(images) - digit_file.MNIST_TEST
-    parts = [*a_tenth_apart(train, seed), np.arange(train, len(images))]
-    sets = [everything.subset(part) for part in parts]
-    rule = f"simulated; MNIST's test set, a tenth of its training set for validation, seed {seed}"
-    return Splits(*sets, name="saccade MNIST", note=_note(rule, sets, [], "error"))
+    packed = cached("saccades", key, build, how.cache_dir)["packed"]
+    return FrameSet(packed, torch.from_numpy(labels), how.bins)
 
 
-class _Kept(NamedTuple):
-    """Frames of the good files among a list of files."""
-
-    frames: FrameSet
-    row: np.ndarray  # of each file in frames, -1 where the file was bad
-
-    def select(self, files: np.ndarray) -> FrameSet:
-        rows = self.row[files]
-        return self.frames.subset(rows[rows >= 0])
+def nmnist(source, how: How) -> Data:
+    """Real N-MNIST: the folder in the variable NMNIST_DIR, else a download."""
+    folder = os.environ.get("NMNIST_DIR")
+    return recordings(folder or folders.download(cache_folder(how.cache_dir)).folder, how)
 
 
-def _frames(folder, found, bins, cache_dir, on_bad, progress) -> tuple[_Kept, list[str]]:
-    if on_bad not in ("error", "skip"):
-        raise ValueError(f"on_bad is {on_bad!r}; expected 'error' or 'skip'")
-    stats = [r.path.stat() for r in found]
+def recordings(source, how: How) -> Data:
+    """A folder of recordings, its Test/ the test set if it has one."""
+    found = folders.find_recordings(source)
+    if not found.train:
+        raise ValueError(
+            f"{found.folder} holds no Train/, so nothing to train on; load_all reads Test/ alone"
+        )
+    everything, good, notes = _read(found, how)
+    count = len(found.train)
+    if found.test:
+        parts = [*a_tenth_apart(count, how.seed), np.arange(count, len(good))]
+        rule = f"Test/ is the test set, a tenth of Train/ the validation set, seed {how.seed}"
+    else:
+        parts = stratified(everything.labels.numpy(), (0.72, 0.08, 0.2), how.seed)
+        rule = f"Train/ alone: stratified 72 % / 8 % / 20 %, seed {how.seed}"
+    return Data(str(found.folder), everything, [part[good[part]] for part in parts], rule + notes)
+
+
+#: what ``load_splits`` knows by name; a path is a folder of recordings, or MNIST if it is an .npz
+SOURCES: dict[str, Callable[[str | os.PathLike, How], Data]] = {
+    SOURCE: saccade_digits,
+    "nmnist": nmnist,
+}
+
+
+def _read(found: folders.Recordings, how: How) -> tuple[FrameSet, np.ndarray, str]:
+    """Frames of all files, Train/ then Test/, empty where a file is bad; which are good; a note.
+
+    The cache knows files by what they hold: their bytes are hashed at every start.
+    """
+    if how.on_bad not in ("error", "skip"):
+        raise ValueError(f"on_bad is {how.on_bad!r}; expected 'error' or 'skip'")
+    files = found.train + found.test
+    known = progress_bar(files, "checking recordings", how.progress)
+    digests = [_digest(recording.path, how.on_bad) for recording in known]
     key = {
-        "files": [
-            [r.path.relative_to(folder).as_posix(), s.st_size, s.st_mtime_ns]
-            for r, s in zip(found, stats, strict=True)
-        ],
+        "recordings": hashlib.sha256(b"".join(digests)).hexdigest(),
         "frames": frames.VERSION,
-        "bins": bins,
-        "on_bad": on_bad,
+        "bins": how.bins,
+        "on_bad": how.on_bad,
     }
 
     def build():
-        from tqdm.auto import tqdm
-
-        packed = np.zeros((len(found), bins * BIN_BYTES), np.uint8)
+        packed = np.zeros((len(files), how.bins * BIN_BYTES), np.uint8)
         bad = []
-        bar = tqdm(found, desc="recordings", unit="rec", disable=not progress)
-        for i, recording in enumerate(bar):
+        for i, (path, _) in enumerate(progress_bar(files, "recordings", how.progress)):
             try:
-                packed[i] = pack(read_recording(recording.path), bins)
-            except ValueError:
-                if on_bad == "error":
+                data = ordinary_file(path).read_bytes()
+                if hashlib.sha256(data).digest() != digests[i]:
+                    raise ValueError(f"{path} was changed while it was read; start again")
+                packed[i] = pack(decode(data, str(path)), how.bins, str(path))
+            except (OSError, ValueError):
+                if how.on_bad == "error":
                     raise
                 bad.append(i)
-        return {"packed": np.delete(packed, bad, axis=0), "bad": np.array(bad, np.int64)}
+        return {"packed": packed, "bad": np.array(bad, np.int64)}
 
-    arrays = cached("recordings", key, build, cache_dir)
-    good = np.ones(len(found), bool)
+    arrays = cached("recordings", key, build, how.cache_dir)
+    good = np.ones(len(files), bool)
     good[arrays["bad"]] = False
-    row = np.where(good, np.cumsum(good) - 1, -1)
-    labels = torch.tensor([r.label for r, ok in zip(found, good, strict=True) if ok])
-    skipped = [found[i].path.name for i in arrays["bad"]]
-    return _Kept(FrameSet(arrays["packed"], labels.long(), bins), row), skipped
+    notes = [found.left_out] if found.left_out else []
+    if how.on_bad == "skip":
+        names = [files[i].path.name for i in arrays["bad"]]
+        some = f" ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})" if names else ""
+        notes.append(f"{len(names)} bad recordings skipped{some}")
+    if found.left_out or not good.all():
+        warnings.warn(f"{found.folder}: {'; '.join(notes)}", stacklevel=2)
+    labels = torch.tensor([recording.label for recording in files])
+    return (
+        FrameSet(arrays["packed"], labels, how.bins),
+        good,
+        "".join(f"; {note}" for note in notes),
+    )
 
 
-def _find(source, cache_dir) -> folders.Recordings:
-    if str(source) != "nmnist":
-        return folders.find_recordings(source)
-    folder = os.environ.get("NMNIST_DIR")
-    return folders.find_recordings(folder) if folder else folders.download(cache_folder(cache_dir))
-
-
-def _note(rule, sets, skipped, on_bad) -> str:
-    sizes = " / ".join(f"{len(part):,}" for part in sets)
-    note = f"{sizes} (train / validation / test); {rule}"
-    if on_bad == "skip":
-        note += f"; {len(skipped)} bad recordings skipped"
-        if skipped:
-            note += f" ({', '.join(skipped[:5])}{', …' if len(skipped) > 5 else ''})"
-    return note
+def _digest(path: Path, on_bad: str) -> bytes:
+    """The SHA-256 of a file's bytes; of none where a bad file is to be skipped."""
+    try:
+        return hashlib.sha256(ordinary_file(path).read_bytes()).digest()
+    except (OSError, ValueError):
+        if on_bad == "error":
+            raise
+        return bytes(32)
 
 
 def _check_seed(seed: int) -> int:

@@ -175,7 +175,7 @@ def data_digits(options) -> int:
 
 
 def data_compare(options) -> int:
-    from course_lib.events.compare import compare, report
+    from course_lib.events.describe import compare, report
 
     print(report(compare(options.folder)))
     return 0

@@ -1,12 +1,18 @@
-"""What recordings look like in a few figures, and the stored figures of the real ones."""
+"""Recordings in a few figures, those of the real ones, and saccade digits beside real ones."""
 
 import json
 
 import numpy as np
 import pytest
 
-from course_lib.events import EVENT_DTYPE, find_recordings, simulate, write_recording
-from course_lib.events.describe import describe, measure, measured
+from course_lib.events import (
+    EVENT_DTYPE,
+    find_recordings,
+    matching_digits,
+    simulate,
+    write_recording,
+)
+from course_lib.events.describe import compare, correlation, describe, measure, measured, report
 from course_lib.run import cli
 
 
@@ -49,3 +55,40 @@ def test_the_course_comes_with_figures_of_real_recordings():
     stored = measured()
     assert stored["recordings"] >= 1000
     assert sum(stored["tenths"]) == pytest.approx(stored["events"]["mean"], abs=0.01)
+
+
+def test_correlation_is_pearsons():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 5, 3, 4))
+    each = [np.corrcoef(x.ravel(), y.ravel())[0, 1] for x, y in zip(a, b, strict=True)]
+    assert np.isclose(correlation(a, b), np.mean(each))
+    assert correlation(a, np.zeros_like(b)) == 0
+
+
+def test_recordings_that_are_saccade_digits_agree_fully(tmp_path, digits):
+    """Saccade digits written as if they were real: numbers 1 to 40, classes in turn."""
+    for k in range(1, 41):
+        index = 500 * (k % 10) + (k - 1) // 10
+        path = tmp_path / "Train" / str(k % 10) / f"{k:05}.bin"
+        write_recording(path, simulate(digits.images[index], index))
+    assert len(matching_digits(tmp_path)) == 40
+    result = compare(tmp_path)
+    assert list(result["correlations"].values()) == pytest.approx([1, 1, 1])
+    assert result["simulated"] == result["real"] and result["real"]["recordings"] == 20
+    assert "20 real recordings" in report(result) and "1.00 1.00" in report(result)
+
+
+def test_no_recording_of_the_reporting_half(tmp_path, recording):
+    write_recording(tmp_path / "Train" / "0" / "00001.bin", recording)
+    with pytest.raises(ValueError, match="reporting half"):
+        compare(tmp_path)
+
+
+def test_saccade_digits_meet_the_bars_on_real_recordings(nmnist):
+    """Correlations, events and events per tenth on the half that the fit did not see."""
+    result = compare(nmnist)
+    assert result["correlations"]["count images"] >= 0.93
+    assert result["correlations"]["frames"] >= 0.78
+    simulated, real = result["simulated"], result["real"]
+    assert abs(simulated["events"]["mean"] / real["events"]["mean"] - 1) <= 0.05
+    assert np.abs(np.divide(simulated["tenths"], real["tenths"]) - 1).max() <= 0.15

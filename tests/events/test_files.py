@@ -1,11 +1,13 @@
 """Atomic writing and the cache."""
 
 import os
+import zipfile
 
 import numpy as np
 import pytest
 
-from course_lib.events.files import cache_folder, cached, write_atomic
+from course_lib.events import load_splits
+from course_lib.events.files import cache_folder, cached, load_npz, write_atomic
 
 
 class Counter:
@@ -78,3 +80,46 @@ def test_cache_folder(tmp_path, monkeypatch):
     assert cache_folder() == tmp_path / "a" and cache_folder(tmp_path) == tmp_path
     monkeypatch.delenv("COURSE_CACHE")
     assert "spikes-without-backprop" in str(cache_folder())
+
+
+def claiming(path, shape, name="x_train", compressed=False):
+    """An .npz file whose array says that it has this shape, with no data behind the header."""
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    kind = zipfile.ZIP_DEFLATED if compressed else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, "w", kind) as archive, archive.open(f"{name}.npy", "w") as stream:
+        np.lib.format.write_array_header_1_0(stream, header)
+
+
+def test_an_archive_that_claims_terabytes_is_refused_by_its_header(tmp_path, monkeypatch):
+    path = tmp_path / "mnist.npz"
+    claiming(path, (2_000_000_000, 28, 28))
+    monkeypatch.setattr(np, "load", None)  # it is not even opened for its data
+    with pytest.raises(ValueError, match="mnist.npz claims to hold 1,568,000,000,000 bytes"):
+        load_npz(path, 1 << 28)
+    with pytest.raises(ValueError, match="mnist.npz claims to hold 1,568,000,000,000 bytes"):
+        load_splits(path)
+
+
+def test_a_cache_that_claims_terabytes_is_made_anew(tmp_path):
+    build = Counter()
+    cached("kind", {}, build, tmp_path)
+    (path,) = tmp_path.iterdir()
+    claiming(path, (1 << 40,), "packed")
+    assert cached("kind", {}, build, tmp_path)["n"] == 3 and build.calls == 2
+
+
+def test_archives_of_every_shape_are_read_or_named(tmp_path):
+    path = tmp_path / "any.npz"
+    np.savez_compressed(path, a=np.arange(3), b=np.float32(2))
+    assert load_npz(path, 100)["a"].tolist() == [0, 1, 2] and load_npz(path, 28)["b"] == 2
+    with pytest.raises(ValueError, match="any.npz claims to hold 28 bytes; at most 27"):
+        load_npz(path, 27)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.npy", b"no array")
+    objects = tmp_path / "objects.npz"
+    np.savez(objects, a=np.array([{}], object))
+    for file in (path, objects):
+        with pytest.raises(ValueError, match=f"{file.name} is damaged, or no .npz file"):
+            load_npz(file, 1000)
+    with pytest.raises(FileNotFoundError, match="expected an .npz file"):
+        load_npz(tmp_path, 1000)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from course_lib.events import pack, read_recording
+from course_lib.events import read_recording
 
 INPUTS = 12_000
 
@@ -88,5 +88,4 @@ def test_malformed_recordings_give_an_error_or_the_right_events(tmp_path):
             good += 1
             events = read_recording(path)
             assert events.tolist() == expected
-            pack(events, 10)
     assert good > INPUTS / 20 and bad > INPUTS / 3

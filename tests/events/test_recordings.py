@@ -9,6 +9,7 @@ from course_lib.events import (
     download,
     find_recordings,
     folders,
+    load_splits,
     matching_digits,
     read_recording,
     write_recording,
@@ -81,8 +82,21 @@ def test_bad_bytes_are_named_with_file_and_offset(tmp_path, data, message):
 def test_missing_recording(tmp_path):
     with pytest.raises(FileNotFoundError, match="no such recording"):
         read_recording(tmp_path / "none.bin")
-    with pytest.raises(FileNotFoundError, match="no such recording"):
+    with pytest.raises(FileNotFoundError, match="no such recording, this is a folder"):
         read_recording(tmp_path)
+    (tmp_path / "link.bin").symlink_to(tmp_path / "none.bin")
+    with pytest.raises(FileNotFoundError, match="a link to nothing"):
+        read_recording(tmp_path / "link.bin")
+    os.mkfifo(tmp_path / "pipe.bin")  # opening it would wait for ever
+    with pytest.raises(FileNotFoundError, match="no ordinary file"):
+        read_recording(tmp_path / "pipe.bin")
+
+
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
+    with open(tmp_path / "zeros.bin", "wb") as stream:
+        stream.truncate(2_000_000_000)  # takes no place on the disk
+    with pytest.raises(ValueError, match="zeros.bin: 2,000,000,000 bytes"):
+        read_recording(tmp_path / "zeros.bin")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +105,7 @@ def test_missing_recording(tmp_path):
 def test_events_that_do_not_fit_are_not_written(tmp_path, recording, field, value):
     events = recording.copy()
     events[field][-1] = value
-    with pytest.raises(ValueError, match=f"event {len(events) - 1}: {field} is {value}"):
+    with pytest.raises(ValueError, match=f"{field} is {value} at event {len(events) - 1};"):
         write_recording(tmp_path / "r.bin", events)
     assert not list(tmp_path.iterdir())
 
@@ -118,9 +132,25 @@ def test_find_recordings_in_label_then_name_order(folder):
 def test_folder_above_nmnist_and_hidden_files(folder, tmp_path_factory):
     above = tmp_path_factory.mktemp("above")
     (folder / "Train" / ".DS_Store").write_text("x", encoding="utf-8")
-    (folder / "Train" / "3" / "notes.txt").write_text("x", encoding="utf-8")
+    (folder / "Train" / "3" / "._00003.bin").write_text("x", encoding="utf-8")
     os.rename(folder, above / "NMNIST")
-    assert len(find_recordings(above).train) == 20
+    found = find_recordings(above)
+    assert len(found.train) == 20 and found.left_out == ""
+
+
+def test_what_is_left_out_is_said(folder, tmp_path_factory):
+    for name in ("3/notes.txt", "4/00004.bin.gz", "4/00005.npy", "stray.bin"):
+        (folder / "Train" / name).write_text("x", encoding="utf-8")
+    (folder / "Train/7/00007.bin").rename(folder / "Train/7/00007.BIN")
+    for path in (folder / "Train/2").iterdir():
+        path.unlink()
+    found = find_recordings(folder)
+    assert len(found.train) == 18 and [r.label for r in found.train].count(7) == 2
+    expected = "left out, since only .bin is read: 4 (Train/3/notes.txt, Train/4/00004.bin.gz, "
+    assert expected in found.left_out and "no recording of 2 in Train/" in found.left_out
+    with pytest.warns(UserWarning, match="00004.bin.gz.*no recording of 2"):
+        got = load_splits(folder, cache_dir=tmp_path_factory.mktemp("c"), progress=False)
+    assert found.left_out in got.note
 
 
 def test_same_files_as_tonics_own_data_set(folder):

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from course_lib.events import (
+    FrameSet,
     concatenate,
     find_recordings,
     load_all,
@@ -70,7 +71,7 @@ def test_second_load_reads_the_cache(cache, saccade_splits, monkeypatch):
 
 
 def test_cache_of_60000_recordings_takes_at_most_200_megabytes(cache, saccade_splits):
-    (path,) = cache.glob("saccade-digits-*.npz")
+    (path,) = cache.glob("saccades-*.npz")
     assert path.stat().st_size * 60_000 / 5000 <= 200e6
 
 
@@ -122,15 +123,15 @@ def test_sizes_of_the_full_set(monkeypatch, tmp_path):
     def part(n):
         return [Recording(Path(f"{k}"), k % 10) for k in range(n)]
 
-    def no_reading(folder, found, bins, *_):
-        labels = torch.tensor([r.label for r in found])
-        tags = np.zeros((len(found), 289), np.uint8)
-        tags[:, :4] = np.arange(len(found), dtype="<u4").view(np.uint8).reshape(-1, 4)
-        return splits._Kept(FrameSet(tags, labels, 1), np.arange(len(found))), []
+    def no_reading(found, how):
+        labels = torch.tensor([r.label for r in found.train + found.test])
+        tags = np.zeros((len(labels), 289), np.uint8)
+        tags[:, :4] = np.arange(len(labels), dtype="<u4").view(np.uint8).reshape(-1, 4)
+        return FrameSet(tags, labels, 1), np.ones(len(labels), bool), ""
 
     full = Recordings(tmp_path, part(60_000), part(10_000))
     monkeypatch.setattr(splits.folders, "find_recordings", lambda _: full)
-    monkeypatch.setattr(splits, "_frames", no_reading)
+    monkeypatch.setattr(splits, "_read", no_reading)
     got = load_splits("somewhere", 1)
     assert [len(s) for s in got[:3]] == [54_000, 6_000, 10_000]
     order = torch.randperm(60_000, generator=torch.Generator().manual_seed(0)).numpy()
@@ -240,5 +241,34 @@ def test_a_file_that_is_not_mnist_says_what_it_lacks(tmp_path):
     np.savez(tmp_path / "other.npz", x=np.zeros(3))
     with pytest.raises(ValueError, match="does not hold MNIST.*x_train"):
         load_splits(tmp_path / "other.npz")
-    with pytest.raises(FileNotFoundError, match="expected MNIST as an .npz file"):
+    with pytest.raises(FileNotFoundError, match="expected an .npz file"):
         load_splits(tmp_path / "none.npz")
+
+
+@pytest.mark.parametrize("name, value, message", [
+    ("y_train", np.full(40, 300), "not whole numbers 0 to 9"),
+    ("y_test", np.zeros(10), "not whole numbers 0 to 9"),
+    ("x_test", np.zeros((10, 28, 28)), "float64"),
+    ("x_train", np.zeros((39, 28, 28), np.uint8), "expected uint8"),
+    ("x_train", np.uint8(0), "expected uint8"),
+    ("y_test", np.zeros((10, 1), int), "expected uint8"),
+])  # fmt: skip
+def test_mnist_of_another_kind_is_named(tmp_path, monkeypatch, name, value, message):
+    monkeypatch.setattr("course_lib.events.digits.MNIST_TEST", 10)
+    arrays = {"x_train": np.zeros((40, 28, 28), np.uint8), "y_train": np.zeros(40, int),
+              "x_test": np.zeros((10, 28, 28), np.uint8), "y_test": np.zeros(10, int)}  # fmt: skip
+    np.savez(tmp_path / "mnist.npz", **arrays | {name: value})
+    with pytest.raises(ValueError, match=f"mnist.npz does not hold MNIST.*{message}"):
+        load_splits(tmp_path / "mnist.npz")
+
+
+def test_a_data_set_is_added_by_one_function(monkeypatch, tmp_path):
+    def two_digits(source, how):
+        frames = FrameSet(np.zeros((20, how.bins * 289), np.uint8), np.arange(20) % 2, how.bins)
+        return splits.Data("two digits", frames, splits.stratified(
+            frames.labels.numpy(), (0.5, 0.25, 0.25), how.seed), "by class")  # fmt: skip
+
+    monkeypatch.setitem(splits.SOURCES, "two", two_digits)
+    got = load_splits("two", 3, cache_dir=tmp_path)
+    assert [len(part) for part in got[:3]] == [10, 5, 5]
+    assert got.name == "two digits" and got.note.endswith("by class")
