@@ -47,7 +47,7 @@ GAZE_Y = (
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters of the simulated camera; the defaults are fitted to N-MNIST (see compare.py).
+    """Parameters of the simulated camera; the defaults are fitted to N-MNIST (see describe.py).
 
     Lengths are in sensor pixels, times in ms, contrasts in log intensity.
     """
