@@ -27,8 +27,9 @@ from pathlib import Path
 #: tests/test_kernels.py and tests/test_population.py; NUMBA_CPU_NAME and NUMBA_CPU_FEATURES make a
 #: new processor work like an older one.
 PROVEN = {
-    "0.60": ("AVX-512", "AVX2"),
-    **dict.fromkeys(("0.61", "0.62", "0.63", "0.64", "0.65", "0.68"), ("AVX-512",)),
+    **dict.fromkeys(("0.61", "0.62", "0.63", "0.64", "0.65", "0.66", "0.67"), ("AVX-512",)),
+    "0.60": ("AVX-512", "AVX-512F", "AVX2"),
+    "0.68": ("AVX-512", "AVX2"),
 }
 #: seconds that a child may take: compiling takes about twenty, on a busy machine a few times that
 PATIENCE = 600

@@ -54,24 +54,17 @@ def roll_out(
     sums = np.empty(steps * columns + COLUMNS, np.float32)
     totals, shifts = np.empty(64 * widest, np.float32), np.empty((steps + 4) * LANES, np.float32)
     few, many = spread(np.float32(0), NARROW), spread(np.float32(0), WIDE)
-    reset = 0 if mode is None else mode
+    reset = np.int64(0) if mode is None else mode  # the branch not taken is not compiled
     j = take(counter)
     while j < len(jobs):
         first, last, begin, end = jobs[j]
         for b in range(first, last):
             for m in range(begin, end):
                 row, here, start = factors[m], b * steps * width, b * steps * stride + m * rank
-                if mode is None:
-                    first_layer(
-                        steps, width, base, here, projected, start, stride, rank, row,
-                        plan[0, A], plan[0, NOISE], beta, theta, np.int64(0), pair,
-                        shifts,
-                    )  # fmt: skip
-                else:
-                    first_layer(
-                        steps, width, base, here, projected, start, stride, rank, row,
-                        plan[0, A], plan[0, NOISE], beta, theta, mode, pair, shifts,
-                    )  # fmt: skip
+                first_layer(
+                    steps, width, base, here, projected, start, stride, rank, row,
+                    plan[0, A], plan[0, NOISE], beta, theta, reset, pair, shifts,
+                )  # fmt: skip
                 for s in range(signs):
                     sign = np.float32(1 - 2 * s)
                     for i in range(1, layers):
