@@ -122,7 +122,7 @@ def load_all(
 ) -> FrameSet:
     """The frames of every recording of a folder, Train/ then Test/, by label, then by name."""
     how = How(check_bins(bins), 0, None, cache_dir, on_bad, progress)
-    everything, good, _ = _read(folders.find_recordings(path), how)
+    everything, good, _ = _read(_find(path, how), how)
     return everything.subset(good)
 
 
@@ -194,15 +194,19 @@ def _simulated(images: np.ndarray, labels: np.ndarray, how: How) -> FrameSet:
     return FrameSet(packed, torch.from_numpy(labels), how.bins)
 
 
-def nmnist(source, how: How) -> Data:
-    """Real N-MNIST: the folder in the variable NMNIST_DIR, else a download."""
+def _find(source, how: How) -> folders.Recordings:
+    """The recordings of a folder, or "nmnist": that in the variable NMNIST_DIR, else a download."""
+    if str(source) != "nmnist":
+        return folders.find_recordings(source)
     folder = os.environ.get("NMNIST_DIR")
-    return recordings(folder or folders.download(cache_folder(how.cache_dir)).folder, how)
+    if folder:
+        return folders.find_recordings(folder)
+    return folders.download(cache_folder(how.cache_dir))
 
 
 def recordings(source, how: How) -> Data:
     """A folder of recordings, its Test/ the test set if it has one."""
-    found = folders.find_recordings(source)
+    found = _find(source, how)
     if not found.train:
         raise ValueError(
             f"{found.folder} holds no Train/, so nothing to train on; load_all reads Test/ alone"
@@ -221,7 +225,7 @@ def recordings(source, how: How) -> Data:
 #: what ``load_splits`` knows by name; a path is a folder of recordings, or MNIST if it is an .npz
 SOURCES: dict[str, Callable[[str | os.PathLike, How], Data]] = {
     SOURCE: saccade_digits,
-    "nmnist": nmnist,
+    "nmnist": recordings,
 }
 
 

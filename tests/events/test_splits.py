@@ -204,6 +204,7 @@ def test_user_errors(folder, cache, tmp_path, monkeypatch):
         load_splits(tmp_path / "none")
     monkeypatch.setenv("NMNIST_DIR", str(folder))
     assert len(load_splits("nmnist", cache_dir=cache, progress=False).test) == 30
+    assert len(load_all("nmnist", cache_dir=cache, progress=False)) == 130
     import shutil
 
     shutil.rmtree(folder / "Train")
