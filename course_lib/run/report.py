@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from course_lib.estimators import METHODS
+from course_lib import estimators
 from course_lib.evaluation import Evaluation
 from course_lib.events import FrameSet
 from course_lib.events.files import write_atomic
@@ -43,7 +43,7 @@ def summary(config: RunConfig, history: History, result: Evaluation) -> str:
         f"  updates             {last['step']:,} in {last['seconds']:.0f} s "
         f"({last['seconds'] / last['step'] * 1000:.0f} ms each)",
         f"  forward passes      {last['forward_passes']:,} of {config.batch_size} recordings, "
-        f"{METHODS[config.method].backward}",
+        f"{estimators.METHODS[config.method].backward}",
         f"  spikes a recording  {layers} (per layer)",
         f"  hardest digit       {_hardest(result)}",
     ]

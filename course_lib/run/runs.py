@@ -14,8 +14,9 @@ from typing import Any
 
 import torch
 
+from course_lib import estimators  # all methods are loaded when METHODS is asked for
 from course_lib.checkpoints import load_checkpoint
-from course_lib.estimators import METHODS, Estimator
+from course_lib.estimators import Estimator
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import write_atomic
 from course_lib.lif import LIFParameters
@@ -73,14 +74,14 @@ class RunConfig(Schedule):
     threads: int | None = None
 
     def __post_init__(self):
-        if self.method not in METHODS:
+        if self.method not in estimators.METHODS:
             raise ValueError(
-                f"method is {self.method!r}; choose one of {', '.join(METHODS)}"
-                + did_you_mean(self.method, METHODS)
+                f"method is {self.method!r}; choose one of {', '.join(estimators.METHODS)}"
+                + did_you_mean(self.method, estimators.METHODS)
             )
         self.weight_sd, self.lr = _one_or_all(self.weight_sd), _one_or_all(self.lr)
         self.options = {name: _one_or_all(value) for name, value in self.options.items()}
-        defaults = METHODS[self.method].defaults
+        defaults = estimators.METHODS[self.method].defaults
         self.hidden = tuple(self.hidden or defaults["any"]["hidden"])
         self.readout = self.readout or defaults["any"]["readout"]
         if self.readout not in READOUTS:
@@ -130,7 +131,7 @@ class RunConfig(Schedule):
         )
 
     def estimator(self) -> Estimator:
-        method = METHODS[self.method]
+        method = estimators.METHODS[self.method]
         seed = {"seed": self.seed} if "seed" in method.options() else {}
         return method.build(seed | self.options)
 
@@ -151,7 +152,7 @@ class RunConfig(Schedule):
 
     def title(self) -> str:
         """One line for people: method and network."""
-        method, estimator = METHODS[self.method], self.estimator()
+        method, estimator = estimators.METHODS[self.method], self.estimator()
         shown = "".join(f", {name} {getattr(estimator, name)}" for name in method.shown)
         sizes = "-".join(str(size) for size in (2312, *self.hidden, 10))
         return f"{method.label}{shown} · {sizes}, {self.readout} readout, T = {self.bins}"
