@@ -4,6 +4,7 @@
 that there is something to compare, and that nbval notices when the library is broken.
 """
 
+import ast
 import importlib.util
 import os
 import shutil
@@ -63,6 +64,28 @@ def test_check_lists_all_that_a_lesson_breaks_at_once(tmp_path):
     said = "\n".join(rules.broken(path))
     for words in BROKEN:
         assert words in said, said
+
+
+# ---------------------------------------------------------------- what a lesson loads
+
+#: modules of ours that a lesson's import statements may load; more for those that reach further
+AT_MOST = 40
+MORE = {"05_localzo": 49, "08_opzo": 60, "09_full_training": 43, "10_beyond": 70}
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=NAMES)
+def test_a_lesson_s_imports_close_over_few_modules(path):
+    """Those of all its cells, in a fresh process; the first three lessons load no Numba."""
+    cells = [ast.walk(ast.parse(cell.source)) for cell in code_cells(read(path))]
+    statements = [ast.unparse(node) for nodes in cells for node in nodes
+                  if isinstance(node, ast.Import | ast.ImportFrom)]  # fmt: skip
+    script = "\n".join([*statements, "import sys", "print(*sys.modules)"])
+    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    loaded = run.stdout.split()
+    ours = [m for m in loaded if m.split(".")[0] in ("course_lib", "course_lab", "studies")]
+    print(f"{path.stem}: {len(ours)} modules of ours")
+    assert 0 < len(ours) <= MORE.get(path.stem, AT_MOST), (ours, run.stderr)
+    assert "numba" not in loaded or path not in LESSONS[:3]
 
 
 # ---------------------------------------------------------------- the opening
