@@ -219,8 +219,8 @@ BREAKS = {
         "average_rank = last_rank - (count - 1).to(fitness.dtype) / 2",
         "average_rank = last_rank.to(fitness.dtype)"),
     "both members of a pair with one sign": (
-        "06_evolution_strategies", "estimators/es.py", "scale = sign * sigmas[index]",
-        "scale = sigmas[index]"),
+        "06_evolution_strategies", "estimators/es.py", "noise[index], sign * sigmas[index]",
+        "noise[index], sigmas[index]"),
     "a population's mean taken twice": (
         "06_evolution_strategies", "estimators/evolution.py",
         "(shaped * shaped.new_tensor(self.signs)).sum(dim=1) / self.population",
@@ -264,10 +264,10 @@ BREAKS = {
     "synapses that work twice": (
         "10_beyond", "energy.py", "operations = arrived @", "operations = 2 * arrived @"),
     "a hybrid whose readout learns by the local rule": (
-        "10_beyond", "estimators/hybrid.py", "readout.layers[0] = network.layers[-1]",
+        "10_beyond", "estimators/beyond/hybrid.py", "readout.layers[0] = network.layers[-1]",
         "readout.layers[0].load_state_dict(network.layers[-1].state_dict())"),
     "fitness values gathered in another order": (
-        "10_beyond", "scaling.py", "for row, share in zip(messages, self.shares",
+        "10_beyond", "run/scaling.py", "for row, share in zip(messages, self.shares",
         "for row, share in zip(messages.flip(0), self.shares"),
     "climbs the loss instead of the fitness": (
         "09_full_training", "estimators/evolution.py", "sum(dim=1) / self.population",
