@@ -169,8 +169,10 @@ class RunConfig(Schedule):
             raise FileNotFoundError(f"{folder} is not the folder of a run: it has no config.json")
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} is damaged or of another version: {error}") from error
+        except (TypeError, ValueError) as error:  # an option that methods no longer have, say
+            raise ValueError(
+                f"{path} is damaged or of another version, or does not work here: {error}"
+            ) from error
 
 
 def load_network(folder: Path) -> tuple[RunConfig, SpikingNetwork]:
