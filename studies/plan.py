@@ -138,15 +138,19 @@ class Job(NamedTuple):
             if field.init and field.name != "seed"
             and getattr(estimator, field.name) != field.default
         }  # fmt: skip
+        method = self.config.method
+        if method == "smooth":  # it was an option of EGGROLL when its first runs were made
+            method, options["smooth"] = "eggroll", estimator.width
+            options.pop("width", None)
         shape = {name: getattr(self.config, name) for name in SHAPING} | {
-            "device": "cpu",  # on a GPU it is the same run, but for rounding
+            "method": method, "device": "cpu",  # on a GPU it is the same run, but for rounding
             "options": options, "source": self.study.source, "kind": self.study.kind,
             "path": self.row.path, "role": self.role, "version": VERSION,
         }  # fmt: skip
         if self.config.until is not None:
             shape |= {name: getattr(self.config, name) for name in ("until", "validate_every")}
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()
-        return f"{self.config.method}-{self.role}-{digest[:16]}"
+        return f"{method}-{self.role}-{digest[:16]}"
 
 
 def trials(study: Study, row: Row) -> list[Job]:
