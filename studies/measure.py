@@ -136,7 +136,7 @@ def step_memory(
     """
     estimator = copy.deepcopy(estimator)
     if isinstance(estimator, LocalZO | SparseGrad):
-        estimator.fast = False
+        estimator.kernel = "readable"
     device = network.layers[0].weight.device
     if device.type != "cpu":
         torch.cuda.reset_peak_memory_stats()

@@ -13,7 +13,8 @@ import torch
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.smoothing import DISTRIBUTIONS
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.fast.event_driven import Cutoff, EventDrivenPass
+from course_lib.fast.derivatives import Cutoff
+from course_lib.fast.event_driven import EventDrivenPass
 from course_lib.fast.event_lists import input_events
 from course_lib.fast.kernels import gradients as sums
 from course_lib.fitness import cross_entropy
@@ -59,7 +60,7 @@ def test_gradients_equal_the_loop_with_the_same_z(method, delta, samples, readou
     frames, labels = batch()
     network = spiking(readout=readout, beta=0.9, reset=reset, reset_delay=delay)
     fast = method(delta=delta, samples=samples, seed=3)
-    loop = method(delta=delta, samples=samples, seed=3, fast=False)
+    loop = method(delta=delta, samples=samples, seed=3, kernel="readable")
     loss, grads = gradients(fast, network, frames, labels)
     expected_loss, expected = gradients(loop, network, frames, labels)
     assert loss == pytest.approx(expected_loss, rel=1e-5)
@@ -75,7 +76,7 @@ def test_gradients_equal_the_loop_for_every_distribution(method, name):
     network = spiking(beta=0.9)
     options = {"delta": 0.2, "samples": 3, "distribution": name}
     _, grads = gradients(method(**options), network, frames, labels)
-    assert_close(grads, gradients(method(fast=False, **options), network, frames, labels)[1])
+    assert_close(grads, gradients(method(kernel="readable", **options), network, frames, labels)[1])
 
 
 @pytest.mark.parametrize("alpha", [-1.0, 2.0])
@@ -90,7 +91,7 @@ def test_gradients_equal_the_loop_for_other_exponents_and_a_surrogate_of_ones_ow
     network = spiking(beta=0.9)
     options = {"delta": 0.3, "samples": 3, "distribution": own, "alpha": alpha}
     _, grads = gradients(method(**options), network, frames, labels)
-    assert_close(grads, gradients(method(fast=False, **options), network, frames, labels)[1])
+    assert_close(grads, gradients(method(kernel="readable", **options), network, frames, labels)[1])
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, math.exp(-0.1), 1.0])
@@ -100,7 +101,7 @@ def test_any_leak_and_any_number_of_layers(sizes, beta):
     frames, labels = batch(300, 6, sizes[0], sizes[-1], density=0.03)
     network = spiking(sizes, "rate", beta=beta, reset="subtract", reset_delay=True)
     _, grads = gradients(LocalZO(delta=0.2, samples=1), network, frames, labels)
-    loop = LocalZO(delta=0.2, samples=1, fast=False)
+    loop = LocalZO(delta=0.2, samples=1, kernel="readable")
     assert_close(grads, gradients(loop, network, frames, labels)[1])
 
 
@@ -111,7 +112,7 @@ def test_a_dense_surrogate_through_the_kernel_is_surrogate_bptt():
     def surrogate(distance):
         return 1 / (1 + 5 * distance.abs()) ** 2
 
-    run = EventDrivenPass(network, input_events(network, frames), Cutoff(math.inf, surrogate))
+    run = EventDrivenPass(network, input_events(frames), Cutoff(math.inf, surrogate))
     logits = (network.logit_scale * run.outputs).requires_grad_()
     cross_entropy(logits, labels).backward()
     run.backward(network.logit_scale * logits.grad)
@@ -150,7 +151,7 @@ def test_the_number_of_threads_changes_no_bit():
 @pytest.mark.parametrize("density", [0.0, 0.2, 1.0])
 def test_events_are_the_ones_of_the_frames(inputs, density):
     frames, _ = batch(7, 5, inputs, density=density)
-    events = input_events(SpikingNetwork((inputs, 3)), frames)
+    events = input_events(frames)
     for b in range(5):
         for t in range(7):
             found = events.indices[b, events.starts[b, t] : events.starts[b, t + 1]]
@@ -161,10 +162,13 @@ def test_events_are_the_ones_of_the_frames(inputs, density):
     "change", [lambda f: 2 * f, lambda f: 0.5 * f, lambda f: -f, lambda f: f.double()]
 )
 def test_other_frames_are_left_to_the_loop(change):
-    frames, _ = batch()
-    assert input_events(spiking(), change(frames)) is None
-    assert input_events(spiking(), frames[:, :, :7]) is None
-    assert input_events(spiking().double(), frames) is None
+    frames, labels = batch()
+    network, fused = spiking(), LocalZO(kernel="fused")
+    for net, inputs in [(network, change(frames)), (spiking().double(), frames)]:
+        with pytest.raises(ValueError, match='kernel="fused" does not work here: .*float|0 or 1'):
+            fused.fill_grads(net, inputs, labels)
+    with pytest.raises(ValueError, match=r"expected \(T, B, 50\)"):
+        LocalZO().fill_grads(network, frames[:, :, :7], labels)
 
 
 @pytest.mark.parametrize("inputs", [21, 300])
@@ -186,10 +190,12 @@ def test_both_sums_equal_the_matrix_product(inputs):
         np.nonzero(jumps)[1].astype(np.int32), jumps[np.nonzero(jumps)].astype(np.float32),
         listed(jumps),
     )  # fmt: skip
-    by_trace, by_event = np.zeros((9, inputs), np.float32), np.zeros((inputs, 9), np.float32)
+    by_trace, room = np.zeros((9, inputs), np.float32), np.empty(sums.NEURONS, np.float32)
+    by_event = np.zeros(inputs * sums.NEURONS, np.float32)
     ends = events[1][:-1].copy()
     for left in range(0, inputs, sums.TILE):
         sums.add_by_trace(by_trace, left, *entries, *events, ends, beta)
-    sums.add_by_event(by_event, *entries, *events, beta)
+    sums.add_by_event(by_event, room, 0, *entries, *events, beta)
+    by_event = by_event.reshape(inputs, sums.NEURONS)[:, :9]
     assert np.allclose(by_trace, path[:40].T @ x, atol=1e-5)
     assert np.allclose(by_event.T, path[:40].T @ x, atol=1e-5)

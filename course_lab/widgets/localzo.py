@@ -88,7 +88,7 @@ def active_share(network: SpikingNetwork, frames: torch.Tensor, estimator: Local
 def render_localzo(values: dict) -> tuple[bytes, str, str]:
     """values: "samples" m, "delta" δ, "distribution" λ, one of smoothing.DISTRIBUTIONS."""
     samples, delta, name = values["samples"], values["delta"], values["distribution"]
-    estimator = LocalZO(delta=delta, samples=samples, distribution=name, fast=False)
+    estimator = LocalZO(delta=delta, samples=samples, distribution=name, kernel="readable")
     smoothing = estimator.smoothing
 
     distance = torch.linspace(-1.5, 1.5, 601, dtype=torch.float64)

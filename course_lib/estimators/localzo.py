@@ -11,9 +11,9 @@ and backpropagates through time with it. On average G is an ordinary surrogate
 those take no part in the backward pass. SparseGrad gets there without chance: it uses the expected
 surrogate and cuts it off where |u| exceeds LocalZO's expected threshold.
 
-The numbers z are drawn in the forward pass. ``fast=True`` runs ``event_driven.py``, which
-computes with active entries only; ``fast=False`` the plain autograd loop below, its oracle. Both
-take z from the same counter-based stream, so both fill in the same gradient.
+The numbers z are drawn in the forward pass, from a counter-based stream. So a compiled pass that
+looks at active entries only can ask for the few that it needs, and fills in the gradient of the
+autograd loop below.
 
 Sources: Mukhoty et al., Direct Training of SNN using Local Zeroth Order Method (NeurIPS 2023);
 SparseGrad: Perez-Nieves and Goodman, Sparse Spiking Gradient Descent (NeurIPS 2021).
@@ -26,19 +26,21 @@ import torch
 from torch import Tensor
 
 from course_lib.estimators.base import UNROLLED, Estimator, check_batch
-from course_lib.estimators.smoothing import (
+from course_lib.estimators.online import check_choice
+from course_lib.estimators.smoothing import match_surrogate, named_smoothing
+from course_lib.estimators.spike_derivative import (
     Smoothing,
+    ZerothOrderSpike,
     check_samples,
-    match_surrogate,
-    named_smoothing,
+    stream_key,
 )
-from course_lib.estimators.spike_derivative import ZerothOrderSpike, stream_key
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.fast.event_driven import Cutoff, Draws, EventDrivenPass
-from course_lib.fast.event_lists import input_events
-from course_lib.fast.kernels.workspace import Workspace
+from course_lib.fast.derivatives import Cutoff, Draws
+from course_lib.fast.through_events import event_driven
 from course_lib.fitness import cross_entropy
 from course_lib.noise import STREAMS, torch_generator
+
+KERNELS = ("auto", "fused", "readable")
 
 
 @dataclass
@@ -51,7 +53,8 @@ class _Smoothed(Estimator):
                   "sigmoid", "fast_sigmoid" or a function g(u) of one's own; or a ``Smoothing``.
     alpha:        α of eq. 7; by default 1, and −1 for the fast sigmoid.
     seed:         of z, together with the step.
-    fast:         use the compiled kernel where it applies (see ``event_lists.input_events``).
+    kernel:       "auto": the compiled pass where there is one; "readable": the loop below; "fused":
+                  the compiled pass, or a ValueError that says what keeps it from being used.
 
     Raises ValueError naming the theorem's condition that δ, m, α, λ or g breaks.
     """
@@ -64,14 +67,14 @@ class _Smoothed(Estimator):
     distribution: str | Smoothing | Callable[[Tensor], Tensor] = "normal"
     alpha: float | None = None
     seed: int = 0
-    fast: bool = True
+    kernel: str = field(default="auto", repr=False)
     smoothing: Smoothing = field(init=False, repr=False, compare=False)
-    #: share of (t, b, neuron) entries with G ≠ 0 in the last fast step
+    #: share of (t, b, neuron) entries with G ≠ 0 in the last step by the compiled pass
     active_fraction: float | None = field(default=None, init=False, repr=False, compare=False)
-    _workspace: Workspace = field(default_factory=Workspace, init=False, repr=False, compare=False)
 
     def __post_init__(self):
         self.samples = check_samples(self.samples)
+        check_choice("kernel", self.kernel, KERNELS)
         given = self.distribution
         if isinstance(given, Smoothing):
             if given.delta != self.delta or self.alpha not in (None, given.alpha):
@@ -89,20 +92,18 @@ class _Smoothed(Estimator):
 
     @property
     def reads_events(self) -> bool:
-        return self.fast
+        return self.kernel != "readable"
 
     def fill_grads(self, network, frames, labels, step=0):
         check_batch(network, frames, labels)
-        events = input_events(network, frames, self._workspace) if self.fast else None
-        if events is not None:
-            run = EventDrivenPass(network, events, self.pseudo_derivative(step), self._workspace)
+        network.zero_grad(set_to_none=True)
+        if run := event_driven(self, network, frames, step):
             logits = (network.logit_scale * run.outputs).requires_grad_()
             loss = cross_entropy(logits, labels)
             loss.backward()
             run.backward(network.logit_scale * logits.grad)
             self.active_fraction = run.active_fraction
         else:
-            network.zero_grad(set_to_none=True)
             loss = cross_entropy(network.logits(frames, spike=self.spike(step)), labels)
             loss.backward()
         return loss.item()
@@ -110,7 +111,10 @@ class _Smoothed(Estimator):
 
 @dataclass
 class LocalZO(_Smoothed):
-    __doc__ = "Fill ``.grad`` by BPTT with LocalZO's spike derivative.\n" + _Smoothed.__doc__[35:]
+    """Fill ``.grad`` by BPTT with LocalZO's spike derivative G.
+
+    Drawn anew for every neuron, time step and ``step``. Arguments and errors: see ``_Smoothed``.
+    """
 
     name, label = "localzo", "LocalZO"
 
@@ -137,7 +141,7 @@ class SparseGrad(_Smoothed):
     """Fill ``.grad`` by BPTT with the expected surrogate, zero where |u| ≥ B_th.
 
     B_th is LocalZO's expected threshold δ E[max |z_k|] (eq. 21) at the same λ, δ and m. Nothing is
-    drawn: ``seed`` has no effect. Arguments and errors as for LocalZO.
+    drawn: ``seed`` has no effect. Arguments and errors: see ``_Smoothed``.
     """
 
     name, label = "sparsegrad", "SparseGrad"

@@ -41,11 +41,14 @@ from torch import Tensor
 
 from course_lib.estimators.base import Estimator, check_batch
 from course_lib.estimators.surrogate import SURROGATES
-from course_lib.lif import heaviside, lif_step
+from course_lib.lif import LIFParameters, heaviside, lif_step
 from course_lib.network import SpikingNetwork
 
 ERRORS = ("softmax", "difference")
 LOSSES = ("accumulated", "each_step")
+#: time steps whose products of δ and â are taken together: one large product costs half as much as
+#: so many small ones. The weights stay as they are during a pass, so it is the same sum.
+BLOCK = 20
 
 
 class Moment(NamedTuple):
@@ -93,7 +96,8 @@ class OnlineEstimator(Estimator):
     loss:  "accumulated", of the answer so far; or "each_step", of each step's output.
 
     Raises ValueError for unknown names and a slope that is not positive, and in ``fill_grads`` for
-    a network without a hidden layer.
+    a network without a hidden layer, or whose neurons are not plain LIF neurons: the pass steps
+    them itself.
     """
 
     surrogate: str = "fast_sigmoid"
@@ -117,9 +121,13 @@ class OnlineEstimator(Estimator):
         while True:
             yield []
 
-    def disturb(self, distance: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-        """(u, what the neuron sends on) of u = v − θ and of z."""
-        return distance, heaviside(distance)
+    def at_threshold(self, distance: Tensor, noise: Tensor | None) -> Tensor:
+        """u, by which a neuron fires, of v − θ and z."""
+        return distance
+
+    def sent(self, spikes: Tensor, noise: Tensor | None) -> Tensor:
+        """What a neuron sends on, of its spikes and z."""
+        return spikes
 
     def begin(self, network: SpikingNetwork, labels: Tensor, steps: int) -> None:
         """Called before the first of so many time steps."""
@@ -131,64 +139,87 @@ class OnlineEstimator(Estimator):
     def fill_grads(self, network, frames, labels, step=0):
         check_batch(network, frames, labels)
         check_hidden(network, type(self).__name__)
+        check_dynamics(network, type(self).__name__)
         steps, batch = frames.shape[:2]
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
         self.begin(network, labels, steps)
         noise, memory = self.draws(network, batch, step), Memory(network, frames)
-        scale = 1 / (batch * steps)
+        scale, t = 1 / (batch * steps), 0
 
-        for t, inputs in enumerate(frames):
-            z = next(noise)
-            psi, spikes, emitted = self.advance(network, memory, inputs, z)
-            answer = memory.total / (t + 1)
-            if self.loss == "each_step":
-                answer = emitted if network.readout == "rate" else memory.voltages[-1]
-            losses, error = self.judge(answer, labels, network.logit_scale)
-            losses, error = losses * scale, error * scale
-            delta = error * psi[-1]
-            errors = self.hidden_errors(
-                network, Moment(psi[:-1], z, spikes, emitted, error, delta, losses)
-            )
-            deltas = [g * ready for g, ready in zip(errors, psi[:-1], strict=True)]
-            for layer, gradient, trace in zip(
-                network.layers, [*deltas, delta], memory.traces, strict=True
-            ):
-                layer.weight.grad.addmm_(gradient.T, trace)
-                layer.bias.grad.add_(gradient.sum(dim=0), alpha=memory.bias_trace)
+        for block in frames.split(BLOCK):
+            sent, deltas = [], []  # by time step, then layer
+            for current in network.layers[0](block):
+                t, z = t + 1, next(noise)
+                psi, spikes, emitted = self.advance(network, memory, current, z)
+                answer = memory.total / t
+                if self.loss == "each_step":
+                    answer = emitted if network.readout == "rate" else memory.voltages[-1]
+                losses, error = self.judge(answer, labels, network.logit_scale)
+                losses, error = losses * scale, error * scale
+                delta = error * psi[-1]
+                errors = self.hidden_errors(
+                    network, Moment(psi[:-1], z, spikes, emitted, error, delta, losses)
+                )
+                hidden = [g * ready for g, ready in zip(errors, psi[:-1], strict=True)]
+                sent.append(spikes)
+                deltas.append([*hidden, delta])
+            inputs = [block, *map(torch.stack, zip(*sent, strict=True))]
+            self.add_products(network, memory, inputs, zip(*deltas, strict=True), t < steps)
         self.finish()
         return F.cross_entropy(network.logit_scale * memory.total / steps, labels).item()
 
-    def advance(self, network, memory, inputs, noise):
-        """One time step of all layers: ψ of each layer, hidden spikes, what the output emits."""
-        beta, last = network.neuron.beta, len(network.layers) - 1
-        psi, spikes = [], []
-        memory.bias_trace = beta * memory.bias_trace + 1
+    def advance(self, network, memory, current, noise):
+        """One time step of all layers, given the first one's currents: ψ of each layer, hidden
+        spikes, what the output emits."""
+        last, psi, spikes = len(network.layers) - 1, [], []
         for index, layer in enumerate(network.layers):
-            memory.traces[index].mul_(beta).add_(inputs)
-            current = layer(inputs)
+            current = layer(spikes[-1]) if index else current
             if index == last and network.readout == "membrane":
-                memory.total += memory.voltages[-1].mul_(beta).add_(current)
+                memory.total += memory.voltages[-1].mul_(network.neuron.beta).add_(current)
                 return [*psi, 1.0], spikes, current
-            z = noise[index] if noise and index < last else None
-            inputs, memory.voltages[index], ready = self.fire(
-                current, memory.voltages[index], network.neuron, z
+            z, distances = noise[index] if noise and index < last else None, []
+
+            def spike(distance, z=z, distances=distances):
+                distances.append(self.at_threshold(distance, z))
+                return heaviside(distances[0])
+
+            fired, memory.voltages[index] = lif_step(
+                current, memory.voltages[index], network.neuron, spike
             )
-            psi.append(ready)
-            spikes.append(inputs)
-        memory.total += inputs
-        return psi, spikes[:-1], inputs
+            psi.append(SURROGATES[self.surrogate](distances[0], self.slope))
+            spikes.append(self.sent(fired, z))
+        memory.total += spikes[-1]
+        return psi, spikes[:-1], spikes[-1]
 
-    def fire(self, current, voltage, neuron, noise) -> tuple[Tensor, Tensor, Tensor]:
-        """One time step of one layer: what it sends on, v[t], ψ(u[t])."""
-        seen = {}
+    def add_products(self, network, memory, inputs, deltas, more):
+        """∂L/∂W_l += Σ_t δ_l[t] â_l[t]ᵀ over a block of K time steps, in two matrix products.
 
-        def spike(distance):
-            seen["u"], seen["sent"] = self.disturb(distance, noise)
-            return heaviside(seen["u"])
+        A trace is linear in what came in, and â[t] = β^t â₀ + Σ_{τ≤t} β^(t−τ) s[τ] in the block. So
 
-        _, voltage = lif_step(current, voltage, neuron, spike)
-        return seen["sent"], voltage, SURROGATES[self.surrogate](seen["u"], self.slope)
+            Σ_t δ[t] â[t]ᵀ = Σ_τ d[τ] s[τ]ᵀ + β d[1] â₀ᵀ,      d[τ] = δ[τ] + β d[τ+1].
+
+        inputs: s of each layer, (K, B, N_{l−1});   deltas: δ of each layer, K tensors (B, N_l);
+        more: whether another block follows, which will ask for the traces.
+        """
+        beta = network.neuron.beta
+        for index, (layer, sent, late) in enumerate(
+            zip(network.layers, inputs, deltas, strict=True)
+        ):
+            sums, total = [], 0.0
+            for delta in reversed(late):
+                total = delta + beta * total
+                sums.append(total)
+            flat = torch.cat(sums[::-1])
+            layer.weight.grad.addmm_(flat.T, sent.flatten(0, 1))
+            layer.bias.grad += flat.sum(dim=0) + beta * memory.bias_trace * total.sum(dim=0)
+            trace = memory.traces[index]
+            if memory.bias_trace:
+                layer.weight.grad.addmm_(total.T, trace, alpha=beta)
+            for spikes in sent if more else ():
+                trace.mul_(beta).add_(spikes)
+        for _ in inputs[0]:
+            memory.bias_trace = beta * memory.bias_trace + 1
 
     def judge(self, answer: Tensor, labels: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """Loss of each sample (B,) and its gradient with respect to the answer (B, C)."""
@@ -204,6 +235,19 @@ def check_choice(name: str, value, choices) -> None:
     """Raise ValueError, listing the choices, unless ``value`` is one of them."""
     if value not in choices:
         raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
+
+
+def check_dynamics(network: SpikingNetwork, name: str) -> None:
+    """Raise ValueError unless the network's neurons are those that the pass steps."""
+    own = [part for part in ("forward", "_run", "read")
+           if getattr(type(network), part) is not getattr(SpikingNetwork, part)]  # fmt: skip
+    if own or type(network.neuron) is not LIFParameters:
+        what = f"a {own[0]}" if own else f"a {type(network.neuron).__name__}"
+        raise ValueError(
+            f"{name} steps the neurons of a plain SpikingNetwork by itself, and so would train "
+            f"another network than this one: {type(network).__name__} has {what} of its own. "
+            "SurrogateBPTT, LocalZO and evolution strategies train it as it is"
+        )
 
 
 def check_hidden(network: SpikingNetwork, name: str) -> None:

@@ -28,9 +28,8 @@ from dataclasses import dataclass
 
 import torch
 
-from course_lib.estimators.feedback import random_feedback
+from course_lib.estimators.feedback import NodePerturbation, random_feedback
 from course_lib.estimators.local import LocalReadouts
-from course_lib.estimators.perturbation import NodePerturbation
 
 STARTS = (0, "random")
 

@@ -63,7 +63,7 @@ def knows(network: nn.Module) -> str:
     return ""
 
 
-def _floats(network: SpikingNetwork, frames: Tensor) -> str:
+def not_floats(network: SpikingNetwork, frames: Tensor) -> str:
     """What is not float32 where the frames are; empty if all is."""
     for name, tensor in [*network.named_parameters(), ("frames", frames)]:
         if tensor.dtype != torch.float32 or tensor.device != frames.device:
@@ -82,7 +82,7 @@ def engine(estimator, network: SpikingNetwork, frames: Tensor) -> "Population | 
     """
     if estimator.kernel == "readable":
         return None
-    obstacle = knows(network) or _own_code(estimator) or _floats(network, frames)
+    obstacle = knows(network) or _own_code(estimator) or not_floats(network, frames)
     name = "population" if estimator.rank else "full_rank"
     if not obstacle and frames.device.type == "cpu":
         obstacle = trust.why_not()

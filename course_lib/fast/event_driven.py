@@ -1,7 +1,7 @@
 """Backpropagation through time at the price of its events: the host side of ``kernels/forward.py``,
 ``backward.py`` and ``gradients.py``.
 
-    events = input_events(network, frames)                  # None: use the autograd loop instead
+    events = input_events(frames)                           # None: use the autograd loop instead
     run = EventDrivenPass(network, events, pseudo)          # forward; run.outputs (B, C)
     run.backward(grad_outputs)                              # fills .grad
 
@@ -12,7 +12,6 @@ are equal to the bit.)
 """
 
 import sys
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor
 
 from course_lib.compiling import is_kept
+from course_lib.fast.derivatives import Cutoff, Draws
 from course_lib.fast.event_lists import SAMPLES, Entries, Events, entry_room, event_room
 from course_lib.fast.kernels import backward, forward, gradients
 from course_lib.fast.kernels.threads import in_threads, ranges
@@ -30,22 +30,8 @@ from course_lib.network import SpikingNetwork
 #: The batch is cut into so many groups, however many threads there are, and the groups' gradients
 #: are added in order: the number of threads changes no bit.
 GROUPS = 8
-
-
-class Draws(NamedTuple):
-    """LocalZO's G: entry i of stream ``key`` picks a threshold δ|z| and a weight c|z|^α/(2δ)."""
-
-    key: int
-    samples: int
-    thresholds: np.ndarray
-    weights: np.ndarray
-
-
-class Cutoff(NamedTuple):
-    """A surrogate that is zero where |u| ≥ bound; bound = inf for one that is zero nowhere."""
-
-    bound: float
-    derivative: Callable[[Tensor], Tensor]
+#: buckets of |u|
+FLOORS = 1024
 
 
 class Layer(NamedTuple):
@@ -79,6 +65,8 @@ class EventDrivenPass:
         self.network, self.room = network, workspace or Workspace()
         self.batch, self.steps = len(events.starts), events.starts.shape[1] - 1
         self.layers: list[Layer] = []
+        if isinstance(pseudo, Draws):
+            self.floors = floors_of(pseudo.thresholds)
         spikes, entries = events, 0
         for linear in network.layers[: -1 if network.readout == "membrane" else None]:
             layer = self._run_layer(linear, spikes, pseudo, entries)
@@ -95,13 +83,14 @@ class EventDrivenPass:
         columns, bias = self._padded(linear, name)
         drawn, none = isinstance(pseudo, Draws), np.empty(0, np.float32)
         draws = pseudo if drawn else Draws(0, 0, none, none)
+        floors = self.floors if drawn else (np.empty(0, np.uint64), np.float32(0))
         in_threads(
             forward.run_layer, ranges(self.batch, SAMPLES), *inputs, columns, bias, size,
             np.float32(neuron.beta), np.float32(neuron.threshold),
             0 if neuron.reset == "zero" else 2 if neuron.reset_delay else 1,
             np.float32(pseudo.thresholds[-1] if drawn else pseudo.bound),
             np.uint64(draws.key), position, draws.samples,
-            draws.thresholds[forward.SHARE - 1 :: forward.SHARE].copy(), *draws[2:],
+            *floors, *draws[2:],
             *spikes, *active,
         )  # fmt: skip
         if not drawn:  # the kernel has left u there
@@ -175,24 +164,36 @@ class EventDrivenPass:
 
     def _add_gradients(self, layer: Layer, jumps: Entries) -> None:
         size, inputs = layer.linear.weight.shape
-        by_trace = self.room.array("by trace", (GROUPS, size, inputs), np.float32)
-        by_event = self.room.array("by event", (GROUPS, inputs, size), np.float32)
-        used, bias = np.empty(GROUPS, np.bool_), np.empty((GROUPS, size), np.float32)
+        lists = *layer.inputs, *jumps, np.float32(self.network.neuron.beta)
+        found = (jumps.starts[:, -1] - jumps.starts[:, 0]).astype(np.int64)
+        traced = found * inputs < layer.inputs.starts[:, -1].astype(np.int64) * size
         edges = np.linspace(0, self.batch, GROUPS + 1).astype(int).tolist()
-        in_threads(
-            gradients.add_gradients, [(*edges[g : g + 2], g) for g in range(GROUPS)], *layer.inputs,
-            *jumps, np.float32(self.network.neuron.beta), by_trace, by_event, used, bias,
-        )  # fmt: skip
+        groups = [(*edges[g : g + 2], g) for g in range(GROUPS)]
+        used = np.array([traced[first:last].any() for first, last, _ in groups])
+        by_trace = self.room.array("by trace", (GROUPS, size, inputs), np.float32)
+        bias = np.empty((GROUPS, size), np.float32)
+        in_threads(gradients.add_by_traces, groups, *lists, traced, by_trace, bias)
+        layer.linear.bias.grad = torch.from_numpy(bias.sum(axis=0))
         layer.linear.weight.grad = torch.empty_like(layer.linear.weight)
         in_threads(
-            gradients.sum_groups, ranges(size, 16), by_trace, by_event, used,
-            layer.linear.weight.grad.numpy(),
+            gradients.sum_gradients, ranges(size, gradients.NEURONS), *lists, traced, by_trace,
+            used, layer.linear.weight.grad.numpy(),
         )  # fmt: skip
-        layer.linear.bias.grad = torch.from_numpy(bias.sum(axis=0))
+
+
+def floors_of(thresholds: np.ndarray) -> tuple[np.ndarray, np.float32]:
+    """(floors, fineness): thresholds[i] > u takes i ≥ floors[⌊fineness · u⌋].
+
+    Buckets of u end where one threshold in a thousand is left, and each has the floor of the one
+    before it, so that rounding rejects no draw.
+    """
+    fineness = np.float32(FLOORS) / thresholds[-len(thresholds) // 1000]
+    edges = (np.arange(FLOORS) - 1) / fineness
+    return np.searchsorted(thresholds, edges, side="right").astype(np.uint64), fineness
 
 
 @cache
 def _announce() -> None:
     """Say so on a terminal, once, if the kernels must be compiled first."""
-    if sys.stderr.isatty() and not is_kept(gradients.add_gradients):
+    if sys.stderr.isatty() and not is_kept(gradients.sum_gradients):
         print("compiling the event-driven kernel, once (half a minute) …", file=sys.stderr)

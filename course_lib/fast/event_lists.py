@@ -8,16 +8,13 @@ worst case; see ``Workspace``.
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from course_lib.events.packed import PackedFrames
-from course_lib.fast import trust
 from course_lib.fast.kernels import packing
 from course_lib.fast.kernels.events import SPARE, list_bits_of_frames, list_events, multiply_events
 from course_lib.fast.kernels.threads import in_threads, ranges
 from course_lib.fast.kernels.workspace import Workspace
-from course_lib.network import SpikingNetwork
 
 #: samples of one job
 SAMPLES = 8
@@ -47,25 +44,12 @@ class Entries(NamedTuple):
     starts: np.ndarray
 
 
-def input_events(
-    network: SpikingNetwork, frames: Tensor, workspace: Workspace | None = None
-) -> Events | None:
-    """The events in frames (T, B, D); None where the kernel does not apply.
-
-    It needs frames of zeros and ones, and frames and parameters in float32 on the CPU. It covers
-    both resets, delayed or not, both readouts and any number of layers.
+def input_events(frames: Tensor, workspace: Workspace | None = None) -> Events | None:
+    """The events in frames (T, B, D), float32 on the CPU; None unless all of them are 0 or 1.
 
     workspace: where arrays are kept; they are lost with its next use.
     """
-    if trust.why_not():
-        return None
-    tensors = [frames, *network.parameters()]
-    if any(t.dtype != torch.float32 or t.device.type != "cpu" for t in tensors):
-        return None
-    if frames.dim() != 3 or frames.shape[-1] != network.sizes[0] or 0 in frames.shape:
-        return None
-    steps, batch, inputs = frames.shape
-    events = event_room(workspace or Workspace(), "input", batch, steps, inputs)
+    events = event_room(workspace or Workspace(), "input", *_sizes(frames))
     return events if _list(frames, events) else None
 
 
@@ -74,14 +58,18 @@ def frame_events(frames: Tensor, workspace: Workspace | None = None) -> FrameEve
 
     workspace: where their places are kept; they are lost with its next use.
     """
-    steps, batch, inputs = frames.shape
-    events = event_room(workspace or Workspace(), "frames", batch, steps, inputs)
+    events = event_room(workspace or Workspace(), "frames", *_sizes(frames))
     if _list(frames, events):
         return FrameEvents(*events, np.empty((0, 0), np.float32))
     counts = np.empty(events.indices.shape, np.float32)
     values = frames.detach().contiguous().numpy()
-    in_threads(packing.list_values, ranges(batch, 2 * SAMPLES), values, *events, counts)
+    in_threads(packing.list_values, ranges(frames.shape[1], 2 * SAMPLES), values, *events, counts)
     return FrameEvents(*events, counts)
+
+
+def _sizes(frames: Tensor) -> tuple[int, int, int]:
+    steps, batch, inputs = frames.shape
+    return batch, steps, inputs
 
 
 def _list(frames: Tensor, events: Events) -> bool:

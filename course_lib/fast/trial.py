@@ -20,7 +20,7 @@ def try_kernels() -> None:
     tries = [
         (EGGROLL, {"kernel": "fused"}, {"kernel": "readable"}, {"population": 12, "sigma": 0.1}),
         (EGGROLL, {"kernel": "fused"}, {"kernel": "readable"}, {"population": 12, "rank": 9}),
-        (LocalZO, {}, {"fast": False}, {"delta": 0.3, "seed": 3}),
+        (LocalZO, {"kernel": "fused"}, {"kernel": "readable"}, {"delta": 0.3, "seed": 3}),
     ]
     for i, (method, fast, readable, options) in enumerate(tries):
         neuron = LIFParameters(reset=("zero", "subtract")[i % 2])

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from course_lib.events import SENSOR_SIZE, load_digits, pack, simulate
-from studies.bench import device, fresh, generation, localzo, peers, scaling
+from studies.bench import device, fresh, generation, localzo, peers, scaling, step
 from studies.bench.store import here, save, store
 from studies.bench.timing import Table, Times, row
 
@@ -44,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[int, bool], Table]] = {
     "jax": peers.jax,
     "torcheggroll": peers.torcheggroll,
     "localzo": localzo.localzo,
+    "step": step.step,
     "gpu": device.gpu,
 }
 

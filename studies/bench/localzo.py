@@ -26,7 +26,7 @@ from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.events import load_digits, pack, simulate
 from course_lib.events.frameset import FrameSet
-from course_lib.fast.event_driven import Cutoff
+from course_lib.fast.derivatives import Cutoff
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 from studies.bench.fresh import child
@@ -121,8 +121,8 @@ def setting(steps: int, batch: int = BATCH) -> tuple[SpikingNetwork, Tensor, Ten
 def gradient_difference(network, frames, labels) -> float:
     """Largest entrywise difference of LocalZO's fast and readable gradients, relative to max."""
     grads = []
-    for fast in (True, False):
-        LocalZO(delta=DELTA, samples=1, fast=fast).fill_grads(network, frames, labels)
+    for form in ("fused", "readable"):
+        LocalZO(delta=DELTA, samples=1, kernel=form).fill_grads(network, frames, labels)
         grads.append([parameter.grad.clone() for parameter in network.parameters()])
     pairs = zip(*grads, strict=True)
     return max(((a - b).abs().max() / b.abs().max()).item() for a, b in pairs)

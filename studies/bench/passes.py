@@ -31,7 +31,7 @@ def kernel(pseudo):
 
     def run(network, frames, labels):
         start = time.perf_counter()
-        events = input_events(network, frames, workspace)
+        events = input_events(frames, workspace)
         forward = EventDrivenPass(network, events, pseudo, workspace)
         logits = (network.logit_scale * forward.outputs).requires_grad_()
         cross_entropy(logits, labels).backward()

@@ -229,7 +229,7 @@ def another_network_is_not_trained_as_the_plain_one(make):
 
 def readable(method) -> dict:
     """Options that keep a method off its compiled path."""
-    known = {"kernel": "readable", "fast": False}
+    known = {"kernel": "readable"}
     return {name: value for name, value in known.items() if name in method.options()}
 
 
@@ -241,7 +241,7 @@ CHECKS = (
 )  # fmt: skip
 
 
-PENDING = {"eggroll", "projected", "localzo", "sparsegrad", "ottt", "opzo", "dfa", "zo", "hybrid"}
+PENDING = {"eggroll", "projected", "hybrid"}
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -8,17 +8,16 @@ import torch
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.smoothing import (
     DISTRIBUTIONS,
-    QUANTILES,
     SIGMOID_A,
     match_density,
     match_surrogate,
     named_smoothing,
 )
-from course_lib.estimators.spike_derivative import ZerothOrderSpike, draw_indices
+from course_lib.estimators.spike_derivative import QUANTILES, ZerothOrderSpike, draw_indices
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.fitness import cross_entropy
-from course_lib.lif import LIFParameters
-from course_lib.network import SpikingNetwork
+from course_lib.lif import LIFParameters, lif_run
+from course_lib.network import LayerActivity, SpikingNetwork
 from course_lib.noise import torch_generator
 
 
@@ -317,21 +316,47 @@ def test_fast_and_readable_agree_on_frames_the_kernel_does_not_take(method):
     frames, labels = batch()
     for inputs, network in [(0.5 * frames, spiking()), (frames.double(), spiking().double())]:
         grads = []
-        for fast in (True, False):
-            method(fast=fast, seed=1).fill_grads(network, inputs, labels, step=3)
+        for kernel in ("auto", "readable"):
+            method(kernel=kernel, seed=1).fill_grads(network, inputs, labels, step=3)
             grads.append(gradient(network))
         assert torch.equal(*grads)
 
 
-@pytest.mark.parametrize("fast", [True, False])
-def test_same_seed_and_step_same_bits(fast):
+@pytest.mark.parametrize("method", [LocalZO, SparseGrad])
+def test_other_dynamics_and_other_spikes_are_left_to_the_loop(method):
+    """A leak per layer, and a subclass whose spike the kernel does not have."""
+
+    class TwoLeaks(SpikingNetwork):
+        def _run(self, frames, spike, currents=None, keep=True):
+            for index, layer in enumerate(self.layers):
+                drive = layer(frames)
+                frames, voltages = lif_run(drive, LIFParameters(0.9 - 0.3 * index), spike)
+                yield LayerActivity(drive, voltages, frames)
+
+    class Own(method):
+        def spike(self, step):
+            return surrogate_spike(lambda u: 1 / (1 + u.abs()))
+
     frames, labels = batch()
-    network, estimator = spiking(), LocalZO(seed=2, fast=fast)
+    for network, estimator in [(TwoLeaks((30, 24, 5), weight_sd=0.3), method), (spiking(), Own)]:
+        grads = []
+        for kernel in ("auto", "readable"):
+            estimator(kernel=kernel).fill_grads(network, frames, labels)
+            grads.append(gradient(network))
+        assert torch.equal(*grads) and grads[0].norm() > 0
+        with pytest.raises(ValueError, match="(TwoLeaks has a _run|Own has a spike) of its own"):
+            estimator(kernel="fused").fill_grads(network, frames, labels)
+
+
+@pytest.mark.parametrize("kernel", ["fused", "readable"])
+def test_same_seed_and_step_same_bits(kernel):
+    frames, labels = batch()
+    network, estimator = spiking(), LocalZO(seed=2, kernel=kernel)
     grads = []
     for step in (4, 4, 5):
         estimator.fill_grads(network, frames, labels, step=step)
         grads.append(gradient(network))
-    LocalZO(seed=3, fast=fast).fill_grads(network, frames, labels, step=4)
+    LocalZO(seed=3, kernel=kernel).fill_grads(network, frames, labels, step=4)
     assert torch.equal(grads[0], grads[1]) and not torch.equal(grads[0], grads[2])
     assert not torch.equal(gradient(network), grads[0])
 
@@ -357,6 +382,7 @@ def test_sparsegrad_is_the_expected_surrogate_cut_off():
         ({"delta": 0.0}, "eq. 5 divides by 2δ"),
         ({"delta": -1.0}, "δ must be positive"),
         ({"delta": float("nan")}, "δ must be positive"),
+        ({"kernel": "gpu"}, "choose one of auto, fused, readable"),
         ({"distribution": "cauchy"}, "choose one of normal, uniform, laplace"),
         ({"alpha": -1.0}, "Theorem 2 needs"),
         ({"distribution": "fast_sigmoid", "alpha": 1.0}, r"c = .* is infinite .* \(Theorem 3\)"),

@@ -8,15 +8,15 @@ import torch
 import torch.nn.functional as F
 
 from course_lib.alignment import alignment
-from course_lib.estimators.feedback import DFA, OTTT, SinglePointZO
+from course_lib.estimators.feedback import DFA, NOISES, OTTT, SinglePointZO
+from course_lib.estimators.online import BLOCK
 from course_lib.estimators.opzo import OPZO
-from course_lib.estimators.perturbation import NOISES
 from course_lib.estimators.surrogate import SURROGATES, SurrogateBPTT, surrogate_spike
 from course_lib.evaluation import evaluate
 from course_lib.events import load_splits
-from course_lib.lif import LIFParameters
+from course_lib.lif import LIFParameters, lif_run
 from course_lib.memory import PeakMemory
-from course_lib.network import SpikingNetwork
+from course_lib.network import LayerActivity, SpikingNetwork
 from course_lib.training import draw_batch
 
 FAMILY = [OTTT, DFA, SinglePointZO, OPZO]
@@ -181,7 +181,7 @@ def test_error_difference_is_the_gradient_of_the_square():
 @pytest.mark.parametrize("method", FAMILY)
 def test_memory_does_not_depend_on_the_number_of_steps(method):
     peaks = []
-    for steps in (10, 100):
+    for steps in (BLOCK, 10 * BLOCK):
         network, (frames, labels) = spiking(hidden=(30, 25)), batch(steps=steps)
         with PeakMemory() as memory:
             method().fill_grads(network, frames, labels)
@@ -438,6 +438,49 @@ def test_gradients_are_replaced_and_weights_left_alone(method):
     method().fill_grads(network, frames, labels)
     assert all(torch.equal(a, b) for a, b in zip(gradients(network), once, strict=True))
     assert all(torch.equal(p, b) for p, b in zip(network.parameters(), before, strict=True))
+
+
+class TwoLeaks(SpikingNetwork):
+    """The second layer forgets faster."""
+
+    def _run(self, frames, spike, currents=None, keep=True):
+        for index, layer in enumerate(self.layers):
+            neuron = LIFParameters(0.9 - 0.4 * index)
+            drive = layer(frames)
+            frames, voltages = lif_run(drive, neuron, spike)
+            yield LayerActivity(drive, voltages, frames)
+
+
+@pytest.mark.parametrize("method", FAMILY)
+def test_other_dynamics_are_not_taken_for_the_plain_ones(method):
+    frames, labels = batch()
+    with pytest.raises(ValueError, match="TwoLeaks has a _run of its own. SurrogateBPTT"):
+        method().fill_grads(TwoLeaks((20, 15, 4)).double(), frames, labels)
+
+
+@pytest.mark.parametrize("steps", [1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+@BOTH
+def test_blocks_of_steps_give_the_sum_over_steps(readout, steps):
+    """Σ_t δ[t] â[t]ᵀ and its like for the bias, with δ as the rule sees it; two hidden layers."""
+    network, (frames, labels) = spiking(readout, hidden=(15, 12)), batch(steps=steps)
+    estimator, seen = DFA(seed=3), []
+    plain = estimator.hidden_errors
+
+    def watched(network, moment):
+        errors = plain(network, moment)
+        seen.append([*(g * psi for g, psi in zip(errors, moment.psi, strict=True)), moment.delta])
+        return errors
+
+    estimator.hidden_errors = watched
+    estimator.fill_grads(network, frames, labels)
+    inputs = [frames, *(layer.spikes for layer in network.record(frames)[:-1])]
+    for layer, sent, deltas in zip(network.layers, inputs, zip(*seen, strict=True), strict=True):
+        trace, ones, weight, bias = torch.zeros_like(sent[0]), 0.0, 0.0, 0.0
+        for spikes, delta in zip(sent, deltas, strict=True):
+            trace, ones = 0.9 * trace + spikes, 0.9 * ones + 1
+            weight, bias = weight + delta.T @ trace, bias + ones * delta.sum(dim=0)
+        assert torch.allclose(layer.weight.grad, weight, atol=1e-12)
+        assert torch.allclose(layer.bias.grad, bias, atol=1e-12) and bias.norm() > 0
 
 
 @pytest.mark.parametrize("method", FAMILY)

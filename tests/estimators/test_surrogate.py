@@ -106,3 +106,5 @@ def test_bad_batches_say_what_to_do():
     ]:
         with pytest.raises(ValueError, match=message):
             SurrogateBPTT().fill_grads(network, frames, labels)
+    with pytest.raises(ValueError, match=r"shape \(5, 0, 6\).*none of them empty"):
+        SurrogateBPTT().fill_grads(network, frames[:, :0], torch.zeros(0, dtype=torch.int64))

@@ -65,7 +65,7 @@ def test_bits_have_the_events_of_the_numbers(bins, density):
     for b in range(len(ROWS)):
         place = slice(starts[b, -1])
         assert np.array_equal(indices[b, place], expected.indices[b, place])
-    events = input_events(SpikingNetwork((2312, 5)), packed)
+    events = input_events(packed)
     assert packed.unread and np.array_equal(events.starts, starts)
 
 
@@ -136,5 +136,5 @@ def test_what_the_kernels_do_not_take_is_unpacked():
         with pytest.raises(RuntimeError, match="dtype"):  # as with numbers: frames are float32
             estimator.fill_grads(network, frames, labels)
     assert not frames.unread
-    readable = EGGROLL(population=4, kernel="readable"), LocalZO(fast=False)
+    readable = EGGROLL(population=4, kernel="readable"), LocalZO(kernel="readable")
     assert not any(estimator.reads_events for estimator in readable)

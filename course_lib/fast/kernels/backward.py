@@ -46,19 +46,20 @@ def carry_errors(
         for b in range(jobs[j, 0], jobs[j, 1]):
             path = np.zeros(columns.shape[1], np.float32)
             for t in range(steps - 1, -1, -1):
-                step_back(path, beta, upper[b], upper_jumps[b], upper_starts[b, t : t + 2])
+                step_back(path, beta, 0, upper[b], upper_jumps[b], upper_starts[b, t : t + 2])
                 for e in range(starts[b, t], starts[b, t + 1]):
                     out[b, e] = values[b, e] * dot(columns[neurons[b, e]], path)
         j = take(counter)
 
 
 @compiled
-def step_back(path, beta, who, jumps, ends):
-    """a[t] from a[t + 1], in place."""
+def step_back(path, beta, first, who, jumps, ends):
+    """a[t] from a[t + 1], in place, of so many neurons from ``first`` on."""
     for n in range(len(path)):
         path[n] *= beta
     for e in range(ends[0], ends[1]):
-        path[who[e]] += jumps[e]
+        if first <= who[e] < first + len(path):
+            path[who[e] - first] += jumps[e]
 
 
 @compiled

@@ -27,9 +27,6 @@ from course_lib.fast.kernels.vectors import (
     sub,
 )
 
-#: so many neighbours in the table of thresholds share a ceiling, the largest of them
-SHARE = 64
-
 
 @INLINE
 def add_columns(total, table, place, width, events, first, last):
@@ -42,7 +39,8 @@ def add_columns(total, table, place, width, events, first, last):
 @compiled
 def run_layer(
     counter, jobs, indices, starts, columns, bias, size, beta, theta, mode, bound, key, position,
-    samples, ceilings, thresholds, weights, spikes, spike_starts, neurons, values, active_starts,
+    samples, floors, fineness, thresholds, weights, spikes, spike_starts, neurons, values,
+    active_starts,
 ):  # fmt: skip
     """One LIF layer: its spikes, and its active entries with G, or u = v − θ if samples is 0.
 
@@ -60,7 +58,7 @@ def run_layer(
     leak, threshold = spread(beta, zero), spread(theta, zero)
     nearest, farthest = spread(-bound, zero), spread(bound, zero)
     voltages, distances = np.empty(width, np.float32), np.empty(width, np.float32)
-    fired = np.empty(width // 64, np.uint64)
+    fired, drawn = np.empty(width // 64, np.uint64), np.empty(samples, np.uint64)
     j = take(counter)
     while j < len(jobs):
         for b in range(jobs[j, 0], jobs[j, 1]):
@@ -97,8 +95,8 @@ def run_layer(
                             active += 1
                         else:
                             g = _derivative(
-                                abs(u), key, np.uint64((entry + n) * samples), samples, ceilings,
-                                thresholds, weights,
+                                abs(u), key, np.uint64((entry + n) * samples), drawn, floors,
+                                fineness, thresholds, weights,
                             )  # fmt: skip
                             if g != 0:
                                 who[active], what[active] = n, g
@@ -108,21 +106,24 @@ def run_layer(
 
 
 @compiled
-def _derivative(distance, key, entry, samples, ceilings, thresholds, weights):
+def _derivative(distance, key, entry, drawn, floors, fineness, thresholds, weights):
     """LocalZO's G with draws ``entry`` … of stream ``key``: SplitMix64, as in spike_derivative.py.
 
-    Draw i has G = weights[i] where distance < thresholds[i]. The few ceilings stay in the first
-    cache and spare most looks at the many thresholds.
+    Draw i has G = weights[i] where distance < thresholds[i], which ascend: those below
+    floors[distance · fineness] need no look at the tables. drawn: room for m draws, made together
+    so that the processor's vectors can make them.
     """
-    total = np.float32(0)
-    for k in range(samples):
+    for k in range(len(drawn)):
         x = key + (entry + np.uint64(k + 1)) * np.uint64(0x9E3779B97F4A7C15)
         x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        i = (x ^ (x >> np.uint64(31))) >> np.uint64(48)
-        if distance < ceilings[i // np.uint64(SHARE)] and distance < thresholds[i]:
+        drawn[k] = x >> np.uint64(48)
+    total, last = np.float32(0), np.float32(len(floors) - 1)
+    floor = floors[int(min(distance * fineness, last))]
+    for i in drawn:
+        if i >= floor and distance < thresholds[i]:
             total += weights[i]
-    return total / np.float32(samples)
+    return total / np.float32(len(drawn))
 
 
 @compiled

@@ -6,8 +6,8 @@ It is Σ_t a[t] x[t]ᵀ. Summed by parts, over the jumps and the inputs' traces 
 
 This is the "input trace" form of Perez-Nieves and Goodman (Sparse Spiking Gradient Descent, NeurIPS
 2021; eq. 25 and 26 of the LocalZO paper), carried over to the reset to zero: see ``backward.py``.
-For each sample the cheaper of the two sums is taken: jumps × inputs, or input events × neurons.
-Nothing is approximated.
+For each sample the cheaper of the two sums is taken: jumps × inputs, by trace, or input events ×
+neurons, by event. Nothing is approximated.
 
 Lists belong to one sample b; those of step t stand at places starts[b, t] to starts[b, t + 1] − 1.
 """
@@ -17,19 +17,20 @@ import numpy as np
 from course_lib.compiling import compiled
 from course_lib.fast.kernels.backward import step_back
 from course_lib.fast.kernels.threads import take
+from course_lib.fast.kernels.vectors import add, load, spread, store
 
 #: inputs whose gradient is summed up at a time: with 200 neurons it stays in the second cache
 TILE = 256
+#: neurons whose gradient is: with 2312 inputs, likewise
+NEURONS = 32
 
 
 @compiled
-def add_gradients(
-    counter, jobs, indices, starts, who, jumps, jump_starts, beta, by_trace, by_event, used, bias
+def add_by_traces(
+    counter, jobs, indices, starts, who, jumps, jump_starts, beta, traced, by_trace, bias
 ):
-    """∂L/∂W of the samples of a group into by_trace[group] (out, in) and by_event[group] (in, out),
-    ∂L/∂bias into bias[group]; used[group]: whether by_event holds anything.
-
-    A job: samples from, to, group.
+    """∂L/∂W (out, in) of the samples of a group that are ``traced``, into by_trace[group] if there
+    are any, and ∂L/∂bias of all its samples into bias[group]. A job: samples from, to, group.
     """
     _, size, inputs = by_trace.shape
     steps = starts.shape[1] - 1
@@ -41,26 +42,20 @@ def add_gradients(
     j = take(counter)
     while j < len(jobs):
         first, last, group = jobs[j]
-        by_trace[group], bias[group], used[group] = np.float32(0), np.float32(0), False
-        sparse = np.empty(last - first, np.bool_)
+        bias[group] = np.float32(0)
         for b in range(first, last):
-            found = jump_starts[b, steps] - jump_starts[b, 0]
-            sparse[b - first] = found * inputs < starts[b, steps] * size
-            if not sparse[b - first]:
-                if not used[group]:
-                    by_event[group], used[group] = np.float32(0), True
-                add_by_event(by_event[group], who[b], jumps[b], jump_starts[b], indices[b],
-                             starts[b], beta)  # fmt: skip
             for t in range(steps):
                 for e in range(jump_starts[b, t], jump_starts[b, t + 1]):
                     bias[group, who[b, e]] += jumps[b, e] * ones[t]
-        ends = np.empty((last - first, steps), np.int32)
-        ends[:] = starts[first:last, :steps]
-        for left in range(0, inputs, TILE):
-            for b in range(first, last):
-                if sparse[b - first]:
-                    add_by_trace(by_trace[group], left, who[b], jumps[b], jump_starts[b],
-                                 indices[b], starts[b], ends[b - first], beta)  # fmt: skip
+        if traced[first:last].any():
+            by_trace[group] = np.float32(0)
+            ends = np.empty((last - first, steps), np.int32)
+            ends[:] = starts[first:last, :steps]
+            for left in range(0, inputs, TILE):
+                for b in range(first, last):
+                    if traced[b]:
+                        add_by_trace(by_trace[group], left, who[b], jumps[b], jump_starts[b],
+                                     indices[b], starts[b], ends[b - first], beta)  # fmt: skip
         j = take(counter)
 
 
@@ -91,29 +86,47 @@ def add_by_trace(grad, left, who, jumps, jump_starts, indices, starts, ends, bet
 
 
 @compiled
-def add_by_event(grad, who, jumps, jump_starts, indices, starts, beta):
-    """grad (in, out) += Σ_t x[t] a[t]ᵀ."""
-    path = np.zeros(grad.shape[1], np.float32)
+def add_by_event(grad, path, first, who, jumps, jump_starts, indices, starts, beta):
+    """grad (in · NEURONS) += Σ_t x[t] a[t]ᵀ, for NEURONS neurons from ``first`` on.
+
+    path: room for their a[t].
+    """
+    zero = spread(np.float32(0), NEURONS)
+    store(path, 0, zero)
     for t in range(len(starts) - 2, -1, -1):
-        step_back(path, beta, who, jumps, jump_starts[t : t + 2])
+        step_back(path, beta, first, who, jumps, jump_starts[t : t + 2])
+        arrived = load(path, 0, zero)
         for e in range(starts[t], starts[t + 1]):
-            row = grad[indices[e]]
-            for n in range(len(row)):
-                row[n] += path[n]
+            place = indices[e] * NEURONS
+            store(grad, place, add(load(grad, place, zero), arrived))
 
 
 @compiled
-def sum_groups(counter, jobs, by_trace, by_event, used, grad):
-    """The groups' gradients, added in their order. A job: neurons from, to."""
+def sum_gradients(
+    counter, jobs, indices, starts, who, jumps, jump_starts, beta, traced, by_trace, used, grad
+):
+    """∂L/∂W (out, in): the groups' sums by trace, and the other samples' by event, in their order.
+
+    used[group]: whether by_trace holds anything. A job: neurons from, to.
+    """
+    inputs, dense = grad.shape[1], not traced.all()
+    by_event, path = np.empty(inputs * NEURONS, np.float32), np.empty(NEURONS, np.float32)
     j = take(counter)
     while j < len(jobs):
-        for n in range(jobs[j, 0], jobs[j, 1]):
-            grad[n] = by_trace[0, n]
-            for group in range(1, len(by_trace)):
-                for i in range(grad.shape[1]):
-                    grad[n, i] += by_trace[group, n, i]
+        first, last = jobs[j]
+        by_event[:] = np.float32(0)
+        for b in range(len(traced)):
+            if not traced[b]:
+                add_by_event(by_event, path, first, who[b], jumps[b], jump_starts[b], indices[b],
+                             starts[b], beta)  # fmt: skip
+        for n in range(first, last):
+            row = grad[n]
+            row[:] = np.float32(0)
             for group in range(len(by_trace)):
                 if used[group]:
-                    for i in range(grad.shape[1]):
-                        grad[n, i] += by_event[group, i, n]
+                    for i in range(inputs):
+                        row[i] += by_trace[group, n, i]
+            if dense:
+                for i in range(inputs):
+                    row[i] += by_event[i * NEURONS + n - first]
         j = take(counter)
