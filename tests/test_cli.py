@@ -48,8 +48,8 @@ def in_empty_folder(tmp_path, monkeypatch):
         ["--method", "zo", "--inject", "membrane"],
         ["--method", "hybrid", "--below", "localzo", "--population", "4", "--delta", "0.3",
          "--until", "0.9"],
-        ["--population", "4", "--shaping", "z_score", "--reset", "subtract", "--reset-delay",
-         "--no-validation", "--bins", "5", "--weight-sd", "0.05", "0.2"],
+        ["--method", "eggroll", "--population", "4", "--shaping", "z_score", "--no-validation",
+         "--reset", "subtract", "--reset-delay", "--bins", "5", "--weight-sd", "0.05", "0.2"],
     ],
 )  # fmt: skip
 def test_a_run_from_start_to_summary(arguments, capsys, tmp_path):
@@ -72,9 +72,9 @@ def test_run_folders_are_numbered_and_never_overwritten(capsys, tmp_path):
     for _ in range(2):
         assert run("train", "--population", 2, *SMALL, "--steps", 1) == 0
     assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == [
-        "eggroll-rate-1", "eggroll-rate-2",
+        "projected-membrane-1", "projected-membrane-2",
     ]  # fmt: skip
-    assert run("train", "--steps", 1, "--out", "runs/eggroll-rate-1") == 2
+    assert run("train", "--steps", 1, "--out", "runs/projected-membrane-1") == 2
     assert "holds a run already: --resume" in capsys.readouterr().err
 
 
@@ -174,7 +174,8 @@ def test_a_damaged_run_says_so(capsys, tmp_path):
 
 
 def test_dead_networks_stop_with_advice(capsys):
-    arguments = ["--weight-sd", "0.0001", "--population", 2, "--steps", 4, "--out", "dead"]
+    arguments = ["--method", "eggroll", "--weight-sd", "0.0001", "--population", 2, "--steps", 4,
+                 "--out", "dead"]  # fmt: skip
     assert run("train", *SMALL, *arguments) == 1
     assert "hidden layer 1 is dead" in capsys.readouterr().err
 

@@ -39,7 +39,7 @@ def test_every_lesson_keeps_the_rule(rule):
 
 
 def test_lessons_are_numbered_without_a_gap():
-    assert [name[:2] for name in NAMES] == [f"{k:02d}" for k in range(1, len(NAMES) + 1)]
+    assert [name[:2] for name in NAMES] == [f"{k:02d}" for k in range(len(NAMES))]
 
 
 def test_few_outputs_are_ignored():
@@ -113,12 +113,12 @@ def test_a_badge_leads_to_what_students_open():
     assert solution.endswith("/blob/main/exercises/02_spikes/02_spikes.ipynb)")
 
 
-def run_setup(monkeypatch, folder: Path, missing: tuple) -> list:
+def run_setup(monkeypatch, folder: Path, missing: tuple, status: int = 0) -> list:
     calls = []
     find = importlib.util.find_spec
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(subprocess, "run", lambda command, **_: calls.append(command))
+    monkeypatch.setattr(subprocess, "call", lambda command, **_: calls.append(command) or status)
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in missing else find(name)
     )
@@ -133,6 +133,20 @@ def test_setup_installs_the_course_alone_and_only_what_is_missing(monkeypatch, t
     assert calls == [[*pip, "--no-deps", address]]
     calls = run_setup(monkeypatch, tmp_path, missing=("course_lib", "platformdirs"))
     assert calls == [[*pip, "--no-deps", address], [*pip, "platformdirs"]]
+
+
+def test_setup_takes_a_wheel_beside_the_notebook(monkeypatch, tmp_path):
+    wheel = tmp_path / "spikes_without_backprop-0.1.0-py3-none-any.whl"
+    wheel.touch()
+    (call,) = run_setup(monkeypatch, tmp_path, missing=("course_lib",))
+    assert call[-2:] == ["--no-deps", str(wheel)]
+
+
+def test_setup_that_fails_says_what_to_do_in_two_lines(monkeypatch, tmp_path):
+    with pytest.raises(SystemExit) as stopped:
+        run_setup(monkeypatch, tmp_path, missing=("course_lib",), status=1)
+    lines = str(stopped.value).splitlines()
+    assert len(lines) == 2 and "Put its wheel or zip beside this notebook" in lines[0]
 
 
 def test_setup_uses_an_installed_course_or_the_one_around_the_notebook(monkeypatch, tmp_path):
@@ -180,7 +194,7 @@ def test_a_failing_or_warning_lesson_is_not_stored(tmp_path, source, message):
 
 def test_lessons_are_found_by_the_start_of_their_name():
     assert [path.stem for path in authoring.find_lessons(["02"])] == ["02_spikes"]
-    with pytest.raises(FileNotFoundError, match="no lesson starts with 'spikes'; there are: 01_"):
+    with pytest.raises(FileNotFoundError, match="no lesson starts with 'spikes'; there are: 00_"):
         authoring.find_lessons(["spikes"])
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from course_lab.course_map import lessons
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("course_lib", "course_lab", "studies")
 FILES = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
@@ -111,11 +113,19 @@ def test_links_between_files_lead_somewhere(page):
         assert (ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}"
 
 
-def test_the_readme_maps_every_lesson_and_states_its_minutes():
+def test_the_readme_maps_every_lesson_as_lessons_toml_has_it():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| \[[^]]+\]\((.+?)\) \|.*\| (\d+) \|$", text, re.MULTILINE))
-    lessons = sorted((ROOT / "notebooks").glob("*.ipynb"))
-    assert list(rows) == [f"notebooks/{path.name}" for path in lessons]
-    for path, minutes in zip(lessons, rows.values(), strict=True):
+    rows = re.findall(r"^\| \[(\d\d .+?)\]\((.+?)\) \| (.+?) \| (\d+) \|$", text, re.MULTILINE)
+    assert rows == [
+        (f"{lesson.number} {lesson.title}", f"notebooks/{lesson.name}.ipynb", lesson.can,
+         str(lesson.minutes))
+        for lesson in lessons()
+    ]  # fmt: skip
+    stored = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+    assert stored == [lesson.name for lesson in lessons()]
+    for lesson in lessons():
+        path = ROOT / "notebooks" / f"{lesson.name}.ipynb"
         head = "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"])
-        assert re.search(rf"\*\*Time\*\* (about )?{minutes} minutes", head), path.name
+        assert f"# {lesson.number} · {lesson.title}" in head
+        if lesson.name != "00_start":
+            assert re.search(rf"\*\*Time\*\* (about )?{lesson.minutes} minutes", head), path.name

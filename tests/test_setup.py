@@ -184,20 +184,22 @@ def test_lab_opens_the_first_lesson(course):
     for name in ("02_spikes.ipynb", "01_events.ipynb"):
         (course.ROOT / "notebooks" / name).touch()
     options = course.lab_options(["--ServerApp.ip=::1"])
-    assert "--LabApp.default_url=/lab/tree/notebooks/01_events.ipynb" in options
+    assert "--LabApp.default_url=/lab/tree/my/01_events.ipynb" in options
     assert "--ServerApp.ip=::1" in options and "--no-browser" not in options
 
 
 @pytest.mark.parametrize("command", ["lab", "test", "bench"])
 def test_commands_run_in_the_project_with_what_they_need(course, monkeypatch, command):
-    needs, handed = [], []
+    needs, handed, copied = [], [], []
     monkeypatch.setattr(course, "ensure_environment", needs.append)
     monkeypatch.setattr(course, "hand_over", handed.extend)
+    monkeypatch.setattr(course.subprocess, "call", lambda command: copied.append(command[1:]))
     monkeypatch.chdir(course.ROOT.parent)
     course.main([command, "--x"])
     assert needs == [course.TEST_EXTRAS if command == "test" else ()]
     assert handed[: len(course.COMMANDS[command][0])] == course.COMMANDS[command][0]
     assert "--x" in handed
+    assert copied == ([["-m", "course_lab.my"]] if command == "lab" else [])
     assert (Path.cwd() == course.ROOT) == (command != "bench")
     overrides = course.VENV / "share/jupyter/lab/settings/overrides.json"
     assert overrides.is_file() == (command == "lab")  # a browser showed that it is heeded

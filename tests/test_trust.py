@@ -12,8 +12,8 @@ import torch
 from course_lib import compiling
 from course_lib.estimators import EGGROLL, ES, LocalZO
 from course_lib.fast import trust
-from course_lib.fast.trial import try_kernels
 from course_lib.network import SpikingNetwork
+from course_lib.run.trial import try_kernels
 
 #: what numba 0.60 does with an instruction that its LLVM does not know
 UNKNOWN = """

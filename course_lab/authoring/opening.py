@@ -11,7 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 SETUP = '''\
-# Set-up: use the course this notebook lies in, or else install it (in Colab, for example).
+#@title Set-up: press Shift + Enter
 import importlib.util
 import subprocess
 import sys
@@ -24,16 +24,22 @@ course = [f for f in (here, *here.parents) if (f / "course_lib" / "__init__.py")
 if course:
     sys.path.insert(0, str(course[0]))
 elif importlib.util.find_spec("course_lib") is None:
-    # What is there stays as it is, above all torch and numpy; only what is missing is added.
+    # In Colab, say. A wheel or zip of the course beside this notebook or in Drive is taken, else
+    # the repository. What is there stays, above all torch and numpy; only what is missing is added.
+    folders = (here, Path("/content/drive/MyDrive"))
+    files = [p for f in folders for p in f.glob("spikes*without*backprop*") if p.is_file()]
+    source = str(files[0]) if files else f"git+{{REPOSITORY}}"
     needed = ("torch", "numpy", "numba", "matplotlib", "ipywidgets", "platformdirs", "tqdm")
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
-    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-    subprocess.run([*pip, "--no-deps", f"git+{{REPOSITORY}}"], check=True)
-    if missing:
-        subprocess.run([*pip, *missing], check=True)
+    for what in (["--no-deps", source], missing):
+        if what and subprocess.call([sys.executable, "-m", "pip", "install", "--quiet", *what]):
+            sys.exit("The course could not be fetched. Put its wheel or zip beside this notebook\\n"
+                     f"(README of {{REPOSITORY}}: how to get one), then run this cell again.")
     importlib.invalidate_caches()
 '''
 SETUP_END = SETUP.splitlines()[-1] + "\n"  # what follows is the notebook's own
+#: the set-up is folded, in JupyterLab and in Colab
+FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}
 
 
 def repository() -> str:
@@ -66,7 +72,10 @@ def stamp(notebook, path: Path) -> None:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             _, end, rest = cell.source.partition(SETUP_END)
+            if not end and cell.source.startswith(SETUP.splitlines()[0]):
+                _, end, rest = cell.source.partition("\n")
             if end:
                 setup = SETUP.format(repository=repository())
                 cell.source = setup + "\n" + rest.lstrip("\n")
+                cell.metadata.update(FOLDED)
             return

@@ -4,8 +4,12 @@
 
 lists all that a lesson breaks at once; the tests ask the same functions. A rule takes a Lesson and
 yields a line for each place that breaks it. To change what a lesson has to be, change a rule here.
+
+Lessons are being rewritten. The second edition (00_start, and where a cell is tagged "guess") has
+rules of its own, and what is left of the first keeps its old ones until it is rewritten.
 """
 
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -13,8 +17,10 @@ from pathlib import Path
 
 import nbformat
 
+from course_lab import course_map
+from course_lab import lesson as opened
 from course_lab.authoring import opening
-from course_lab.authoring.authoring import KERNEL, LANGUAGE, WIDGET
+from course_lab.authoring.authoring import KEPT, KERNEL, LANGUAGE, WIDGET
 
 RULES: list[Callable[["Lesson"], Iterator[str]]] = []
 FORBIDDEN = (
@@ -40,13 +46,29 @@ class Lesson:
         self.cells = self.notebook.cells
         self.code = [cell for cell in self.cells if cell.cell_type == "code"]
         self.outputs = [output for cell in self.code for output in cell.outputs]
-        self.prose = "\n".join(cell.source for cell in self.cells if cell.cell_type == "markdown")
+        self.texts = [cell.source for cell in self.cells if cell.cell_type == "markdown"]
+        self.prose = "\n".join(self.texts)
+        guesses = any("guess" in cell.metadata.get("tags", []) for cell in self.cells)
+        self.edition = 2 if guesses or path.stem == "00_start" else 1
 
 
 def rule(function):
     """Adds a rule to all those that a lesson has to keep."""
     RULES.append(function)
     return function
+
+
+def rule_of(edition: int):
+    """Adds a rule that the lessons of one edition have to keep."""
+
+    def add(function):
+        @functools.wraps(function)
+        def only(lesson):
+            return function(lesson) if lesson.edition == edition else iter(())
+
+        return rule(only)
+
+    return add
 
 
 def sentence(rule) -> str:
@@ -77,7 +99,7 @@ def executed_in_order(lesson):
                 yield f"Cell {cell.id} has an error or a warning."
 
 
-@rule
+@rule_of(1)
 def enough_numbers(lesson):
     """At least 5 outputs print numbers, so that there is something to compare."""
     streams = [output.text for output in lesson.outputs if output.output_type == "stream"]
@@ -86,7 +108,7 @@ def enough_numbers(lesson):
         yield f"There are {len(printing)}."
 
 
-@rule
+@rule_of(1)
 def pictures_have_words(lesson):
     """At least 3 pictures, each with a description of 10 words or more, a caption "Figure N." and
     a key number printed beside it."""
@@ -111,7 +133,7 @@ def pictures_have_words(lesson):
         yield f"There are {pictures} pictures."
 
 
-@rule
+@rule_of(1)
 def figures_are_numbered(lesson):
     """Figures are numbered in order, from 1."""
     pages = [output.data for output in lesson.outputs if "text/html" in output.get("data", {})]
@@ -133,7 +155,8 @@ def validates(lesson):
 @rule
 def no_path_of_a_machine(lesson):
     """No path of the machine that ran it is stored."""
-    kept = [cell.source for cell in lesson.cells]
+    setup = opening.SETUP.format(repository=opening.repository())
+    kept = [cell.source.replace(setup, "") for cell in lesson.cells]
     for output in lesson.outputs:
         kept.append(output.get("text", ""))
         kept += [str(v) for k, v in output.get("data", {}).items() if not k.startswith("image/")]
@@ -145,11 +168,11 @@ def no_path_of_a_machine(lesson):
 
 @rule
 def nothing_volatile(lesson):
-    """Metadata hold tags and reasons only: what differs from run to run is taken out."""
+    """Metadata hold what an author wrote and no more: what differs from run to run is taken out."""
     if lesson.notebook.metadata != {"kernelspec": KERNEL, "language_info": LANGUAGE}:
         yield "Those of the notebook hold more."
     for cell in lesson.cells:
-        more = set(cell.metadata) - {"tags", "reason"}
+        more = set(cell.metadata) - set(KEPT)
         if more:
             yield f"Those of cell {cell.id} hold {', '.join(sorted(more))}."
 
@@ -164,7 +187,7 @@ def ignored_for_a_reason(lesson):
             yield f"Cell {cell.id} gives no reason."
 
 
-@rule
+@rule_of(1)
 def anatomy(lesson):
     """A lesson has a numbered title, aims, its time, what it needs, a check of oneself, a summary,
     an outlook, symbols and references."""
@@ -175,7 +198,7 @@ def anatomy(lesson):
             yield f"{part!r} is missing."
 
 
-@rule
+@rule_of(1)
 def questions(lesson):
     """At least 5 questions "Before you run this", each with its answer, and 4 times what was
     seen; at least 5 folded parts, all closed."""
@@ -191,7 +214,7 @@ def questions(lesson):
         yield f"{opened} folded parts open and {closed} close."
 
 
-@rule
+@rule_of(1)
 def references(lesson):
     """Every reference has a DOI or an arXiv number, and every number in the text is listed."""
     body, _, listed = lesson.prose.partition("### References")
@@ -211,3 +234,118 @@ def opening_of_all(lesson):
     opening.stamp(copy, lesson.path)
     if nbformat.writes(copy) != before:
         yield "They are not: store it by python3 course.py lessons."
+
+
+# ---------------------------------------------------------------- the second edition
+
+WORDS, WORDS_A_CELL = 2500, 250
+FOLDED = re.compile(r"<details>.*?</details>", re.S)
+
+
+def in_sight(text: str) -> str:
+    """A text without what is folded away."""
+    return FOLDED.sub("", text)
+
+
+@rule_of(2)
+def stake(lesson):
+    """The first cell has title and minutes of course_lab/lessons.toml, and says what one needs."""
+    rows = {row.name: row for row in course_map.lessons()}
+    row, first = rows.get(lesson.path.stem), lesson.cells[0].source
+    if row is None:
+        yield "The lesson is not in lessons.toml."
+        return
+    wanted = [f"# {row.number} · {row.title}\n"]
+    if row.number != "00":
+        wanted += [f"**Time** about {row.minutes} minutes", "**You need** "]
+    for words in wanted:
+        if words not in first:
+            yield f"It does not say {words!r}."
+
+
+@rule_of(2)
+def motion(lesson):
+    """Something moves within the first ten cells."""
+    pages = [output.get("data", {}).get("text/html", "")
+             for cell in lesson.cells[:10] for output in cell.get("outputs", [])]  # fmt: skip
+    if not any("<script>" in page or "image/webp" in page for page in pages):
+        yield "Nothing does."
+
+
+@rule_of(2)
+def guesses(lesson):
+    """Four to ten questions ask for a guess, each with a place for it and an answer folded away
+    right after the experiment."""
+    asked = 0
+    for number, cell in enumerate(lesson.cells):
+        if cell.cell_type != "markdown" or "**Your guess:**" not in cell.source:
+            continue
+        asked += 1
+        after = lesson.cells[number + 1 :]
+        if not after or "guess" not in after[0].metadata.get("tags", []):
+            yield f"Cell {cell.id}: there is no place for the guess below it."
+        later = next((other for other in after[1:] if other.cell_type == "markdown"), None)
+        if later is None or not later.source.startswith("<details><summary>What happened"):
+            yield f"Cell {cell.id}: the next text does not begin with the folded answer."
+    if lesson.path.stem != "00_start" and not 4 <= asked <= 10:
+        yield f"There are {asked}."
+    for text in lesson.texts:
+        if "**Answer" in in_sight(text) or "**What you saw" in in_sight(text):
+            yield f"An answer stands in plain sight: {text[:60]!r}."
+
+
+@rule_of(2)
+def numbers(lesson):
+    """Cells print numbers, and never True or False."""
+    streams = [output.text for output in lesson.outputs if output.output_type == "stream"]
+    for text in streams:
+        if re.search(r"\b(True|False)\b", text):
+            yield f"A verdict: {text.strip()[:80]!r}."
+    printing = [text for text in streams if re.search(r"\d", text)]
+    if lesson.path.stem != "00_start" and len(printing) < 5:
+        yield f"There are {len(printing)} outputs with numbers, too few to compare; 5 are needed."
+
+
+@rule_of(2)
+def short(lesson):
+    """At most 2,500 words in sight, and 250 in a cell; what is folded is closed again."""
+    counts = [len(in_sight(text).split()) for text in lesson.texts]
+    if sum(counts) > WORDS:
+        yield f"There are {sum(counts)}."
+    for text, count in zip(lesson.texts, counts, strict=True):
+        if count > WORDS_A_CELL:
+            yield f"A cell has {count}: {text[:40]!r}."
+        if text.count("<details>") != text.count("</details>"):
+            yield f"A fold stays open: {text[:40]!r}."
+
+
+@rule_of(2)
+def descriptions(lesson):
+    """Figures are numbered from 1, and each is described in ten words or more, in the lesson's file
+    in course_lab/descriptions/ and not in its code."""
+    captions = [output.data["text/plain"] for output in lesson.outputs
+                if output.get("data", {}).get("text/plain", "").startswith("Figure ")]  # fmt: skip
+    shown = [caption.split(".")[0].removeprefix("Figure ") for caption in captions]
+    if shown != [str(k + 1) for k in range(len(shown))]:
+        yield f"Their numbers are {', '.join(shown)}."
+    described = opened.descriptions(lesson.path.stem)
+    if sorted(described) != sorted(shown):
+        yield f"Described are {', '.join(described)}; shown are {', '.join(shown)}."
+    for number, words in described.items():
+        if len(words.split()) < 10:
+            yield f"That of figure {number} has {len(words.split())} words."
+
+
+@rule_of(2)
+def way_on(lesson):
+    """It ends with a check of oneself, a summary, and links: exercises, symbols, all methods, and
+    the next lesson."""
+    names = [row.name for row in course_map.lessons()]
+    name = lesson.path.stem
+    wanted = [f"]({other}.ipynb)" for other in names[names.index(name) + 1 :][:1]]
+    if name != "00_start":
+        wanted += ["## Check yourself", "## Summary", "](symbols.md)", "](update_rules.md)",
+                   f"](../exercises/{name}/{name}.ipynb)"]  # fmt: skip
+    for part in wanted:
+        if part not in lesson.prose:
+            yield f"{part!r} is missing."

@@ -1,8 +1,9 @@
 """Widgets: labelled controls above a line of key numbers and a picture.
 
 Core ipywidgets only. A control that changes calls the render function and replaces the value of
-the same Image and HTML widgets, so nothing flickers. Sliders report when they are let go, and the
-front end merges what happens meanwhile: no backlog. Every setting is rendered once and kept.
+the same Image and HTML widgets, so nothing flickers. What takes long says so at once and hides the
+picture of before, so that old numbers never stand beside a new position. The front end merges what
+happens meanwhile: no backlog. Every setting is rendered once and kept.
 """
 
 import html
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 import ipywidgets as ipw
 import torch
 
-from course_lab.picture import in_words
+from course_lab.picture import in_words, shown_width
 
 Render = Callable[[dict], tuple[bytes, str, str]]
 KEPT = 256  # settings whose pictures are remembered
@@ -25,6 +26,10 @@ class Sweep(ipw.VBox):
 
     plain:    maps the same values to the text that a notebook stores and that its validation
               compares; the numbers if not given. For numbers that differ between processors.
+    measure:  values -> (name of a row, x, y), for a sweep that leaves dots: every setting that was
+              visited stays in the picture. ``render(values, visited)`` gets them then, a list of
+              such triples, the newest last.
+    seconds:  about how long a new setting takes, if that is worth telling.
 
     A notebook that is not running shows the picture and this text, of the first setting.
     """
@@ -34,8 +39,11 @@ class Sweep(ipw.VBox):
         render: Render,
         controls: dict[str, ipw.Widget],
         plain: Callable[[dict], str] | None = None,
+        measure: Callable[[dict], tuple[str, float, float]] | None = None,
+        seconds: float = 0,
     ):
         self.render, self.plain, self._kept = render, plain, {}
+        self.measure, self.seconds, self.visited = measure, seconds, []
         self.controls = dict(controls)
         self.picture = ipw.Image(format="png", layout=ipw.Layout(max_width="100%"))
         self.numbers, self.words = ipw.HTML(), ipw.HTML()
@@ -50,20 +58,40 @@ class Sweep(ipw.VBox):
         return {name: control.value for name, control in self.controls.items()}
 
     def _update(self, change=None) -> None:
+        if self.seconds and self._key() not in self._kept:
+            self.numbers.value = (
+                f'<p role="status">computing … (about {self.seconds:g} s)</p>'
+            )
+            self.picture.layout.visibility = "hidden"
         data, numbers, alt = self._rendered()
         self.picture.value = data
+        self.picture.layout.width = f"{shown_width(data)}px"
+        self.picture.layout.visibility = "visible"
         # Not the picture's tooltip: ipywidgets 8.1 cannot show an Image that has one.
         self.words.value = in_words(alt)
         # A screen reader speaks the new numbers ("status" is polite: it waits for a pause).
         self.numbers.value = f'<p role="status">{html.escape(numbers)}</p>'
 
+    def _key(self) -> tuple:
+        """The setting, as something to look up."""
+        return tuple(self.values().items())
+
     def _rendered(self) -> tuple[bytes, str, str]:
-        key = tuple(self.values().items())
+        key, values = self._key(), self.values()
+        if self.measure:  # the picture changes with every dot; what was measured is kept
+            if key not in self._kept:
+                self._keep(key, self.measure(values))
+            dot = self._kept[key]
+            self.visited = [other for other in self.visited if other != dot] + [dot]
+            return self.render(values, list(self.visited))
         if key not in self._kept:
-            if len(self._kept) >= KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = self.render(self.values())
+            self._keep(key, self.render(values))
         return self._kept[key]
+
+    def _keep(self, key: tuple, value) -> None:
+        if len(self._kept) >= KEPT:
+            self._kept.pop(next(iter(self._kept)))
+        self._kept[key] = value
 
     def _repr_mimebundle_(self, **options):
         bundle = super()._repr_mimebundle_(**options)
@@ -79,10 +107,10 @@ def look(label: str) -> dict:
     return {"description": label, "style": {"description_width": "15em"}, "layout": layout}
 
 
-def slider(kind, label, value, low, high, step, form=None):
-    """A slider which reports when it is let go."""
+def slider(kind, label, value, low, high, step, form=None, live=False):
+    """A slider which reports when it is let go; live: while it is dragged, for cheap pictures."""
     options = {} if form is None else {"readout_format": form}
-    return kind(value=value, min=low, max=high, step=step, continuous_update=False,
+    return kind(value=value, min=low, max=high, step=step, continuous_update=live,
                 **look(label), **options)  # fmt: skip
 
 

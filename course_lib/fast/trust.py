@@ -33,7 +33,7 @@ PROVEN = {
 }
 #: seconds that a child may take: compiling takes about twenty, on a busy machine a few times that
 PATIENCE = 600
-CHILD = "from course_lib.fast.trial import try_kernels; try_kernels()"
+CHILD = "from course_lib.run.trial import try_kernels; try_kernels()"
 
 
 def processor(features: dict[str, bool] | None = None) -> str:

@@ -25,8 +25,14 @@ COLOURS = {
     "purple": "#CC79A7",
     "orange": "#E69F00",
     "sky": "#56B4E9",
-    "black": "#000000",
+    "black": "#7a7a7a",  # ink: readable on white and in the dark
 }
+#: a method keeps its colour through all lessons and pages
+METHOD_COLOURS = {
+    "bptt": "#7a7a7a", "es": "#0072B2", "eggroll": "#D55E00", "smooth": "#F0A070",
+    "projected": "#E69F00", "localzo": "#56B4E9", "sparsegrad": "#8FA8C8", "opzo": "#009E73",
+    "ottt": "#CC79A7", "dfa": "#8C6BB1", "zo": "#A6761D", "hybrid": "#66A61E",
+}  # fmt: skip
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 LINES = ("-", "--", "-.", ":")
 

@@ -52,7 +52,7 @@ class RunConfig(Schedule):
     Raises ValueError for settings that cannot work.
     """
 
-    method: str = "eggroll"
+    method: str = "projected"
     options: dict[str, Any] = field(default_factory=dict)
     data: str = "saccade-digits"
     hold_out: str | None = None

@@ -54,8 +54,10 @@ class ProjectedEGGROLL(EGGROLL):
     defaults = {
         "rate": EGGROLL.defaults["rate"],
         "membrane": EGGROLL.defaults["membrane"] | {"sigma": (0.014, 0.005)},
-        "any": EGGROLL.defaults["any"] | {"readout": "membrane", "lr": (0.003, 0.01), "shift": 1},
-    }
+        "any": EGGROLL.defaults["any"] | {
+            "readout": "membrane", "lr": (0.003, 0.01), "shift": 1, "steps": 800,
+        },
+    }  # fmt: skip
 
     ridge: float = 1.0
     shaping: str = field(default="none", init=False, repr=False)

@@ -1,0 +1,108 @@
+// Draws what course_lab/player.py hands over: events, hidden spikes and votes, step by step.
+function player(box, data) {
+  const bytes = Uint8Array.from(atob(data.events), c => c.charCodeAt(0));
+  const steps = data.steps, bins = data.scenes[0].spikes.length, side = 34, row = 21, top = 24;
+  const width = 700, tall = top + 10 * row + 12, height = tall * data.scenes.length;
+  const BRIGHTER = [230, 159, 0], DARKER = [0, 128, 200], RIGHT = "#009E73", WRONG = "#D55E00";
+  const make = (tag, more) => Object.assign(document.createElement(tag), more);
+  const canvas = make("canvas"), button = make("button", {type: "button"});
+  const scrub = make("input", {type: "range", min: 0, max: steps - 1, value: 0});
+  const clock = make("span"), bar = make("div");
+  canvas.style.cssText = `width:100%;max-width:${width}px;display:block`;
+  bar.style.cssText = `display:flex;gap:8px;align-items:center;max-width:${width}px`;
+  scrub.style.flex = "1";
+  scrub.setAttribute("aria-label", "time in the recording");
+  button.style.cssText = "min-width:4.5em;padding:3px 8px;cursor:pointer";
+  clock.style.cssText = "min-width:9em;font:13px sans-serif;color:inherit";
+  bar.append(button, scrub, clock);
+  canvas.setAttribute("role", "img");
+  canvas.setAttribute("aria-label", box.querySelector("img").alt);
+  box.replaceChildren(canvas, bar);
+  const byStep = Array.from({length: steps}, () => []);
+  for (let i = 0; i < bytes.length; i += 4) byStep[bytes[i]].push(i);
+  let at = 0, playing = false, last = 0;
+
+  function glowAt(step) {  // an event fades over the six steps after it
+    const glow = new Map();
+    for (let age = 5; age >= 0; age--)
+      for (const i of byStep[step - age] || [])
+        glow.set(bytes[i + 1] + side * bytes[i + 2], [bytes[i + 3], 0.55 ** age]);
+    return glow;
+  }
+
+  function draw() {
+    const shown = canvas.clientWidth || width, scale = shown / width * (devicePixelRatio || 1);
+    canvas.width = Math.round(width * scale);
+    canvas.height = Math.round(height * scale);
+    const pen = canvas.getContext("2d"), ink = getComputedStyle(box).color;
+    pen.scale(scale, scale);
+    const text = (words, x, y, colour = ink, size = 12, weight = "") => {
+      pen.fillStyle = colour;
+      pen.font = `${weight} ${size}px sans-serif`;
+      pen.fillText(words, x, y);
+    };
+    const passed = (at + 1) * data.step, bin = data.span / bins;
+    const done = Math.min(bins, Math.floor(passed / bin)), age = passed / bin - done;
+    data.scenes.forEach((scene, place) => {
+      const y0 = place * tall + top, pixel = 10 * row / side;
+      text(scene.name, 0, y0 - 9, ink, 13, "bold");
+      pen.globalAlpha = 0.35;
+      pen.strokeStyle = ink;
+      pen.strokeRect(0.5, y0 + 0.5, 10 * row, 10 * row);
+      for (const [where, [polarity, light]] of glowAt(at)) {
+        pen.globalAlpha = light;
+        pen.fillStyle = `rgb(${polarity ? DARKER : BRIGHTER})`;
+        pen.fillRect(where % side * pixel, y0 + Math.floor(where / side) * pixel, pixel, pixel);
+      }
+      pen.globalAlpha = 1;
+      const counts = Array(10).fill(0);
+      for (const r of scene.rows) counts[r]++;
+      const size = Math.min(15, 230 / Math.max(...counts)), taken = Array(10).fill(0);
+      text(`${scene.rows.length} hidden neurons`, 240, y0 - 9);
+      scene.rows.forEach((r, n) => {
+        const lit = done && scene.spikes[done - 1][n] === "1" ? 1 - Math.min(1, age) : 0;
+        pen.globalAlpha = 0.14 + 0.86 * lit;
+        pen.fillStyle = lit ? "#E69F00" : ink;
+        pen.fillRect(240 + size * taken[r]++, y0 + r * row + (row - size) / 2, size - 2, size - 2);
+      });
+      pen.globalAlpha = 1;
+      const votes = done ? scene.votes[done - 1] : Array(10).fill(0.1);
+      const answer = votes.indexOf(Math.max(...votes)), right = answer === data.label;
+      text(done ? `votes: ${answer}${right ? "" : ", but it is a " + data.label}` : "votes", 500,
+           y0 - 9, done ? (right ? RIGHT : WRONG) : ink, 12, "bold");
+      votes.forEach((vote, digit) => {
+        text(String(digit), 500, y0 + digit * row + 15, ink, 13, digit === data.label ? "bold" : "");
+        pen.globalAlpha = digit === answer && done ? 1 : 0.4;
+        pen.fillStyle = digit === answer && done ? (right ? RIGHT : WRONG) : ink;
+        pen.fillRect(516, y0 + digit * row + 4, Math.max(1, 180 * vote), row - 8);
+        pen.globalAlpha = 1;
+      });
+    });
+    clock.textContent = `${Math.round(passed)} of ${Math.round(data.span)} ms`;
+    scrub.value = at;
+    button.textContent = playing ? "Pause" : "Play";
+  }
+
+  function tick(now) {
+    if (!playing || !box.isConnected) return;
+    if (now - last > 50) {  // a step of 3 ms takes 50: about sixteen times slower than life
+      last = now;
+      at = at + 1;
+      if (at >= steps) { at = steps - 1; playing = false; }
+      draw();
+    }
+    requestAnimationFrame(tick);
+  }
+
+  button.onclick = () => {
+    playing = !playing;
+    if (playing && at >= steps - 1) at = 0;
+    draw();
+    requestAnimationFrame(tick);
+  };
+  scrub.oninput = () => { playing = false; at = Number(scrub.value); draw(); };
+  new ResizeObserver(draw).observe(canvas);
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  if (calm) at = steps - 1; else { playing = true; requestAnimationFrame(tick); }
+  draw();
+}

@@ -1,0 +1,156 @@
+"""A recording that plays in the notebook: events, hidden spikes and votes, without the kernel.
+
+    play(events, {"untrained": network}, label=7)
+
+shows the events in steps of 3 ms, the neurons of the last hidden layer as they fire, and ten votes
+filling up; with several networks, one below the other, fed by the same events. It can be paused and
+scrubbed, by mouse or keyboard. The browser draws, on a canvas at the screen's own resolution and in
+the colours of the theme, so nothing is lost by zooming or in the dark. Where scripts do not run (on
+the web, say), a still takes its place.
+
+Bars are the softmax of what the outputs have gathered so far: see ``moving.watch``.
+"""
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.colors import to_rgb
+
+from course_lab.moving import watch
+from course_lab.picture import in_words
+from course_lib.events import FrameSet, pack
+from course_lib.network import SpikingNetwork
+from course_lib.run.figures import COLOURS, new_figure, png
+
+STEP_US = 3000
+SCRIPT = Path(__file__).with_name("player.js")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What the player shows of one network: spikes (T, N), votes (T, C), rows (N,).
+
+    rows: the class for which each hidden neuron's weight in the readout is largest.
+    """
+
+    name: str
+    spikes: np.ndarray
+    votes: np.ndarray
+    rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Player:
+    """HTML with everything in it, as Jupyter displays it."""
+
+    page: str
+    text: str
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/html": self.page, "text/plain": self.text}
+
+
+def scene(name: str, network: SpikingNetwork, events: np.ndarray, bins: int) -> Scene:
+    """What a network does with a recording."""
+    frames = FrameSet(pack(events, bins)[None], torch.zeros(1, dtype=torch.int64), bins).frames()
+    spikes, votes = watch(network, frames)
+    rows = network.layers[-1].weight.detach().numpy().argmax(axis=0)
+    return Scene(name, spikes, votes, rows)
+
+
+def play(
+    events: np.ndarray,
+    networks: Mapping[str, SpikingNetwork],
+    label: int,
+    alt: str = "",
+    bins: int = 10,
+) -> Player:
+    """A player of one recording and what these networks make of it.
+
+    events: structured, t in microseconds; label: the class that is right; alt: the picture in
+    words, made from the votes if it is not given. Raises ValueError for no network, and for one
+    without a hidden layer.
+    """
+    if not networks:
+        raise ValueError("play needs at least one network, such as {'untrained': network}")
+    for network in networks.values():
+        if len(network.layers) < 2:
+            raise ValueError(f"the network has sizes {network.sizes}; expected a hidden layer")
+    scenes = [scene(name, network, events, bins) for name, network in networks.items()]
+    alt = alt or in_a_sentence(scenes, label)
+    return Player(page(events, scenes, label, alt), f"[moving picture] {alt}")
+
+
+def in_a_sentence(scenes: list[Scene], label: int) -> str:
+    """The picture in words: who answers what, and when the answer was found."""
+    told = []
+    for one in scenes:
+        answers = one.votes.argmax(axis=1)
+        since = len(answers)
+        while since and answers[since - 1] == answers[-1]:
+            since -= 1
+        told.append(
+            f"{one.name}: {one.spikes.sum():.0f} hidden spikes, the vote ends at {answers[-1]} "
+            f"(since bin {since + 1} of {len(answers)})"
+        )
+    return f"A recording of a {label} plays. " + "; ".join(told) + "."
+
+
+def page(events: np.ndarray, scenes: list[Scene], label: int, alt: str) -> str:
+    """The HTML: a still, and the script that puts the player in its place."""
+    start = int(events["t"][0])
+    steps = ((events["t"] - start) // STEP_US).astype(np.uint8)
+    table = np.stack([steps, *(events[k].astype(np.uint8) for k in "xyp")], axis=1)
+    span = int(events["t"][-1]) - start
+    data = {
+        "events": base64.b64encode(table.tobytes()).decode(),
+        "steps": span // STEP_US + 1, "step": STEP_US / 1000, "span": span / 1000, "label": label,
+        "scenes": [
+            {
+                "name": one.name, "rows": one.rows.tolist(),
+                "spikes": ["".join(map(str, row)) for row in one.spikes.astype(int)],
+                "votes": one.votes.round(3).tolist(),
+            }
+            for one in scenes
+        ],
+    }  # fmt: skip
+    text = json.dumps(data, separators=(",", ":"))
+    name = "player-" + hashlib.sha256(text.encode()).hexdigest()[:10]
+    script = SCRIPT.read_text(encoding="utf-8")
+    picture = base64.b64encode(still(events, scenes, label)).decode()
+    return (
+        f'<div id="{name}" role="group" aria-label="moving picture">'
+        f'<img alt="{html.escape(alt)}" style="max-width:100%" '
+        f'src="data:image/png;base64,{picture}"></div>'
+        f"{in_words(alt)}<script>(() => {{ {script}\n"
+        f'player(document.getElementById("{name}"), {text}); }})();</script>'
+    )
+
+
+def still(events: np.ndarray, scenes: list[Scene], label: int) -> bytes:
+    """The end of the first saccade, and the votes at the end, as PNG."""
+    third = events[events["t"] < events["t"][0] + (events["t"][-1] - events["t"][0]) / 3]
+    counts = np.zeros((34, 34, 2))
+    np.add.at(counts, (third["y"], third["x"], third["p"]), 1)
+    darker = counts[..., 1:] > counts[..., :1]
+    light = counts.max(axis=2, keepdims=True) / max(1.0, np.quantile(counts, 0.99))
+    colour = np.where(darker, to_rgb(COLOURS["blue"]), to_rgb(COLOURS["orange"]))
+    figure, (left, *others) = new_figure(1, 1 + len(scenes), 2.6 * (1 + len(scenes)), 2.6)
+    left.imshow(np.concatenate([colour, light.clip(0, 1)], axis=2))
+    left.set(xticks=[], yticks=[], title=f"a {label}, as events")
+    for ax, one in zip(others, scenes, strict=True):
+        votes = one.votes[-1]
+        colours = [COLOURS["black"]] * len(votes)
+        answer = votes.argmax()
+        colours[answer] = COLOURS["green" if answer == label else "vermilion"]
+        ax.barh(range(len(votes)), votes, color=colours)
+        ax.set(xlim=(0, 1), yticks=range(len(votes)), title=one.name)
+        ax.invert_yaxis()
+    return png(figure)

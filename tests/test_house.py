@@ -1,0 +1,99 @@
+"""The house: three parts, two arrows, imports that run downwards, and a light start."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("course_lib", "course_lab", "studies")
+#: floors of course_lib from the ground up: a file imports from its own floor or from below
+FLOORS = (
+    ("lif", "noise", "fitness", "compiling", "events"),
+    ("network",),
+    ("fast",),
+    ("estimators",),
+    ("memory", "checkpoints", "history", "evaluation", "alignment", "energy", "results"),
+    ("training",),
+    ("run",),
+)
+
+
+@cache
+def graph() -> dict[str, set[str]]:
+    """Every module of ours, and the modules of ours that it imports, inside functions too."""
+    files = [path for part in PARTS for path in (ROOT / part).rglob("*.py")]
+    names = {path: ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files}
+    names = {path: name.removesuffix(".__init__") for path, name in names.items()}
+    return {name: imports(path, set(names.values())) - {name} for path, name in names.items()}
+
+
+def imports(path: Path, modules: set[str]) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inner = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (inner & modules) or {node.module}
+    return found & modules
+
+
+def floor(module: str) -> int:
+    place = module.split(".")[1]
+    return next(number for number, names in enumerate(FLOORS) if place in names)
+
+
+def test_two_arrows_between_three_parts():
+    for module, found in graph().items():
+        part = module.split(".")[0]
+        allowed = {part, "course_lib"}
+        wrong = [other for other in found if other.split(".")[0] not in allowed]
+        assert not wrong, f"{module} imports {', '.join(wrong)}"
+
+
+def test_imports_of_course_lib_run_downwards():
+    for module, found in graph().items():
+        if module.startswith("course_lib.") and module != "course_lib.__main__":
+            for other in found - {"course_lib"}:
+                assert floor(other) <= floor(module), f"{module} imports {other}, from above"
+
+
+def test_no_circle_not_even_by_an_import_inside_a_function():
+    done, path = set(), []
+
+    def visit(module):
+        if module in done:
+            return
+        assert module not in path, f"circle: {' -> '.join([*path, module])}"
+        path.append(module)
+        for other in sorted(graph()[module]):
+            visit(other)
+        done.add(path.pop())
+
+    for module in sorted(graph()):
+        visit(module)
+
+
+def loaded_by(statements: str) -> set[str]:
+    """Modules in a fresh Python after these import statements."""
+    code = f"import sys\n{statements}\nprint(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "import course_lib.lif, course_lib.network, course_lib.estimators",
+        "import course_lib.run.cli",
+    ],
+)
+def test_starting_is_light(statements):
+    heavy = loaded_by(statements) & {"numba", "tonic", "scipy", "matplotlib", "pandas", "IPython"}
+    assert not heavy, f"{statements} loads {', '.join(sorted(heavy))}"
