@@ -5,7 +5,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_lab import progress
+from course_lab import checks, progress
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,10 @@ def page() -> str:
     done, rows = progress.done(), []
     for lesson in lessons():
         needs = ", ".join(name[:2] for name in lesson.needs) or "–"
-        passed = len(done.get(lesson.name, ()))
-        practice = "" if lesson.number == "00" else (
-            f'<a href="exercises/{lesson.name}/{lesson.name}.ipynb">exercises</a>'
-            + (f", {passed} solved" if passed else "")
-        )  # fmt: skip
+        names = checks.topics().get(lesson.name, ("", []))[1]
+        solved = len(done.get(lesson.name, set()) & set(names))
+        link = f'<a href="exercises/{lesson.name}/{lesson.name}.ipynb">exercises</a>'
+        practice = f"{link}, {solved} of {len(names)} solved" if names else ""
         rows.append(
             f'<tr><td style="text-align:left"><a href="{lesson.name}.ipynb">{lesson.number} · '
             f"{html.escape(lesson.title)}</a></td>"
