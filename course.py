@@ -51,6 +51,7 @@ COMMANDS = {
     "align": (["-m", "studies", "align"], "every method's gradient beside backpropagation's"),
     "scaling": (["-m", "studies", "scaling"], "how a population scales over processes"),
     "lessons": (["-m", "course_lab.authoring", "lessons"], "run and store lessons"),
+    "bands": (["-m", "course_lab.authoring", "bands"], "measure the band of seeds of a widget"),
     "build": (["-m", "course_lab.authoring", "build"], "make exercises/ from solutions/"),
     "verify": (["-m", "course_lab.authoring", "verify"], "prove that exercises/ is up to date"),
     "test": (["tests/everything.py"], "run every check (--fast: the quick ones)"),

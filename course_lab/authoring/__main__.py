@@ -1,4 +1,4 @@
-"""The command line: python -m course_lab.authoring lessons | build | verify"""
+"""The command line: python -m course_lab.authoring lessons | bands | build | verify"""
 
 import argparse
 
@@ -20,6 +20,9 @@ def add_commands(commands) -> None:
     lessons.add_argument("--check", action="store_true",
                          help="run nothing: list which rules of a lesson they break")  # fmt: skip
     lessons.set_defaults(run=run_lessons)
+    bands = commands.add_parser("bands", help="measure the band of five seeds behind a widget")
+    bands.add_argument("names", nargs="+", metavar="NAME", help="a file of course_lab/widgets")
+    bands.set_defaults(run=run_bands)
     build = commands.add_parser(
         "build", help="run solutions/ and generate exercises/ from it (needs the extra instructor)"
     )
@@ -49,6 +52,14 @@ def check_lessons(paths) -> int:
     if not problems:
         print(f"All rules are kept ({len(RULES)}), in all lessons asked for ({len(paths)}).")
     return 1 if problems else 0
+
+
+def run_bands(options) -> int:
+    from course_lab.widgets.bands import make
+
+    for name in options.names:
+        print(f"wrote {make(name)}")
+    return 0
 
 
 def run_build(options) -> int:
