@@ -36,7 +36,7 @@ LOG = VENV / "install.log"
 MINIMUM_PYTHON = (3, 11)
 WINDOWS = os.name == "nt"
 PYTHON = "py" if WINDOWS else "python3"
-TEST_EXTRAS = {"test", "peers", "data", "instructor"}
+TEST_EXTRAS = {"test", "peers", "instructor"}
 #: where PyTorch keeps builds without the 4 GB of libraries for NVIDIA GPUs
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 

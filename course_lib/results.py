@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.energy import JOULES_PER_AC, JOULES_PER_MAC
+from course_lib.events.files import data_file
 
-MINUS = "−"
 #: of a study: part of a file's name, and never a path
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -23,18 +23,14 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 def load(name: str) -> dict[str, Any]:
     """The stored results of the study ``name``; data/results/README.md describes their form.
 
-    Looks in the repository's data/results/, then in an installed package.
     Raises FileNotFoundError, naming the command that makes them, if there are none.
     """
-    package = Path(__file__).resolve().parent
-    for folder in (package.parent / "data" / "results", package / "_data" / "results"):
-        result = read(name, folder)
-        if result is not None:
-            return result
-    raise FileNotFoundError(
+    path = data_file(
+        f"results/{name}.json" if NAME.fullmatch(name) else "not a name",
         f"there are no results of a study {name!r}; `python3 course.py study {name}` makes them "
-        "(`python3 course.py study` lists all studies)"
+        "(`python3 course.py study` lists all studies)",
     )
+    return read(name, path.parent)
 
 
 def read(name: str, folder: Path) -> dict[str, Any] | None:
@@ -70,7 +66,7 @@ def percent(summary: dict[str, float]) -> str:
 def signed(value: float, digits: int = 1) -> str:
     """+1.2 or −1.2, with a real minus sign; 0.0 has none."""
     text = f"{value:+.{digits}f}"
-    return text.lstrip("+-") if float(text) == 0 else text.replace("-", MINUS)
+    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
 
 
 def processor_seconds(row: dict[str, Any], result: dict[str, Any]) -> tuple[float, bool]:
@@ -169,14 +165,6 @@ def ratio(row, result, measure=hidden_spikes) -> tuple[float, float, float] | No
     )
 
 
-def verdict(found: tuple[float, float, float] | None) -> str:
-    """"sparser", "denser", "no difference shown" or "unknown"."""
-    if found is None:
-        return "unknown"
-    _, low, high = found
-    return "sparser" if high < 1 else "denser" if low > 1 else "no difference shown"
-
-
 def answers(result: dict[str, Any]) -> list[str]:
     """One sentence for each group that has EGGROLL, against the group's first row."""
     told = []
@@ -185,14 +173,14 @@ def answers(result: dict[str, Any]) -> list[str]:
             continue
         first = first_of(row, result)
         found = ratio(row, result)
-        words = {
-            "sparser": "Yes, sparser", "denser": "No, denser",
-            "no difference shown": "No difference shown", "unknown": "Not known yet",
-        }[verdict(found)]  # fmt: skip
-        end = "" if found is None else (
-            f": {row['label']}'s networks send {found[0]:.2f} times the hidden spikes of "
-            f"{first['label']}'s (95 % interval {found[1]:.2f} to {found[2]:.2f}, "
-            f"n = {len(reached(row))})"
-        )  # fmt: skip
-        told.append(f"{row['group']}: {words}{end}.")
+        if found is None:
+            told.append(f"{row['group']}: Not known yet.")
+            continue
+        mean, low, high = found
+        word = "Yes, sparser" if high < 1 else "No, denser" if low > 1 else "No difference shown"
+        told.append(
+            f"{row['group']}: {word}: {row['label']}'s networks send {mean:.2f} times the hidden "
+            f"spikes of {first['label']}'s (95 % interval {low:.2f} to {high:.2f}, "
+            f"n = {len(reached(row))})."
+        )
     return told

@@ -11,7 +11,7 @@ from studies.plan import Row, Study
 
 ONE, TWO = "2312-256-10", "2312-200-200-10"
 HIDDEN = {ONE: (256,), TWO: (200, 200)}
-#: ten passes over the 4,000 training recordings; everything else is methods.GRADIENT
+#: ten passes over the 4,000 training recordings; everything else is the methods' own
 SETTINGS = {"steps": 620, "readout": "membrane"}
 #: the search where a row says all else
 RATES = tuple({"lr": lr} for lr in (0.001, 0.003, 0.006))
@@ -235,7 +235,7 @@ ALIGNMENT = Study(
 SMALL_HIDDEN = {"2312-128-10": (128,), "2312-128-128-10": (128, 128)}
 #: EGGROLL learns at other rates
 EVOLUTION_RATES = tuple({"lr": lr} for lr in (0.005, 0.01, 0.02))
-#: the start that all rows share, so that spikes differ by what training did: methods.EVOLUTION's
+#: the start that all rows share, so that spikes differ by what training did: EGGROLL's
 SHARED = {
     "membrane": {"beta": 0.9, "logit_scale": 2.0, "weight_sd": (0.025, 0.06)},
     "rate": {"beta": 0.95, "logit_scale": 3.0, "weight_sd": (0.04, 0.2)},
@@ -299,7 +299,7 @@ def _hybrid(network: str) -> list[Row]:
     return rows
 
 
-#: methods.EVOLUTION's σ of the first layer and of the others
+#: EGGROLL's σ of the first layer and of the others
 SIGMA = {"2312-128-10": (0.014, 0.03), "2312-128-128-10": (0.014, 0.03, 0.03)}
 
 HYBRID = Study(

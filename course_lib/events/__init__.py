@@ -4,7 +4,7 @@ splits = load_splits("saccade-digits", bins=10)
 frames = splits.train.frames(indices)  # (T, B, 2312), time-major
 """
 
-from course_lib.events.digits import Digits, load_digits, write_digits
+from course_lib.events.digits import Digits, load_digits
 from course_lib.events.folders import (
     Recording,
     Recordings,
@@ -51,6 +51,5 @@ __all__ = [
     "shift_frames",
     "simulate",
     "simulate_frames",
-    "write_digits",
     "write_recording",
 ]

@@ -13,18 +13,17 @@ not do: MNIST alternates between two groups of writers, and odd numbers have 12 
 import json
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 
 from course_lib.events.digits import load_digits
+from course_lib.events.files import data_file
 from course_lib.events.folders import find_recordings, matching_digits
 from course_lib.events.frames import count_frames
 from course_lib.events.recordings import read_recording
 from course_lib.events.saccades import simulate
 
 TENTH_US = 30_800  # a tenth of 308 ms, the mean time of the last event in N-MNIST
-RESULTS = "results/nmnist.json"
 
 
 def describe(recordings: Iterable[np.ndarray]) -> dict:
@@ -64,18 +63,16 @@ def measure(folder: str | os.PathLike) -> dict:
 
 
 def measured() -> dict:
-    """The stored figures of real N-MNIST, from the repository's data/ or an installed package.
+    """The stored figures of real N-MNIST.
 
     Raises FileNotFoundError, naming the command that makes them, if there are none.
     """
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package.parent / "data", package / "_data"):
-        if (folder / RESULTS).is_file():
-            return json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-    raise FileNotFoundError(
-        f"there is no data/{RESULTS}; it comes with the repository, and `python -m course_lib data "
-        "measure PATH` makes it from a folder of N-MNIST"
+    path = data_file(
+        "results/nmnist.json",
+        "there is no data/results/nmnist.json; it comes with the repository, and `python -m "
+        "course_lib data measure PATH` makes it from a folder of N-MNIST",
     )
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -42,6 +42,18 @@ def cache_folder(cache_dir: str | os.PathLike | None = None) -> Path:
     return Path(platformdirs.user_cache_dir("spikes-without-backprop"))
 
 
+def data_file(name: str, otherwise: str) -> Path:
+    """A file of the repository's data/, or of an installed package's.
+
+    Raises FileNotFoundError, with the text ``otherwise``, if it is in neither.
+    """
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package.parent / "data", package / "_data"):
+        if (folder / name).is_file():
+            return folder / name
+    raise FileNotFoundError(otherwise)
+
+
 def load_npz(path: str | os.PathLike, limit: int) -> dict[str, np.ndarray]:
     """The arrays of an .npz file. Their headers are read before memory is asked for; no pickles.
 

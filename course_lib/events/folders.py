@@ -39,7 +39,7 @@ class Recordings(NamedTuple):
 
 def _list(part: Path) -> tuple[list[Recording], list[str]]:
     """The recordings below Train/ or Test/, and what is left out. Dot files are never looked at."""
-    found, others, without = [], [], []
+    found, others = [], []
     for label in sorted(p for p in part.iterdir() if not p.name.startswith(".")):
         if not label.is_dir():
             others.append(label)

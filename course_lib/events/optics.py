@@ -44,41 +44,26 @@ def gaze_path(gaze_x: tuple, gaze_y: tuple, knot_ms: float, steps: int, step_ms:
     return np.clip(curve.T, 1 - PAD, PAD - 1)
 
 
-def screen_light(gamma: float) -> np.ndarray:
-    """(256,) light of the screen's pixel values: (value / 255) ** gamma."""
-    return np.array([(i / 255) ** gamma for i in range(256)])
-
-
-def log_light(dark: float) -> np.ndarray:
-    """(LEVELS + 1,) log(I + dark) for I = 0 to 1."""
-    return np.array([math.log(i / LEVELS + dark) for i in range(LEVELS + 1)])
-
-
 def low_pass_gain(tau: float, step_ms: float) -> float:
     """Share of L - V that V covers in one step of tau dV/dt = L - V."""
     return 1 - math.exp(-step_ms / tau)
 
 
-def light_gains(tau: float, tau_dark: float, dark: float, step_ms: float) -> np.ndarray:
-    """(LEVELS + 1,) low-pass gain for I = 0 to 1.
+def scaled_tables(p, steps: int, step_ms: float) -> dict[str, np.ndarray]:
+    """The tables of the camera with ``saccades.Parameters`` p, in their units, not yet rounded.
 
     A photoreceptor is the slower the less light it gets: its time constant is
     ``tau + tau_dark * dark / (I + dark)``.
     """
     light = np.arange(LEVELS + 1) / LEVELS
-    taus = tau + tau_dark * dark / (light + dark)
-    return np.array([low_pass_gain(t, step_ms) for t in taus])
-
-
-def scaled_tables(p, steps: int, step_ms: float) -> dict[str, np.ndarray]:
-    """The tables of the camera with ``saccades.Parameters`` p, in their units, not yet rounded."""
+    taus = p.tau + p.tau_dark * p.dark / (light + p.dark)
     return {
-        "screen": screen_light(p.gamma) * LEVELS,
+        "screen": np.array([(i / 255) ** p.gamma for i in range(256)]) * LEVELS,
         "columns": blur_weights(p.offset_x, p.scale_x, p.blur) * WEIGHT,
         "rows": blur_weights(p.offset_y, p.scale_y, p.blur) * WEIGHT,
         "path": gaze_path(p.gaze_x, p.gaze_y, p.knot_ms, steps, step_ms) * POSITION,
-        "logs": log_light(p.dark) * LOG,
-        "gains": light_gains(p.tau, p.tau_dark, p.dark, step_ms) * GAIN,
+        "logs": np.array([math.log(i / LEVELS + p.dark) for i in range(LEVELS + 1)]) * LOG,
+        "gains": np.array([low_pass_gain(tau, step_ms) for tau in taus]) * GAIN,
         "camera": np.array(
             [
                 p.threshold_brighter * LOG,

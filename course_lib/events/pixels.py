@@ -1,9 +1,8 @@
 """The pixels of the simulated event camera, compiled. Integers only (see saccades.py)."""
 
-import warnings
-
-import numba
 import numpy as np
+
+from course_lib.compiling import compiled
 
 # Units of the tables. They stand in this file, not in optics.py, because Numba's cache of these
 # kernels is renewed when this file changes.
@@ -20,15 +19,6 @@ BELL = 37_837  # standard deviation of bell(): 65536 / sqrt(3)
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 MIX2 = np.uint64(0x94D049BB133111EB)
-
-
-def compiled(function):
-    """Compiled by Numba, and kept for the next start where some folder can be written."""
-    try:
-        return numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError as error:
-        warnings.warn(f"the simulator is compiled at every start: {error}", stacklevel=2)
-        return numba.njit(nogil=True)(function)
 
 
 @compiled

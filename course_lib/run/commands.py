@@ -49,8 +49,8 @@ def _train(options, processes: Processes) -> int:
         together = {"agree": estimator.agree}
     if processes.lead:
         print(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}", flush=True)
-        if config.method == "eggroll" and not population.compiled():
-            print("compiling the population's kernels, once (some seconds) …", file=sys.stderr)
+        if estimator.reads_events and not population.compiled():
+            print("compiling, once (some seconds) …", file=sys.stderr)
     schedule = config if processes.lead else replace(config, checkpoint_every=sys.maxsize)
     try:
         with processes.folder(folder) as own_folder:
@@ -163,14 +163,6 @@ def data_download(options) -> int:
 
     found = download(options.folder or cache_folder())
     print(f"{found.folder}: {len(found.train):,} training and {len(found.test):,} test recordings")
-    return 0
-
-
-def data_digits(options) -> int:
-    from course_lib.events import write_digits
-
-    write_digits(options.path)
-    print(f"wrote {options.path}")
     return 0
 
 

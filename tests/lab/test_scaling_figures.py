@@ -6,7 +6,8 @@ import matplotlib.pyplot as plt
 import pytest
 
 from course_lab.scaling_figures import received, speed_up
-from course_lib.run.scaling_model import NETWORKS, Compute, predictions
+from course_lib.run.scaling_model import NETWORKS, Compute
+from studies.bench.model import predictions
 
 ROWS = predictions(Compute(0.01, 2e-5, 2e-4), NETWORKS, 594698)
 NETWORK = next(iter(NETWORKS))
