@@ -14,7 +14,7 @@ HIDDEN = {ONE: (256,), TWO: (200, 200)}
 #: ten passes over the 4,000 training recordings; everything else is the methods' own
 SETTINGS = {"steps": 620, "readout": "membrane"}
 #: the search where a row says all else
-RATES = tuple({"lr": lr} for lr in (0.001, 0.003, 0.006))
+RATES = evolution.GRADIENT_RATES
 #: slope of ψ of all methods that have one, where the search says nothing else
 SLOPE = 2.5
 WITH_SLOPE = ("bptt", "ottt", "opzo", "dfa", "zo")
@@ -233,8 +233,6 @@ ALIGNMENT = Study(
 
 #: sizes at which a population of 256 is quick, too
 SMALL_HIDDEN = {"2312-128-10": (128,), "2312-128-128-10": (128, 128)}
-#: EGGROLL learns at other rates
-EVOLUTION_RATES = tuple({"lr": lr} for lr in (0.005, 0.01, 0.02))
 #: the start that all rows share, so that spikes differ by what training did: EGGROLL's
 SHARED = {
     "membrane": {"beta": 0.9, "logit_scale": 2.0, "weight_sd": (0.025, 0.06)},
@@ -256,7 +254,7 @@ def _sparse(readout: str, until: float) -> list[Row]:
         one("OPZO", "opzo", slope=SLOPE),
         one("DFA", "dfa", steps=620, slope=SLOPE),  # with spiking outputs it takes its time
         one("hybrid, OPZO below", "hybrid", slope=SLOPE),
-        one("EGGROLL", "eggroll", steps=900, validate_every=10, search=EVOLUTION_RATES),
+        one("EGGROLL", "eggroll", steps=900, validate_every=10, search=evolution.ONE_RATE),
     ]
 
 
@@ -279,7 +277,7 @@ def _hybrid(network: str) -> list[Row]:
         "OPZO": ("opzo", {"slope": SLOPE}, SLOPES),
         "LocalZO": ("localzo", {"delta": 0.5, "samples": 5}, SHAPES),
     }
-    of_eggroll = tuple(rate | {"sigma": SIGMA[network]} for rate in EVOLUTION_RATES) + tuple(
+    of_eggroll = tuple(rate | {"sigma": SIGMA[network]} for rate in evolution.ONE_RATE) + tuple(
         {"lr": lr, "sigma": tuple(scale * sigma for sigma in SIGMA[network])}
         for lr, scale in ((0.01, 0.5), (0.01, 2.0), (0.02, 0.5))
     )

@@ -41,7 +41,9 @@ def setup(result: dict) -> str:
     runs = [run for row in result["rows"] for run in row["runs"]]
     lines = [f"- **Data:** {data['name']}; training / validation / test: {data['recordings']}."]
     shared = ", ".join(f"{key} {value}" for key, value in result["settings"].items())
-    lines.append(f"- **Settings of all rows:** {shared}; the rest as each method's own defaults have it.")
+    lines.append(
+        f"- **Settings of all rows:** {shared}; the rest as each method's own defaults have it."
+    )
     if search["trials"] > 1:
         tried = dict.fromkeys(
             "; ".join(named(choice) for choice in row["tried"]) for row in result["rows"]

@@ -1,4 +1,4 @@
-"""EGGROLL and full-rank ES in jitted JAX, for the benchmark alone."""
+"""EGGROLL in jitted JAX, for the benchmark alone."""
 
 import jax
 import jax.numpy as jnp
@@ -13,10 +13,6 @@ BETA, THRESHOLD, SCALE, SIGMA, RATE = 0.9, 1.0, 10.0, 0.02, 0.001
 def contestant(setting: Setting, rank: int):
     """The next generation: sampling, evaluation, centred ranks, gradient and Adam."""
     step = jax.jit(lambda *arguments: _generation(setting, rank, *arguments))
-    return _runner(setting, step)
-
-
-def _runner(setting, step):
     weights = _weights(setting)
     moments = jax.tree.map(jnp.zeros_like, weights)
     state, draw = [weights, moments, moments, 0], batches(setting)
@@ -113,51 +109,3 @@ def _adam(weights, gradients, first, second, step):
         lambda w, m, v: w + rate * m / (jnp.sqrt(v) + 1e-8), weights, first, second
     )
     return weights, first, second
-
-
-def open_es(setting: Setting):
-    """evosax's OpenES: its population as whole weights, evaluated by vmap in groups of eight."""
-    import optax
-    from evosax.algorithms import Open_ES
-
-    weights = _weights(setting)
-    strategy = Open_ES(
-        population_size=setting.population, solution=weights, optimizer=optax.adam(RATE),
-        std_schedule=optax.constant_schedule(SIGMA),
-    )  # fmt: skip
-    parameters = strategy.default_params
-    state = [strategy.init(jax.random.key(0), weights, parameters), 0]
-
-    @jax.jit
-    def step(state, number, frames, labels):
-        key, other = jax.random.split(jax.random.fold_in(jax.random.key(1), number))
-        population, state = strategy.ask(key, state, parameters)
-
-        def member(weights):
-            (w1, b1), (w2, b2) = weights
-
-            def advance(state, current):
-                hidden, output, total = state
-                hidden, spikes = _lif(hidden, current)
-                output, spikes = _lif(output, spikes @ w2 + b2)
-                return (hidden, output, total + spikes), None
-
-            batch = frames.shape[1]
-            start = tuple(jnp.zeros((batch, n)) for n in (setting.hidden, 10, 10))
-            (_, _, total), _ = jax.lax.scan(advance, start, frames @ w1 + b1)
-            return _fitness(total / len(frames), labels)
-
-        groups = jax.tree.map(lambda x: x.reshape(-1, GROUP, *x.shape[1:]), population)
-        fitness = jax.lax.map(jax.vmap(member), groups).ravel()
-        state, _ = strategy.tell(other, population, -fitness, state, parameters)
-        return state
-
-    draw = batches(setting)
-
-    def run():
-        frames, labels = draw(state[1])
-        frames, labels = jnp.asarray(frames.numpy()), jnp.asarray(labels.numpy())
-        state[0] = jax.block_until_ready(step(state[0], state[1], frames, labels))
-        state[1] += 1
-
-    return run

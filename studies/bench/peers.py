@@ -1,11 +1,11 @@
 """One generation by other people's tools, or tools that one would write in their place.
 
 jax:  an EGGROLL of our own in jitted JAX, the strongest rival that we know of: one base product,
-      pairs in groups of eight, lax.scan over time; and full-rank OpenES from evosax, if there.
+      pairs in groups of eight, lax.scan over time.
 torcheggroll: a PyPI package for torch that evaluates the whole population by vmap.
 
 Neither is needed for anything else, and a benchmark is skipped with a line where its package is not
-installed: pip install jax evosax torcheggroll, best in an environment of its own.
+installed: pip install jax torcheggroll, best in an environment of its own.
 """
 
 import torch
@@ -18,8 +18,8 @@ from studies.bench.timing import Table, Times, row
 
 
 def jax(repeats: int, quick: bool = False) -> Table:
-    """One generation against a jitted JAX EGGROLL, and evosax's OpenES where installed."""
-    setting, lines = SMALL if quick else MAIN, []
+    """One generation against a jitted JAX EGGROLL."""
+    setting = SMALL if quick else MAIN
     try:
         from studies.bench import jax_eggroll
     except ModuleNotFoundError as error:
@@ -30,23 +30,11 @@ def jax(repeats: int, quick: bool = False) -> Table:
         contestants[f"ours, rank {rank}"] = generation_of(estimator, setting)
         contestants[f"JAX, rank {rank}"] = jax_eggroll.contestant(setting, rank)
     times = Times(contestants, repeats)
-    lines += [row(name, 1000 * times.median(name), "ms") for name in contestants]
+    lines = [row(name, 1000 * times.median(name), "ms") for name in contestants]
     for rank, bar in {1: 4, 8: 2.5}.items():
         ratio = times.ratio(f"JAX, rank {rank}", f"ours, rank {rank}")
         lines.append(row(f"rank {rank} against JAX", ratio, "×", None if quick else bar))
-    result = Table(times.medians())
-    try:
-        rival = jax_eggroll.open_es(setting)
-    except ModuleNotFoundError as error:
-        lines.append(f"  evosax OpenES: skipped, {error.name} is not installed")
-        return result.show([f"{setting}", *lines])
-    # By itself: the gigabyte that it lets go of slows down whoever comes next.
-    times = Times({"ours, rank 1": contestants["ours, rank 1"], "evosax OpenES": rival}, repeats)
-    result["evosax OpenES"] = times.median("evosax OpenES")
-    ratio = times.ratio("evosax OpenES", "ours, rank 1")
-    lines.append(row("evosax OpenES", 1000 * times.median("evosax OpenES"), "ms"))
-    lines.append(row("rank 1 against evosax OpenES", ratio, "×", None if quick else 5))
-    return result.show([f"{setting}", *lines])
+    return Table(times.medians()).show([f"{setting}", *lines])
 
 
 def torcheggroll(repeats: int, quick: bool = False) -> Table:
