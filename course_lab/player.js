@@ -1,8 +1,9 @@
 // Draws what course_lab/player.py hands over: events, hidden spikes and votes, step by step.
 function player(box, data) {
-  const bytes = Uint8Array.from(atob(data.events), c => c.charCodeAt(0));
-  const steps = data.steps, bins = data.scenes[0].spikes.length, side = 34, row = 21, top = 24;
-  const width = 700, tall = top + 10 * row + 12, height = tall * data.scenes.length;
+  const steps = data.steps, side = 34, row = 21, top = 24, alone = !data.scenes.length;
+  const bins = alone ? 1 : data.scenes[0].spikes.length, large = 326;  // large: events alone
+  const width = 700, tall = top + (alone ? large : 10 * row) + 12;
+  const height = tall * Math.max(1, data.scenes.length);
   const BRIGHTER = [230, 159, 0], DARKER = [0, 128, 200], RIGHT = "#009E73", WRONG = "#D55E00";
   const make = (tag, more) => Object.assign(document.createElement(tag), more);
   const canvas = make("canvas"), button = make("button", {type: "button"});
@@ -18,11 +19,14 @@ function player(box, data) {
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", box.querySelector("img").alt);
   box.replaceChildren(canvas, bar);
-  const byStep = Array.from({length: steps}, () => []);
-  for (let i = 0; i < bytes.length; i += 4) byStep[bytes[i]].push(i);
+  for (const film of data.films) {
+    film.bytes = Uint8Array.from(atob(film.events), c => c.charCodeAt(0));
+    film.byStep = Array.from({length: steps}, () => []);
+    for (let i = 0; i < film.bytes.length; i += 4) film.byStep[film.bytes[i]].push(i);
+  }
   let at = 0, playing = false, last = 0;
 
-  function glowAt(step) {  // an event fades over the six steps after it
+  function glowAt({bytes, byStep}, step) {  // an event fades over the six steps after it
     const glow = new Map();
     for (let age = 5; age >= 0; age--)
       for (const i of byStep[step - age] || [])
@@ -41,20 +45,24 @@ function player(box, data) {
       pen.font = `${weight} ${size}px sans-serif`;
       pen.fillText(words, x, y);
     };
+    const camera = (film, x0, y0, size) => {
+      const pixel = size / side;
+      pen.globalAlpha = 0.35;
+      pen.strokeStyle = ink;
+      pen.strokeRect(x0 + 0.5, y0 + 0.5, size, size);
+      for (const [where, [polarity, light]] of glowAt(film, at)) {
+        pen.globalAlpha = light;
+        pen.fillStyle = `rgb(${polarity ? DARKER : BRIGHTER})`;
+        pen.fillRect(x0 + where % side * pixel, y0 + Math.floor(where / side) * pixel, pixel, pixel);
+      }
+      pen.globalAlpha = 1;
+    };
     const passed = (at + 1) * data.step, bin = data.span / bins;
     const done = Math.min(bins, Math.floor(passed / bin)), age = passed / bin - done;
     data.scenes.forEach((scene, place) => {
-      const y0 = place * tall + top, pixel = 10 * row / side;
+      const y0 = place * tall + top;
       text(scene.name, 0, y0 - 9, ink, 13, "bold");
-      pen.globalAlpha = 0.35;
-      pen.strokeStyle = ink;
-      pen.strokeRect(0.5, y0 + 0.5, 10 * row, 10 * row);
-      for (const [where, [polarity, light]] of glowAt(at)) {
-        pen.globalAlpha = light;
-        pen.fillStyle = `rgb(${polarity ? DARKER : BRIGHTER})`;
-        pen.fillRect(where % side * pixel, y0 + Math.floor(where / side) * pixel, pixel, pixel);
-      }
-      pen.globalAlpha = 1;
+      camera(data.films[0], 0, y0, 10 * row);
       const counts = Array(10).fill(0);
       for (const r of scene.rows) counts[r]++;
       const size = Math.min(15, 230 / Math.max(...counts)), taken = Array(10).fill(0);
@@ -78,7 +86,11 @@ function player(box, data) {
         pen.globalAlpha = 1;
       });
     });
-    clock.textContent = `${Math.round(passed)} of ${Math.round(data.span)} ms`;
+    if (alone) data.films.forEach((film, place) => {
+      text(film.name, place * (large + 24), top - 9, ink, 13, "bold");
+      camera(film, place * (large + 24), top, large);
+    });
+    clock.textContent = `${Math.round(Math.min(passed, data.span))} of ${Math.round(data.span)} ms`;
     scrub.value = at;
     button.textContent = playing ? "Pause" : "Play";
   }

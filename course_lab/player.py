@@ -3,7 +3,11 @@
     play(events, {"untrained": network}, label=7)
 
 shows the events in steps of 3 ms, the neurons of the last hidden layer as they fire, and ten votes
-filling up; with several networks, one below the other, fed by the same events. It can be paused and
+filling up; with several networks, one below the other, fed by the same events.
+
+    play_events({"at rest": still, "moving": events})
+
+shows nothing but events, of one recording or of several side by side. Both can be paused and
 scrubbed, by mouse or keyboard. The browser draws, on a canvas at the screen's own resolution and in
 the colours of the theme, so nothing is lost by zooming or in the dark. Where scripts do not run (on
 the web, say), a still takes its place.
@@ -21,8 +25,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from matplotlib.colors import to_rgb
 
+from course_lab.event_figures import blend, polarity_counts
 from course_lab.moving import watch
 from course_lab.picture import in_words
 from course_lib.events import FrameSet, pack
@@ -85,7 +89,24 @@ def play(
             raise ValueError(f"the network has sizes {network.sizes}; expected a hidden layer")
     scenes = [scene(name, network, events, bins) for name, network in networks.items()]
     alt = alt or in_a_sentence(scenes, label)
-    return Player(page(events, scenes, label, alt), f"[moving picture] {alt}")
+    return Player(page({"": events}, scenes, label, alt), f"[moving picture] {alt}")
+
+
+def play_events(recordings: Mapping[str, np.ndarray], alt: str = "") -> Player:
+    """A player of events alone: ``{"a name": events, …}``, one recording or several side by side.
+
+    events: structured, t in microseconds; alt: the picture in words, which are made from the events
+    if it is not given. Nothing tells which digit it is, unless a name does. Raises ValueError
+    without recordings.
+    """
+    if not recordings:
+        raise ValueError("play_events needs at least one recording, such as {'a name': events}")
+    told = "; ".join(
+        f"{name}: {len(events):,} events in {np.ptp(events['t']) / 1000:.0f} ms"
+        for name, events in recordings.items()
+    )
+    alt = alt or f"Dots on 34 × 34 pixels, orange for brighter and blue for darker. {told}."
+    return Player(page(recordings, [], None, alt), f"[moving picture] {alt}")
 
 
 def in_a_sentence(scenes: list[Scene], label: int) -> str:
@@ -103,14 +124,20 @@ def in_a_sentence(scenes: list[Scene], label: int) -> str:
     return f"A recording of a {label} plays. " + "; ".join(told) + "."
 
 
-def page(events: np.ndarray, scenes: list[Scene], label: int, alt: str) -> str:
-    """The HTML: a still, and the script that puts the player in its place."""
-    start = int(events["t"][0])
-    steps = ((events["t"] - start) // STEP_US).astype(np.uint8)
+def in_steps(events: np.ndarray) -> str:
+    """Events as bytes for the browser: number of the step, x, y, p."""
+    steps = ((events["t"] - events["t"][0]) // STEP_US).astype(np.uint8)
     table = np.stack([steps, *(events[k].astype(np.uint8) for k in "xyp")], axis=1)
-    span = int(events["t"][-1]) - start
+    return base64.b64encode(table.tobytes()).decode()
+
+
+def page(
+    recordings: Mapping[str, np.ndarray], scenes: list[Scene], label: int | None, alt: str
+) -> str:
+    """The HTML: a still, and the script that puts the player in its place."""
+    span = max(int(events["t"][-1]) - int(events["t"][0]) for events in recordings.values())
     data = {
-        "events": base64.b64encode(table.tobytes()).decode(),
+        "films": [{"name": name, "events": in_steps(e)} for name, e in recordings.items()],
         "steps": span // STEP_US + 1, "step": STEP_US / 1000, "span": span / 1000, "label": label,
         "scenes": [
             {
@@ -124,7 +151,7 @@ def page(events: np.ndarray, scenes: list[Scene], label: int, alt: str) -> str:
     text = json.dumps(data, separators=(",", ":"))
     name = "player-" + hashlib.sha256(text.encode()).hexdigest()[:10]
     script = SCRIPT.read_text(encoding="utf-8")
-    picture = base64.b64encode(still(events, scenes, label)).decode()
+    picture = base64.b64encode(still(recordings, scenes, label)).decode()
     return (
         f'<div id="{name}" role="group" aria-label="moving picture">'
         f'<img alt="{html.escape(alt)}" style="max-width:100%" '
@@ -134,18 +161,15 @@ def page(events: np.ndarray, scenes: list[Scene], label: int, alt: str) -> str:
     )
 
 
-def still(events: np.ndarray, scenes: list[Scene], label: int) -> bytes:
+def still(recordings: Mapping[str, np.ndarray], scenes: list[Scene], label: int | None) -> bytes:
     """The end of the first saccade, and the votes at the end, as PNG."""
-    third = events[events["t"] < events["t"][0] + (events["t"][-1] - events["t"][0]) / 3]
-    counts = np.zeros((34, 34, 2))
-    np.add.at(counts, (third["y"], third["x"], third["p"]), 1)
-    darker = counts[..., 1:] > counts[..., :1]
-    light = counts.max(axis=2, keepdims=True) / max(1.0, np.quantile(counts, 0.99))
-    colour = np.where(darker, to_rgb(COLOURS["blue"]), to_rgb(COLOURS["orange"]))
-    figure, (left, *others) = new_figure(1, 1 + len(scenes), 2.6 * (1 + len(scenes)), 2.6)
-    left.imshow(np.concatenate([colour, light.clip(0, 1)], axis=2))
-    left.set(xticks=[], yticks=[], title=f"a {label}, as events")
-    for ax, one in zip(others, scenes, strict=True):
+    count = len(recordings) + len(scenes)
+    figure, axes = new_figure(1, count, 2.6 * count, 2.6, squeeze=False)
+    for ax, (name, events) in zip(axes[0], recordings.items(), strict=False):
+        third = events[events["t"] < events["t"][0] + np.ptp(events["t"]) / 3]
+        ax.imshow(blend(polarity_counts(third)))
+        ax.set(xticks=[], yticks=[], title=name if label is None else f"a {label}, as events")
+    for ax, one in zip(axes[0, len(recordings) :], scenes, strict=True):
         votes = one.votes[-1]
         colours = [COLOURS["black"]] * len(votes)
         answer = votes.argmax()

@@ -6,7 +6,7 @@ import sys
 import nbformat
 import pytest
 
-from course_lab.authoring.approximate import numbers, problem
+from course_lab.authoring.approximate import numbers, problem, settle
 
 STORED = "test accuracy ≈ 86.2 % after ≈ 12.1 s, loss ≈ 0.410\n"
 
@@ -35,6 +35,20 @@ def test_a_unit_without_a_tolerance_must_be_equal():
 
 def test_numbers_as_people_write_them():
     assert numbers("≈ −1,234.5 spikes, ≈3 %, = 7") == [(-1234.5, "spikes"), (3.0, "%")]
+
+
+def test_a_picture_that_moves_is_not_compared_but_its_words_are():
+    def output(page, words):
+        return nbformat.v4.new_output(
+            "execute_result", data={"text/html": page, "text/plain": words}
+        )
+
+    new, stored = output("<script>1</script>", "a 5"), output("<script>2</script>", "a 3")
+    assert settle([new], [stored], {}) == []
+    assert new.data == {"text/html": "<script>2</script>", "text/plain": "a 5"}
+    new = output("no script", "a 3")
+    settle([new], [stored], {})
+    assert new.data["text/html"] == "no script"
 
 
 @pytest.mark.parametrize("printed, passes", [(0.5, True), (0.53, True), (0.57, False)])

@@ -338,14 +338,15 @@ def descriptions(lesson):
 
 @rule_of(2)
 def way_on(lesson):
-    """It ends with a check of oneself, a summary, and links: exercises, symbols, all methods, and
-    the next lesson."""
+    """It ends with a check of oneself, a summary, and links: its exercises if it has any, symbols,
+    all methods, and the next lesson."""
     names = [row.name for row in course_map.lessons()]
     name = lesson.path.stem
     wanted = [f"]({other}.ipynb)" for other in names[names.index(name) + 1 :][:1]]
     if name != "00_start":
-        wanted += ["## Check yourself", "## Summary", "](symbols.md)", "](update_rules.md)",
-                   f"](../exercises/{name}/{name}.ipynb)"]  # fmt: skip
+        wanted += ["## Check yourself", "## Summary", "](symbols.md)", "](update_rules.md)"]
+        if (opening.ROOT / "exercises" / name).is_dir():
+            wanted.append(f"](../exercises/{name}/{name}.ipynb)")
     for part in wanted:
         if part not in lesson.prose:
             yield f"{part!r} is missing."

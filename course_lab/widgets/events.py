@@ -10,7 +10,6 @@ from course_lab import event_figures
 from course_lab.picture import new_figure, png
 from course_lab.widgets.sweep import Sweep, plural, slider
 from course_lib.events import count_frames, load_digits, simulate
-from course_lib.run.figures import style
 
 SHOWN = 10  # frames in a strip at most
 
@@ -30,19 +29,13 @@ def render_events(values: dict) -> tuple[bytes, str, str]:
     counts = count_frames(events, bins)
     inputs = counts.clip(0, 1) if clamp else counts
     shown = np.unique(np.linspace(0, bins - 1, min(bins, SHOWN)).round().astype(int))
-    figure, axes = new_figure(2, 5, height=3.4)
-    with style():
-        titles = [f"frame {k + 1} of {bins}" for k in shown]
-        if clamp:
-            event_figures.strip(axes, inputs[shown], titles)
-        else:
-            largest = int(counts.sum(axis=1).max())
-            for position, ax in enumerate(axes.ravel()):
-                if position < len(shown):
-                    both = counts[shown[position]].sum(axis=0)
-                    event_figures.counts(ax, both, titles[position], largest)
-                else:
-                    ax.set_axis_off()
+    figure, ax = new_figure(height=3.4)
+    if clamp:
+        tiles = [event_figures.colours_of(frame) for frame in inputs[shown]]
+    else:
+        both = counts[shown].sum(axis=1)
+        tiles = event_figures.SHADES(both / counts.sum(axis=1).max())
+    event_figures.mosaic(ax, tiles, [f"frame {k + 1} of {bins}" for k in shown])
     width = (int(events["t"][-1]) - int(events["t"][0])) / bins / 1000
     kept = inputs.sum() / len(events)
     active = np.count_nonzero(inputs) / bins
@@ -66,8 +59,8 @@ def event_bins() -> Sweep:
     return Sweep(
         render_events,
         {
-            "digit": slider(ipw.IntSlider, "digit", 3, 0, 9, 1),
-            "bins": slider(ipw.IntSlider, "time bins T (frames)", 10, 1, 50, 1),
+            "digit": slider(ipw.IntSlider, "digit", 3, 0, 9, 1, live=True),
+            "bins": slider(ipw.IntSlider, "time bins T (frames)", 10, 1, 50, 1, live=True),
             "clamp": ipw.Checkbox(
                 value=True,
                 description="clamp: at most 1 event a pixel, polarity and bin",

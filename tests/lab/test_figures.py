@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from matplotlib.colors import to_rgb
 
 from course_lab import (
     event_figures,
@@ -68,6 +69,9 @@ DRAWINGS = {
     "rate": (event_figures.rate, [{"one": SPIKES[0], "other": SPIKES[1]}, 5]),
     "frame": (event_figures.frame, [FRAMES[0], "a frame"]),
     "counts": (event_figures.counts, [FRAMES[0, 0], "counts"]),
+    "mosaic": (event_figures.mosaic, [RANDOM.random((4, 34, 34, 4)), ["a", "b", "c", "d"], 3]),
+    "stroke_diagram": (event_figures.stroke_diagram, []),
+    "numbering": (event_figures.numbering, []),
 }
 
 
@@ -135,6 +139,35 @@ def test_both_polarities_are_told_apart():
     frame[0, 0, 0] = frame[1, 0, 1] = frame[0, 0, 2] = frame[1, 0, 2] = 1
     colours = {tuple(colour) for colour in event_figures.colours_of(frame)[0, :4]}
     assert len(colours) == 4
+
+
+def test_the_pixel_diagram_is_not_cut_off():
+    figure, ax = new_figure(height=2.2)
+    assert event_figures.pixel_diagram(ax) is ax and len(png(figure)) > 2000
+    drawn = figure.get_tightbbox()
+    assert drawn.x0 > -0.02 and drawn.x1 < figure.get_figwidth() + 0.02
+
+
+def test_a_blend_shows_the_polarity_that_is_ahead():
+    counts = event_figures.polarity_counts(EVENTS)
+    assert counts.sum() == len(EVENTS) and counts[1].sum() == EVENTS["p"].sum()
+    image = event_figures.blend(counts)
+    assert image.shape == (34, 34, 4) and (image[counts.sum(axis=0) == 0, 3] == 0).all()
+    darker = counts[1] > counts[0]
+    assert (image[darker][:, :3] == to_rgb(event_figures.DARKER)).all()
+    assert image[..., 3].max() == 1
+
+
+def test_one_legend_for_all_axes_and_arrows_that_point_where_they_should():
+    figure, axes = new_figure(1, 2)
+    for ax in axes:
+        event_figures.arrows(ax, {"true": 90, "read": 180})
+        ax.legend()
+    event_figures.shared_legend(axes)
+    assert [ax.get_legend() for ax in axes] == [None, None]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["true", "read"]
+    up, left = (np.subtract(arrow.xy, arrow.xyann) for arrow in axes[0].texts)
+    assert np.allclose(up, (0, -13)) and np.allclose(left, (-13, 0))
 
 
 def test_raster_marks_every_spike_at_its_place():

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from course_lab.player import play, scene
+from course_lab.player import play, play_events, scene
 from course_lib.events import load_digits, simulate
 from course_lib.network import SpikingNetwork
 
@@ -44,11 +44,32 @@ def test_a_player_needs_a_network_with_a_hidden_layer(events):
         play(events, {"flat": network(1, ())}, 3)
 
 
+def test_events_alone_do_not_tell_the_digit(events):
+    player = play_events({"which digit?": events, "its first half": events[: len(events) // 2]})
+    assert player.page == play_events(
+        {"which digit?": events, "its first half": events[: len(events) // 2]}
+    ).page  # fmt: skip
+    assert f"which digit?: {len(events):,} events in 30" in player.text
+    assert '"label":null' in player.page and '"scenes":[]' in player.page
+    assert "a 3" not in player.text
+    with pytest.raises(ValueError, match="at least one recording"):
+        play_events({})
+
+
+def alone(events) -> str:
+    return play_events({"one": events, "the other": events[::2]}).page
+
+
+def with_networks(events) -> str:
+    return play(events, {"untrained": network(1), "another": network(2)}, 3).page
+
+
 @pytest.mark.browser
-def test_a_browser_plays_pauses_and_scrubs(events, chromium, tmp_path):
+@pytest.mark.parametrize("make", [with_networks, alone])
+def test_a_browser_plays_pauses_and_scrubs(events, make, chromium, tmp_path):
     from playwright.sync_api import sync_playwright
 
-    page = play(events, {"untrained": network(1), "another": network(2)}, 3).page
+    page = make(events)
     path = tmp_path / "player.html"
     path.write_text(f"<!doctype html><meta charset='utf-8'>{page}", encoding="utf-8")
     with sync_playwright() as browsers:
