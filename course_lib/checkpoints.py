@@ -2,16 +2,19 @@
 
 A checkpoint is one file, replaced atomically: whatever happens while it is written, the one before
 it stays readable. Files hold tensors, numbers and strings only and are read with
-``weights_only=True``, so opening somebody else's checkpoint cannot run code.
+``weights_only=True``, so opening somebody else's checkpoint cannot run code. Their end is MARK and
+the SHA-256 of what stands before it.
 
 And what ends a run: numbers that blew up, a network that fell silent, Ctrl-C.
 """
 
+import hashlib
+import io
 import math
 import pickle
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +25,8 @@ from course_lib.events.files import write_atomic
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
 
-VERSION = 1
+VERSION = 2  # 1 had no checksum
+MARK = b"sha256 of this checkpoint:"
 #: what torch.load raises on a file that is cut short, foreign, or holds more than plain values
 UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError)
 
@@ -67,31 +71,44 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write ``content`` (plain values and tensors) to ``path``, all or nothing."""
-    write_atomic(path, lambda stream: torch.save({"version": VERSION, **content}, stream))
+    memory = io.BytesIO()
+    torch.save({"version": VERSION, **content}, memory)
+    data = memory.getvalue()
+    sealed = data + MARK + hashlib.sha256(data).digest()
+    write_atomic(path, lambda stream: stream.write(sealed))
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint.
 
-    Raises FileNotFoundError if there is none, ValueError if it is damaged or of another version.
+    Raises FileNotFoundError if there is none, ValueError if it is damaged or of another version, or
+    if its weights are not finite.
     """
     if not path.is_file():
         raise FileNotFoundError(
             f"no checkpoint at {path}: the run stopped before its first one; start it again"
         )
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        data, mark, checksum = path.read_bytes().rpartition(MARK)
+        if mark and hashlib.sha256(data).digest() != checksum:
+            raise ValueError("its checksum is wrong")
+        stream = io.BytesIO(data if mark else checksum)
+        content = torch.load(stream, map_location="cpu", weights_only=True)
         version = content["version"]
+        if version == VERSION and not mark:
+            raise ValueError("its checksum is missing")
     except UNREADABLE as error:
         raise ValueError(
             f"{path} is not a checkpoint of this course, or is damaged ({error}); "
             "delete it and start the run again"
         ) from error
-    if version != VERSION:
+    if version not in (1, VERSION):
         raise ValueError(
             f"{path} has format {version}, this version of the course reads {VERSION}; "
             "start the run again"
         )
+    if not all_finite(content.get("network", {}).values()):
+        raise ValueError(f"{path} holds weights that are not finite: training blew up. {LOWER}")
     return content
 
 
@@ -108,6 +125,15 @@ def check_same(saved: dict[str, Any], now: dict[str, Any], path: Path) -> None:
             f"{'; '.join(different)}. Resume with the same settings, or start a new run in another "
             "folder"
         )
+
+
+LOWER = (
+    "Start a new run with a lower learning rate (--lr), or a lower --sigma if the method has one"
+)
+
+
+def all_finite(tensors: Iterable[torch.Tensor]) -> bool:
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
 class TrainingStopped(RuntimeError):
@@ -141,10 +167,9 @@ def deferred_interrupt() -> Iterator[list]:
 def check_finite(loss: float, network: SpikingNetwork, step: int) -> None:
     """Raise TrainingStopped, with advice, if the loss or a gradient is not finite."""
     gradients = [p.grad for p in network.parameters() if p.grad is not None]
-    if not math.isfinite(loss) or not all(torch.isfinite(g).all() for g in gradients):
+    if not math.isfinite(loss) or not all_finite(gradients):
         raise TrainingStopped(
-            f"at step {step + 1} the loss is {loss} or a gradient is not finite. Start a new run "
-            "with a lower learning rate (--lr), or a lower --sigma if the method has one"
+            f"at step {step + 1} the loss is {loss} or a gradient is not finite. {LOWER}"
         )
 
 

@@ -13,7 +13,15 @@ from pathlib import Path
 import torch
 from tqdm.auto import tqdm
 
-from course_lib.checkpoints import Checkpoint, check_alive, check_finite, deferred_interrupt
+from course_lib.checkpoints import (
+    LOWER,
+    Checkpoint,
+    TrainingStopped,
+    all_finite,
+    check_alive,
+    check_finite,
+    deferred_interrupt,
+)
 from course_lib.estimators.base import Estimator
 from course_lib.evaluation import evaluate
 from course_lib.events import FrameSet, shift_frames
@@ -67,6 +75,8 @@ class Schedule:
             raise ValueError(
                 f"until is {self.until}; expected a validation accuracy above 0 and up to 1"
             )
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed is {self.seed}; expected a whole number from 0 to 2**32 - 1")
         if self.shift < 0:
             raise ValueError(f"shift is {self.shift}; expected 0 or more pixels")
         if self.decay not in DECAYS:
@@ -209,8 +219,11 @@ def watch(
 ) -> dict[str, float]:
     """Columns of the history: the network on the validation set; none without one.
 
-    Raises TrainingStopped if a layer has fallen silent, without a validation set on some of train.
+    Raises TrainingStopped if a weight is not finite or a layer has fallen silent, without a
+    validation set on some of train.
     """
+    if not all_finite(network.parameters()):
+        raise TrainingStopped(f"after step {step} a weight is not finite. {LOWER}")
     sample = train.subset(range(min(256, len(train)))) if validation is None else validation
     result = evaluate(network, sample)
     check_alive(result.spikes, network.readout, step)

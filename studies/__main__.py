@@ -1,9 +1,8 @@
 """The command line: python -m studies study | align | bench | scaling"""
 
-import argparse
 from pathlib import Path
 
-from course_lib.run.cli import run
+from course_lib.run.cli import Parser, run
 from studies import align, runner
 from studies.bench import benchmarks, model
 
@@ -12,7 +11,7 @@ RESULTS = Path("data/results")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; see ``course_lib.run.cli.main``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m studies", description="Make the numbers that lessons and pages quote."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -6,14 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from course_lib.checkpoints import load_checkpoint
+from course_lib.checkpoints import load_checkpoint, save_checkpoint
 from course_lib.estimators import EGGROLL, METHODS
+from course_lib.events import simulate, write_recording
 from course_lib.run import cli
 from course_lib.run.report import interval
-from course_lib.run.runs import load_network
+from course_lib.run.runs import alone, load_network
 from studies import __main__ as studies
 
 SMALL = ["--hidden", "8", "--batch-size", "8", "--quiet", "--validate-every", "2"]
@@ -115,7 +117,7 @@ def test_an_interrupted_run_goes_on_from_the_command_line(capsys, monkeypatch):
 
 
 def test_a_command_that_fails_leaves_no_folder(tmp_path):
-    for bad in (["--data", "TYPO"], ["--validate-every", 0], ["--bins", 0]):
+    for bad in (["--data", "TYPO"], ["--validate-every", 0], ["--bins", 0], ["--seed", -1]):
         assert run("train", *bad, "--out", "mine") == 2
     assert not (tmp_path / "mine").exists() and not (tmp_path / "runs").exists()
 
@@ -125,6 +127,61 @@ def test_evaluate_every_split(capsys):
     for split, count in [("train", 4000), ("validation", 500), ("all", 5000)]:
         assert run("evaluate", "r", "--split", split) == 0
         assert f"of {count} recordings" in capsys.readouterr().out
+
+
+def test_evaluate_skips_bad_recordings_if_told_to(capsys, tmp_path):
+    assert run("train", "--method", "bptt", *SMALL, "--steps", 1, "--out", "r") == 0
+    for number, label in enumerate("0123", 1):
+        path = tmp_path / "real" / "Train" / label / f"{number}.bin"
+        write_recording(path, simulate(np.full((28, 28), 40 * number, np.uint8), number))
+    path.write_bytes(b"bad")
+    arguments = ["evaluate", "r", "--data", "real", "--split", "all"]
+    assert run(*arguments) == 2 and "4.bin" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match="1 bad recordings skipped"):
+        assert run(*arguments, "--on-bad", "skip") == 0
+    assert "of 3 recordings" in capsys.readouterr().out
+
+
+def test_a_warning_is_one_line_without_a_path():
+    assert cli.one_line("a file is bad", UserWarning, "/x/y.py", 3) == "warning: a file is bad\n"
+    code = (
+        "import argparse, warnings; from course_lib.run import cli\n"
+        "parser = cli.Parser()\n"
+        "parser.set_defaults(run=lambda options: warnings.warn('a file is bad'))\n"
+        "cli.run(parser, [])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == "warning: a file is bad\n"
+
+
+def test_two_runs_in_one_folder_at_once_are_refused(capsys, tmp_path):
+    assert run("train", "--method", "bptt", *SMALL, "--steps", 1, "--out", "r") == 0
+    with alone(tmp_path / "r"):
+        capsys.readouterr()
+        assert run("train", "--resume", "r") == 2
+        assert "r is in use: another process trains there" in capsys.readouterr().err
+    assert run("train", "--resume", "r", "--quiet") == 0
+
+
+def test_training_goes_on_where_nobody_reads_its_output(tmp_path):
+    """As with ``train … | head -1``."""
+    arguments = ["--method", "bptt", *map(str, SMALL), "--steps", "1", "--out", "r"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "course_lib", "train", *arguments], stdout=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.wait(timeout=600) == 0
+    assert (tmp_path / "r" / "result.json").is_file()
+
+
+def test_weights_that_are_not_finite_are_not_evaluated(capsys):
+    assert run("train", "--method", "bptt", *SMALL, "--steps", 1, "--out", "r") == 0
+    path = Path("r/checkpoint.pt")
+    saved = load_checkpoint(path)
+    saved["network"]["layers.1.bias"][0] = torch.nan
+    save_checkpoint(path, saved)
+    assert run("evaluate", "r") == 2
+    assert "weights that are not finite" in capsys.readouterr().err
 
 
 def test_a_layer_whose_rate_is_0_stays_as_it_starts():
@@ -146,6 +203,9 @@ def test_a_layer_whose_rate_is_0_stays_as_it_starts():
         (["train", "--lr", "0", "0"], "lr is (0.0, 0.0); every value must be a positive number"),
         (["train", "--until", "75"], "until is 75.0; expected a validation accuracy"),
         (["train", "--threads", "-1"], "threads is -1"),
+        (["train", "--threads", "100000"], "threads is 100000; expected 1 to 1024"),
+        (["train", "--hidden", "2000000"], "4,644,000,000 weights; at most"),
+        (["train", "--method", "eggroll", "--rank", "100000000"], "rank is 100,000,000; at most"),
         (["train", "--out", "a_file/x", "--steps", "1"], "a_file"),
         (["train", "--population", "7"], "mirrored members come in pairs"),
         (["train", "--steps", "0"], "steps is 0"),

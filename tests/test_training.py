@@ -371,6 +371,45 @@ def test_damaged_checkpoints_say_what_to_do(tmp_path):
         load_checkpoint(path)
 
 
+def test_one_flipped_bit_of_a_checkpoint_is_refused_by_name(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, {"network": {"weight": torch.ones(50)}})
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 37):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="checkpoint.pt is not a checkpoint.*damaged"):
+            load_checkpoint(path)
+
+
+def test_a_checkpoint_of_before_checksums_is_read(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"version": 1, "step": 3}, path)
+    assert load_checkpoint(path)["step"] == 3
+
+
+def test_weights_that_are_not_finite_are_neither_trained_on_nor_evaluated(tmp_path):
+    run(SurrogateBPTT(), steps=4, folder=tmp_path)
+    saved = load_checkpoint(tmp_path / "checkpoint.pt")
+    saved["network"]["layers.0.weight"][0, 0] = torch.nan
+    save_checkpoint(tmp_path / "checkpoint.pt", saved)
+    with pytest.raises(ValueError, match="weights that are not finite.*lower learning rate"):
+        run(SurrogateBPTT(), steps=4, folder=tmp_path, resume=True)
+
+    class Infinite(SurrogateBPTT):
+        """The last step's gradient is finite, and what it makes of the weights is not."""
+
+        def fill_grads(self, network, frames, labels, step=0):
+            loss = super().fill_grads(network, frames, labels, step)
+            if step == 3:
+                network.layers[0].weight.data[0, 0] = torch.inf
+            return loss
+
+    with pytest.raises(TrainingStopped, match="after step 4 a weight is not finite"):
+        run(Infinite(), steps=4)
+
+
 def test_a_checkpoint_cannot_run_code(tmp_path):
     import pickle
 
@@ -418,6 +457,7 @@ def test_a_loss_that_is_not_finite_stops_with_advice():
         ({"seconds": -1.0}, "seconds is -1.0"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"shift": -1}, "shift is -1"),
+        ({"seed": -1}, "seed is -1"),
         ({"until": 0.5}, "until is 0.5; it takes a validation set"),
         ({"decay": "step"}, "choose one of none, linear, cosine"),
         ({"resume": True}, "resume needs the folder"),

@@ -1,13 +1,11 @@
 """The command line: python -m course_lab.authoring lessons | bands | build | verify"""
 
-import argparse
-
-from course_lib.run.cli import run
+from course_lib.run.cli import Parser, run
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; see ``course_lib.run.cli.main``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m course_lab.authoring", description="Store lessons, generate exercises."
     )
     add_commands(parser.add_subparsers(required=True, metavar="COMMAND"))

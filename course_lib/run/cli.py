@@ -7,6 +7,7 @@ import argparse
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # β and ≈ are escaped where a console has none of them
             stream.reconfigure(errors="backslashreplace")
+    before, warnings.formatwarning = warnings.formatwarning, one_line
     try:
         options = parser.parse_args(arguments)
         return options.run(options) or 0
@@ -60,6 +62,13 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int:
     except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    finally:
+        warnings.formatwarning = before
+
+
+def one_line(message, *where, **more) -> str:
+    """A warning as commands show it, without the place in the code."""
+    return f"warning: {message}\n"
 
 
 class Parser(argparse.ArgumentParser):
@@ -140,6 +149,8 @@ def add_evaluate(commands) -> None:
         "--split", choices=("train", "validation", "test", "all"), default="test",
         help='default: test; "all": every recording of a folder',
     )  # fmt: skip
+    evaluate.add_argument("--on-bad", choices=("error", "skip"), metavar="error|skip",
+                          help="a damaged recording; default: as in training")  # fmt: skip
     evaluate.set_defaults(run=command("evaluate_run"))
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from course_lib.fast import population
 from course_lib.run.options import flag
 from course_lib.run.processes import Processes, start_processes
 from course_lib.run.report import draw_summary, interval, save_result, summary
-from course_lib.run.runs import RunConfig, load_network, new_folder
+from course_lib.run.runs import RunConfig, alone, load_network, new_folder
 from course_lib.run.scaling import Shared, report
 from course_lib.training import fit
 
@@ -48,12 +49,13 @@ def _train(options, processes: Processes) -> int:
         estimator = Shared(estimator, processes)
         together = {"agree": estimator.agree}
     if processes.lead:
-        print(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}", flush=True)
+        say(f"{config.title()}\n{splits.name}: {splits.note}\nfolder: {folder}")
         if estimator.reads_events and not population.compiled():
             print("compiling, once (some seconds) …", file=sys.stderr)
     schedule = config if processes.lead else replace(config, checkpoint_every=sys.maxsize)
+    held = alone(Path(folder)) if processes.lead else nullcontext()
     try:
-        with processes.folder(folder) as own_folder:
+        with held, processes.folder(folder) as own_folder:
             history = fit(
                 network, estimator, config.optimizer(network), splits.train, schedule,
                 validation=splits.validation if config.validation else None,
@@ -69,13 +71,21 @@ def _train(options, processes: Processes) -> int:
         return 0
     result = evaluate(network, splits.test)
     save_result(folder, config, history, result)
-    print(summary(config, history, result))
+    say(summary(config, history, result))
     if processes.size > 1:
-        print(report(estimator, network))
+        say(report(estimator, network))
     picture = folder / "summary.png"
     draw_summary(picture, config, history, result, network, splits.test)
-    print(f"  picture             {picture}")
+    say(f"  picture             {picture}")
     return 0
+
+
+def say(text: str) -> None:
+    """Print; where nobody reads on (``| head -1``), training goes on all the same."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _config(options, processes: Processes) -> RunConfig:
@@ -105,34 +115,31 @@ def _new_folder(options, config: RunConfig, processes: Processes) -> Path:
     """The folder of a new run; after a restart by torchrun, that of the run it restarts."""
     kept = processes.recall("folder")
     folder = options.out or (Path(kept) if kept else new_folder(config))
-    if (folder / "config.json").exists():
-        if not processes.restarts:
-            raise ValueError(f"{folder} holds a run already: --resume {folder}, or another --out")
-        if RunConfig.load(folder) != config:
-            raise ValueError(f"{folder} holds a run with other settings: choose another --out")
-        return folder
     folder.mkdir(parents=True, exist_ok=True)
-    processes.remember("folder", str(folder))
-    config.save(folder)
+    with alone(folder):  # of two that start at once, the second finds the first one's settings
+        if not (folder / "config.json").exists():
+            processes.remember("folder", str(folder))
+            config.save(folder)
+        elif not processes.restarts:
+            raise ValueError(f"{folder} holds a run already: --resume {folder}, or another --out")
+        elif RunConfig.load(folder) != config:
+            raise ValueError(f"{folder} holds a run with other settings: choose another --out")
     return folder
 
 
 def evaluate_run(options) -> int:
     """Print accuracy and confusion of a trained network on any data."""
     config, network = load_network(options.folder)
-    source = options.data or config.data
-    if options.data:
-        splits = None if options.split == "all" else load_splits(
-            source, config.bins, on_bad=config.on_bad
-        )  # fmt: skip
-    else:
-        splits = config.splits()
-    if splits is None:
+    source, config.on_bad = options.data or config.data, options.on_bad or config.on_bad
+    if options.data and options.split == "all":
         data = load_all(source, config.bins, on_bad=config.on_bad)
-    elif options.split == "all":
-        data = concatenate(splits.train, splits.validation, splits.test)
     else:
-        data = getattr(splits, options.split)
+        splits = load_splits(source, config.bins, on_bad=config.on_bad) if options.data else (
+            config.splits()
+        )  # fmt: skip
+        data = concatenate(*splits[:3]) if options.split == "all" else (
+            getattr(splits, options.split)
+        )  # fmt: skip
     result = evaluate(network, data)
     low, high = interval(result.accuracy, result.count)
     print(config.title())

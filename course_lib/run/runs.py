@@ -8,6 +8,8 @@
 import dataclasses
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,11 @@ from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
 from course_lib.run.options import did_you_mean
 from course_lib.training import Schedule
+
+#: weights of a network, and numbers of a method, beyond which memory would be asked for in vain
+MOST_WEIGHTS = 2**29
+MOST = {"rank": 2**16, "samples": 2**16, "population": 2**26}
+MOST_THREADS = 1024
 
 
 @dataclass
@@ -104,8 +111,17 @@ class RunConfig(Schedule):
 
     def _check(self) -> None:
         super().__post_init__()
-        if self.threads is not None and self.threads < 1:
-            raise ValueError(f"threads is {self.threads}; it must be positive")
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise ValueError(f"threads is {self.threads}; expected 1 to {MOST_THREADS}")
+        sizes = (2312, *self.hidden, 10)
+        weights = sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        if weights > MOST_WEIGHTS:
+            raise ValueError(
+                f"hidden is {self.hidden}: {weights:,} weights; at most {MOST_WEIGHTS:,} fit here"
+            )
+        for name, most in MOST.items():
+            if isinstance(value := self.options.get(name), int) and value > most:
+                raise ValueError(f"{name} is {value:,}; at most {most:,} are possible here")
         if self.until is not None and not self.validation:
             raise ValueError(f"until is {self.until}; it takes a validation set")
         if self.device != "cpu" and not torch.cuda.is_available():
@@ -193,6 +209,30 @@ def new_folder(config: RunConfig, root: Path = Path("runs")) -> Path:
             return folder
         except FileExistsError:
             number += 1
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Within the block, no other process is within such a block for the same folder.
+
+    Raises ValueError if one is. A process that is killed lets go.
+    """
+    with open(folder / ".lock", "w", encoding="utf-8") as stream:
+        try:
+            if os.name == "nt":
+                import msvcrt
+
+                msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
+            raise ValueError(
+                f"{folder} is in use: another process trains there. Wait for it, or choose another "
+                "--out"
+            ) from error
+        yield
 
 
 def _one_or_all(value):
