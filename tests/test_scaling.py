@@ -319,10 +319,10 @@ def same_run(one, other):
 def test_train_under_torchrun(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     threads = torch.get_num_threads()
-    assert cli.main(["train", *SMALL, "--quiet", "--out", "one"]) == 0
+    assert cli.main(["train", "--method", "eggroll", *SMALL, "--quiet", "--out", "one"]) == 0
     torch.set_num_threads(threads)
     capsys.readouterr()
-    output, status = torchrun(*SMALL)
+    output, status = torchrun("--method", "eggroll", *SMALL)
     assert status == 0, output
     same_run(tmp_path / "one", tmp_path / "runs" / "eggroll-rate-1")
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["eggroll-rate-1"]
