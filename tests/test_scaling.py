@@ -291,8 +291,9 @@ def test_the_report_says_what_travelled():
 
 # ------------------------------------------------------------------------------------ with torchrun
 
-SMALL = ["--hidden", "8", "--batch-size", "8", "--population", "40", "--steps",
-         "6", "--validate-every", "3", "--checkpoint-every", "1", "--threads", "1"]  # fmt: skip
+TINY = ["--hidden", "8", "--batch-size", "8", "--population", "40", "--steps",
+        "6", "--validate-every", "3", "--checkpoint-every", "1", "--threads", "1"]  # fmt: skip
+SMALL = ["--method", "eggroll", *TINY]
 
 
 def torchrun(*arguments, restarts=0, wait=True, **options):
@@ -319,10 +320,10 @@ def same_run(one, other):
 def test_train_under_torchrun(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     threads = torch.get_num_threads()
-    assert cli.main(["train", "--method", "eggroll", *SMALL, "--quiet", "--out", "one"]) == 0
+    assert cli.main(["train", *SMALL, "--quiet", "--out", "one"]) == 0
     torch.set_num_threads(threads)
     capsys.readouterr()
-    output, status = torchrun("--method", "eggroll", *SMALL)
+    output, status = torchrun(*SMALL)
     assert status == 0, output
     same_run(tmp_path / "one", tmp_path / "runs" / "eggroll-rate-1")
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["eggroll-rate-1"]
@@ -333,7 +334,7 @@ def test_train_under_torchrun(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 def test_methods_that_cannot_be_shared_say_so_once(tmp_path):
-    output, status = torchrun("--method", "bptt", *SMALL[:4], cwd=tmp_path)
+    output, status = torchrun("--method", "bptt", *TINY[:4], cwd=tmp_path)
     assert status != 0 and output.count("SurrogateBPTT cannot be shared among 2 processes") == 1
     assert not (tmp_path / "runs").exists()
 
