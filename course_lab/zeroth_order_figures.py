@@ -1,11 +1,32 @@
-"""Pictures of slopes found by trying: clouds of estimates, measured means, smoothed staircases."""
+"""Pictures of slopes found by trying: two runs, clouds of estimates, means, the right σ."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 
-from course_lab.lines import lines
 from course_lib.run.figures import COLOURS, as_array, series
+
+
+def two_runs(ax: Axes) -> Axes:
+    """A drawing of the two-point estimate: one random direction, two runs, one number."""
+    ink, up, down = COLOURS["black"], COLOURS["vermilion"], COLOURS["blue"]
+    box = {"boxstyle": "round,pad=0.5", "facecolor": "none", "edgecolor": ink}
+    arrow = {"arrowstyle": "-|>", "color": ink, "linewidth": 1.4}
+    ax.text(0, 1.2, "one random\ndirection $z$", ha="center", va="center", fontsize=11, bbox=box)
+    for y, sign, colour in ((2.1, "+", up), (0.3, "−", down)):
+        ax.text(3.1, y, f"run with\n$w {sign} σz$", ha="center", va="center", fontsize=11,
+                color=colour, bbox=box | {"edgecolor": colour})  # fmt: skip
+        ax.annotate("", (2.35, y), (0.95, 1.2 + (y - 1.2) / 3), arrowprops=arrow)
+        ax.annotate("", (5.1, 1.2 + (y - 1.2) / 3), (3.85, y), arrowprops=arrow | {"color": colour})
+        ax.text(4.6, y, f"loss $f_{sign}$", color=colour, va="center", fontsize=11)
+    ax.text(6.2, 1.2, "$\\dfrac{f_+ - f_-}{2σ}$", ha="center", va="center", fontsize=15, bbox=box)
+    ax.text(6.2, -0.15, "one number", ha="center", va="center", color=ink)
+    ax.annotate("", (8.2, 1.2), (7.15, 1.2), arrowprops=arrow)
+    ax.text(9.1, 1.2, "times $z$:\na guess for\nevery weight", ha="center", va="center",
+            fontsize=11, bbox=box)  # fmt: skip
+    ax.set(xlim=(-1.1, 10.4), ylim=(-0.5, 2.9))
+    ax.axis("off")
+    return ax
 
 
 def cloud(ax: Axes, estimates, truth, reach: float) -> Axes:
@@ -18,7 +39,7 @@ def cloud(ax: Axes, estimates, truth, reach: float) -> Axes:
     ):
         ax.plot(*values, marker, color=colour, markersize=9, fillstyle="none" if marker == "o"
                 else "full", markeredgewidth=2 if marker == "o" else 0, label=label)  # fmt: skip
-    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="first entry")
+    ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="slope of weight 1")
     return ax
 
 
@@ -44,11 +65,17 @@ def measured(ax: Axes, axis, values: dict, predicted: dict, log: bool = True) ->
     return ax
 
 
-def smoothed(ax: Axes, axis, stairs, curves: dict) -> Axes:
-    """A staircase (n,) and what is left of it after smoothing: ``{"σ = 0.1": (n,), …}``."""
-    ax.plot(axis, as_array(stairs, 1, "stairs"), color="0.55", linewidth=1.4, label="staircase")
-    lines(ax, axis, curves, marks=10)
-    ax.legend()
+def window(ax: Axes, sigmas, cosines, ties) -> Axes:
+    """How well a mean of guesses points, and the share of guesses that saw nothing, against σ."""
+    for values, look, label in (
+        (cosines, {"color": COLOURS["blue"], "marker": "o"},
+         "cosine of the angle to the reference"),
+        (ties, {"color": COLOURS["vermilion"], "marker": "s", "linestyle": "--"},
+         "share of guesses whose two losses are equal"),
+    ):  # fmt: skip
+        ax.plot(sigmas, as_array(values, 1, label), label=label, **look)
+    ax.set(xscale="log", xlabel="scale σ", ylim=(-0.1, 1.25))
+    ax.legend(loc="upper right")
     return ax
 
 
@@ -58,7 +85,7 @@ def secant(ax: Axes, positions, losses, sigma: float) -> Axes:
     ax.plot(positions, losses, color=COLOURS["blue"], linewidth=1.4, label="loss")
     ends = np.interp([-sigma, sigma], positions, losses)
     ax.plot([-sigma, sigma], ends, color=COLOURS["vermilion"], marker="o", linestyle="--",
-            label="two-point estimate")  # fmt: skip
+            label="two-point guess")  # fmt: skip
     ax.plot([0], np.interp([0], positions, losses), "X", color=COLOURS["black"], markersize=9,
             label="where we are")  # fmt: skip
     ax.set(xlabel="distance along one random direction", ylabel="loss (nats)")

@@ -36,7 +36,7 @@ WIDGETS = {
     "01_events": (1, "ArrowRight", "T = 11 frames", "T = 1 frame of"),
     "02_spikes": (2, "End", "saturation", "I = 1.30"),
     "03_surrogates": (0, "ArrowRight", "k = 6.31,", "k = 0.0631,"),
-    "04_zeroth_order": (0, "ArrowRight", "σ = 0.126:", "σ = 0.00126:"),
+    "04_zeroth_order": (0, "ArrowRight", "σ = 0.0398,", "σ = 0.000398,"),
     "05_localzo": (0, "End", "m = 20,", "m = 1,"),
     "06_evolution_strategies": (0, "ArrowRight", "σ = 0.0398,", "σ = 0.001,"),
     "07_eggroll": (0, "End", "r = 16,", "r = 1,"),
