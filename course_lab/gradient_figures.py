@@ -1,11 +1,14 @@
-"""Pictures of gradients: a loss that is a staircase, surrogates, credit through time, a field."""
+"""Pictures of gradients: a loss that is a staircase, surrogates, credit through time."""
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from course_lab.lines import lines, running_mean
-from course_lib.run.figures import COLOURS, as_array, series
+from course_lib.run.figures import COLOURS, as_array
+
+INK, BACK = COLOURS["black"], COLOURS["vermilion"]  # what goes forwards, and what comes back
+BOX = {"boxstyle": "round,pad=0.45", "facecolor": "none", "edgecolor": INK}
 
 
 def staircase(ax: Axes, positions, losses, label: str = "loss") -> Axes:
@@ -41,21 +44,6 @@ def surrogate(ax: Axes, distances, derivative, voltages=None) -> Axes:
     return ax
 
 
-def credit(ax: Axes, deltas: dict, spikes: dict) -> Axes:
-    """δ[t] of each step for several neurons, and their spikes: ``{"reset to zero": (T,), …}``."""
-    for index, (label, delta) in enumerate(deltas.items()):
-        delta = as_array(delta, 1, label)
-        ax.plot(delta, label=label, **series(index))
-        fired = np.flatnonzero(as_array(spikes[label], 1, label))
-        top = max(np.max(as_array(d, 1, label)) for d in deltas.values())
-        ax.plot(fired, np.full(len(fired), top * (1.12 + 0.1 * index)), "v", linestyle="none",
-                color=series(index)["color"], label=f"spikes, {label}")  # fmt: skip
-    ax.set(xlabel="time step", ylabel="δ[t]")
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-    ax.legend(loc="upper left")
-    return ax
-
-
 def losses(ax: Axes, histories: dict, window: int = 5) -> Axes:
     """Training losses, each a running mean of ``window`` steps: ``{"label": (steps,), …}``."""
     for label, history in histories.items():
@@ -74,19 +62,70 @@ def memory(ax: Axes, steps, measured: dict) -> Axes:
     return ax
 
 
-def field(ax: Axes, horizontal, vertical, loss, steps) -> Axes:
-    """Steps (2, rows, columns) as arrows over a loss (rows, columns): the darker, the larger.
-
-    Arrows are as long as the square root of the steps, so that short ones can be seen too.
-    """
-    loss, steps = as_array(loss, 2, "loss"), as_array(steps, 3, "steps")
-    length = np.hypot(*steps)
-    steps = steps / np.sqrt(np.where(length > 0, length, 1))
-    mesh = ax.pcolormesh(horizontal, vertical, loss, cmap="Greys", vmin=0, vmax=3 * loss.max())
-    ax.figure.colorbar(mesh, ax=ax, label="true loss", shrink=0.9).ax.set_ylim(0, loss.max())
-    every = slice(None, None, max(1, len(horizontal) // 14))
-    rows = slice(None, None, max(1, len(vertical) // 14))
-    ax.quiver(horizontal[every], vertical[rows], *steps[:, rows, every], color=COLOURS["blue"],
-              angles="xy", width=0.004)  # fmt: skip
-    ax.grid(False)
+def credit(ax: Axes, blame, spikes) -> Axes:
+    """The blame (T,) that reaches the voltage of each step, as bars; spikes (T,) as walls."""
+    blame, spikes = as_array(blame, 1, "blame"), as_array(spikes, 1, "spikes")
+    ax.bar(np.arange(len(blame)), blame, color=BACK, width=0.7)
+    for step in np.flatnonzero(spikes):
+        ax.axvline(step, color=INK, linestyle="--", linewidth=1.2)
+    ax.set(xlabel="time step", ylabel="blame c[t]", ylim=(0, None))
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     return ax
+
+
+def broken_chain(ax: Axes) -> Axes:
+    """From a weight to the loss and back: where the true slope dies, and what takes its place."""
+    places = (0.6, 3.0, 5.6, 8.2, 10.6)
+    names = ("weight\n$W$", "current\n$I = Wx$", "distance\n$u = v - θ$", "spike\n$s = 1[u > 0]$",
+             "loss\n$L$")  # fmt: skip
+    rows = (("forward", 2.3), ("backward, true slope", 1.1), ("backward, with a bump", 0))
+    for place, name in zip(places, names, strict=True):
+        ax.text(place, 2.3, name, ha="center", va="center", bbox=BOX)
+    for title, height in rows[1:]:
+        ax.text(-0.4, height, title, ha="right", va="center")
+    ax.text(-0.4, 2.3, rows[0][0], ha="right", va="center")
+    for left, right in zip(places[:-1], places[1:], strict=True):
+        _arrow(ax, (left + 0.85, 2.3), (right - 0.85, 2.3), INK)
+        _arrow(ax, (right - 0.3, 0), (left + 0.3, 0), BACK)
+    _arrow(ax, (10.3, 1.1), (8.5, 1.1), BACK)
+    ax.text(6.9, 1.1, "✕", ha="center", va="center", color=BACK, fontsize=20)
+    ax.text(6.9, 1.5, r"$\partial s/\partial u = 0$", ha="center", color=BACK)
+    ax.text(4.0, 1.1, "0     0     0     0", ha="center", va="center", color=BACK)
+    ax.text(6.9, 0.2, "$ψ(u)$", ha="center", color=BACK)
+    ax.set(xlim=(-4.2, 11.4), ylim=(-0.5, 2.9))
+    ax.axis("off")
+    return ax
+
+
+def network_in_time(ax: Axes) -> Axes:
+    """Three steps of a network side by side: what goes forwards, and the way of the blame back."""
+    columns, labels = (1.5, 5.0, 8.5), ("t − 1", "t", "t + 1")
+    for x, step in zip(columns, labels, strict=True):
+        inside = f"[{step.replace(' ', '')}]".replace("−", "-")
+        for y, letter in ((0, "x"), (1.6, "u"), (3.2, "s")):
+            ax.text(x, y, f"${letter}{inside}$", ha="center", va="center", bbox=BOX)
+        ax.text(x, 4.5, "loss $L$", ha="center", va="center")
+        ax.text(x, -0.75, f"step {step}", ha="center", va="center")
+        for low in (0, 1.6, 3.2):
+            _arrow(ax, (x - 0.12, low + 0.42), (x - 0.12, low + 1.18 - 0.1 * (low > 3)), INK)
+        _arrow(ax, (x + 0.12, 4.2), (x + 0.12, 3.62), BACK)
+        _arrow(ax, (x + 0.12, 2.78), (x + 0.12, 2.02), BACK)
+        ax.text(x + 0.25, 2.4, "$ψ$", va="center", color=BACK)
+        _arrow(ax, (x + 0.12, 1.18), (x + 0.12, 0.42), BACK)
+        ax.text(x - 0.25, 0.8, "$W$", ha="right", va="center")
+    for left, right in ((-1.2, columns[0]), *zip(columns[:-1], columns[1:], strict=True),
+                        (columns[-1], 11.2)):  # fmt: skip
+        _arrow(ax, (left + 0.7, 1.72), (right - 0.7, 1.72), INK)
+        _arrow(ax, (right - 0.7, 1.48), (left + 0.7, 1.48), BACK)
+        ax.text((left + right) / 2, 1.2, "$β(1 - s)$", ha="center", va="center", color=BACK)
+    ax.plot([], [], color=INK, label="forwards: signals")
+    ax.plot([], [], color=BACK, label="backwards: blame")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2)
+    ax.set(xlim=(-1.2, 11.2), ylim=(-1.1, 4.8))
+    ax.axis("off")
+    return ax
+
+
+def _arrow(ax: Axes, start, end, colour: str) -> None:
+    arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", end, start, arrowprops=arrow)

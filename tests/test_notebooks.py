@@ -311,7 +311,8 @@ def test_nbval_notices_a_broken_library(tmp_path, name):
     assert text.count(right) == 1, f"{file} has changed: name the line to break anew"
     module.write_text(text.replace(right, wrong), encoding="utf-8")
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "nbval.plugin", "--nbval", "--nbval-current-env",
+        [sys.executable, "-m", "pytest", "-p", "nbval.plugin",
+         "-p", "course_lab.authoring.approximate", "--nbval", "--nbval-current-env",
          "-q", "-x", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), notebook],
         cwd=tmp_path, capture_output=True, text=True,
         # other plugins than nbval would take half a second to load

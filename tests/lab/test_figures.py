@@ -51,13 +51,9 @@ DRAWINGS = {
     "staircase": (gradient_figures.staircase, [np.arange(20), SPIKES[:, 0]]),
     "curves": (gradient_figures.curves, [np.arange(20), {"a": SPIKES[:, 0], "b": SPIKES[:, 1]}]),
     "surrogate": (gradient_figures.surrogate, [np.arange(20) - 10, SPIKES[:, 0], SPIKES[:, 1] - 1]),
-    "credit": (gradient_figures.credit, [{"a": SPIKES[:, 0] / 3}, {"a": SPIKES[:, 0]}]),
+    "credit": (gradient_figures.credit, [SPIKES[:, 1] / 3, SPIKES[:, 0]]),
     "losses": (gradient_figures.losses, [{"a": RANDOM.random(30), "b": RANDOM.random(30)}]),
     "memory": (gradient_figures.memory, [np.arange(20), {"kept": RANDOM.random(20) * 1e6}]),
-    "field": (
-        gradient_figures.field,
-        [np.arange(6), np.arange(5), RANDOM.random((5, 6)), RANDOM.random((2, 5, 6)) - 0.5],
-    ),
     "cosines": (feedback_figures.cosines, [np.arange(20), {"a": SPIKES[:, 0], "b": SPIKES[:, 1]}]),
     "accuracies": (feedback_figures.accuracies, [np.arange(20), {"a": SPIKES[:, 0]}]),
     "grouped_bars": (feedback_figures.grouped_bars, [{"a": SPIKES[:2, 0]}, ["x", "y"]]),
@@ -121,6 +117,17 @@ def test_nothing_is_cut_off(name):
     drawn = figure.get_tightbbox()
     assert drawn.x0 > -0.02 and drawn.y0 > -0.02  # inches
     assert drawn.x1 < figure.get_figwidth() + 0.02 and drawn.y1 < figure.get_figheight() + 0.02
+
+
+@pytest.mark.parametrize("draw", [neuron_figures.diagram, gradient_figures.broken_chain,
+                                  gradient_figures.network_in_time])  # fmt: skip
+def test_nothing_of_a_diagram_is_cut_off(draw):
+    figure, ax = new_figure(width=9, height=3)
+    assert draw(ax) is ax
+    assert len(png(figure)) > 2000
+    drawn = figure.get_tightbbox()  # inches
+    assert drawn.x0 > -0.02 and drawn.x1 < figure.get_figwidth() + 0.02
+    assert drawn.y0 > -0.02 and drawn.y1 < figure.get_figheight() + 0.02
 
 
 def test_strip_leaves_unused_axes_empty_and_refuses_too_many_frames():
@@ -188,17 +195,6 @@ def test_losses_are_means_of_the_last_steps():
     ax = gradient_figures.losses(new_figure()[1], {"a": [4.0, 2.0, 0.0, 0.0]}, window=2)
     assert ax.get_lines()[0].get_ydata().tolist() == [4, 3, 1, 0]
     assert ax.get_lines()[0].get_xdata().tolist() == [1, 2, 3, 4]
-
-
-def test_field_points_where_the_steps_go_and_shows_short_ones():
-    steps = np.zeros((2, 3, 4))
-    steps[:, 1, 2] = 3e-4, 4e-4
-    ax = gradient_figures.field(new_figure()[1], np.arange(4), np.arange(3), np.eye(3, 4), steps)
-    arrows = next(part for part in ax.collections if hasattr(part, "U"))
-    lengths = np.hypot(arrows.U, arrows.V).reshape(3, 4)
-    assert lengths[1, 2] == pytest.approx(np.sqrt(5e-4))
-    assert arrows.V.reshape(3, 4)[1, 2] / arrows.U.reshape(3, 4)[1, 2] == pytest.approx(4 / 3)
-    assert np.count_nonzero(lengths) == 1
 
 
 def test_error_bars_are_two_standard_errors():
