@@ -41,7 +41,7 @@ WIDGETS = {
     "06_evolution_strategies": (0, "ArrowRight", "σ = 0.0398,", "σ = 0.001,"),
     "07_eggroll": (0, "End", "r = 16,", "r = 1,"),
     "08_opzo": (0, "ArrowRight", "α = 0.316,", "α = 0.00316,"),
-    "09_full_training": (0, "ArrowRight", "rank 2,", "rank 1,"),
+    "09_full_training": (0, "ArrowRight", "default = 4:", "default = 1/1024:"),
     "10_beyond": (0, "ArrowRight", "BPTT is at 55 %", "EGGROLL is at 20 %"),
 }
 #: lessons whose cells take seconds

@@ -1,167 +1,249 @@
-"""Lesson 09: one network, any method, with the method's own knobs; trained on the spot."""
+"""Lesson 09: one network, any method, one of the method's own knobs; trained on the spot.
+
+Every visited setting leaves a dot over what five stored seeds reached (``bands.py``):
+
+    python3 course.py bands training
+"""
 
 import functools
+import os
+from collections.abc import Callable
+from typing import NamedTuple
 
 import ipywidgets as ipw
 import torch
 
-from course_lab import comparison_figures
 from course_lab.picture import new_figure, png
-from course_lab.widgets.sweep import Sweep, choice, methods_menu, slider
+from course_lab.race import source
+from course_lab.widgets import bands
+from course_lab.widgets.sweep import Sweep, choice, look, methods_menu, one_thread
 from course_lib import estimators
 from course_lib.events import load_splits
-from course_lib.results import load
-from course_lib.run.figures import style
+from course_lib.run.figures import COLOURS, METHOD_COLOURS, style
 from course_lib.run.runs import RunConfig
-from course_lib.training import draw_batch
+from course_lib.training import DECAYS, draw_batch
 
-STEPS, BATCH, EVERY, POPULATION = 60, 64, 6, 128
-NETWORK = "2312-200-200-10"
-CHOICES = ("eggroll", "localzo", "opzo", "ottt", "dfa", "zo", "bptt")
-COMPILED = ("eggroll", "localzo")
-STORED = {  # rows of the study of methods; EGGROLL has one for each of some ranks
-    "bptt": "BPTT", "ottt": "OTTT", "localzo": "LocalZO, δ 0.5, m 5", "opzo": "OPZO", "dfa": "DFA",
-    "zo": "single-point ZO",
+STEPS, BATCH = 40, 64
+SIMULATED, REAL = "saccade-digits", "nmnist"
+OWN_SEED = 5  # none of the band's
+
+
+class Knob(NamedTuple):
+    """An option of a method: what people call it, its values, and value -> options."""
+
+    label: str
+    values: tuple[float, ...]
+    start: float
+    options: Callable[[float], dict]
+    log: bool = True
+
+
+def option(name: str, label: str, values, start, kind=float, log=True) -> Knob:
+    """The option ``name``, as it is."""
+    return Knob(label, values, start, lambda value: {name: kind(value)}, log)
+
+
+def scaled(first: float, last: float, values) -> Knob:
+    """σ of both layers, as a multiple of what suits the method."""
+    return Knob("σ, times its default", values, 1,
+                lambda value: {"sigma": (first * value, last * value)})  # fmt: skip
+
+
+def members(values, start) -> Knob:
+    """The size of the population."""
+    return option("population", "members N", values, start, int)
+
+
+SLOPE = option("slope", "slope k of the surrogate", (2.5, 10, 25), 10)
+#: the menu of methods, and each method's knobs
+KNOBS = {
+    "eggroll": {
+        "sigma": scaled(0.014, 0.03, (1 / 1024, 1 / 64, 1 / 8, 1, 4, 16)),
+        "rank": option("rank", "rank r", (1, 2, 4, 8), 1, int),
+        "population": members((16, 64, 128, 256), 128),
+    },
+    "projected": {
+        "sigma": scaled(0.014, 0.005, (1 / 64, 1 / 8, 1, 8)),
+        "population": members((16, 64, 256), 64),
+        "ridge": option("ridge", "ridge", (0.01, 1, 100), 1),
+    },
+    "smooth": {"width": option("width", "smoothing, in pixels", (0.7, 1.4, 4), 1.4)},
+    "es": {"sigma": scaled(0.014, 0.03, (1 / 8, 1, 4))},
+    "bptt": {"slope": option("slope", "slope k of the surrogate", (1, 2.5, 10, 25), 10)},
+    "localzo": {
+        "samples": option("samples", "draws m", (1, 5, 20), 5, int),
+        "delta": option("delta", "reach δ", (0.05, 0.2, 0.5, 2), 0.5),
+    },
+    "opzo": {
+        "alpha": option("alpha", "noise α on spikes", (0.05, 0.2, 1, 4), 0.2),
+        "momentum": option("momentum", "momentum λ", (0, 0.9, 0.99), 0.99, log=False),
+    },
+    "ottt": {"slope": SLOPE},
+    "dfa": {"slope": SLOPE},
+    "zo": {"alpha": option("alpha", "noise α on spikes", (0.05, 0.2, 1), 0.2)},
+}
+#: so few members and updates that no setting takes more than about two seconds
+FIXED = {
+    "eggroll": {"population": 128}, "smooth": {"population": 128}, "projected": {"population": 64},
+    "es": {"population": 32}, "opzo": {"momentum": 0.99, "mirrored": True},
 }  # fmt: skip
 
 
 @functools.cache
-def recordings():
+def recordings(data: str):
     """Training recordings, and frames and labels of the test set; never changed."""
-    splits = load_splits(progress=False)
+    splits = load_splits(data, progress=False)
     return splits.train, splits.test.frames(), splits.test.labels
 
 
-@functools.lru_cache(maxsize=16)
-def train(method: str, steps: int = STEPS, seed: int = 0, **options):
-    """Train 2312-64-10 with the method's own start and learning rate.
-
-    What torch's products train is float64: differences between processors begin in the last bit
-    and grow in training, so that from float32 they would reach the accuracy sooner.
-    Returns steps, test accuracies (0 to 1), forward passes of a batch.
-    """
-    data, frames, labels = recordings()
-    dtype = torch.float32 if method in COMPILED else torch.float64
-    settings = RunConfig(
-        method=method, hidden=(64,), readout="membrane", options=options, seed=seed
-    )
-    network, estimator = settings.network().to(dtype), settings.estimator()
-    frames = frames.to(dtype)
-    optimizer = settings.optimizer(network)
-    shown, accuracies = [], []
-    for step in range(steps):
-        inputs, targets = draw_batch(data, step, BATCH, seed)
-        estimator.fill_grads(network, inputs.to(dtype), targets, step)
-        optimizer.step()
-        if (step + 1) % EVERY == 0:
-            with torch.no_grad():
-                right = network.logits(frames).argmax(dim=1) == labels
-            shown.append(step + 1)
-            accuracies.append(right.float().mean().item())
-    return shown, accuracies, steps * estimator.forward_passes
+def chosen(values: dict) -> tuple[Knob, float, str]:
+    """The knob, its value, and the name of its row; a knob of another method means the first."""
+    knobs = KNOBS[values["method"]]
+    name = values["knob"] if values["knob"] in knobs else next(iter(knobs))
+    knob = knobs[name]
+    value = values["value"] if values["value"] in knob.values else knob.start
+    return knob, value, f"{values['method']}, {name}"
 
 
-@functools.cache
-def reference() -> tuple[list[int], list[float]]:
-    """The curve of BPTT."""
-    return train("bptt")[:2]
+@functools.lru_cache(maxsize=256)
+def train(method: str, row: str, value: float, data: str, seed: int) -> tuple[float, int]:
+    """Test accuracy in [0, 1] of 2312-64-10 after STEPS updates, and the forward passes it took."""
+    knob = KNOBS[method][row.split(", ")[1]]
+    options = FIXED.get(method, {}) | knob.options(value)
+    config = RunConfig(method=method, hidden=(64,), readout="membrane", options=options, seed=seed)
+    network, estimator = config.network(), config.estimator()
+    optimizer = config.optimizer(network)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    inputs, frames, labels = recordings(data)
+    with one_thread():
+        for step in range(STEPS):
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * DECAYS["cosine"](step / STEPS)
+            batch, targets = draw_batch(inputs, step, BATCH, seed, packed=estimator.reads_events)
+            estimator.fill_grads(network, batch, targets, step)
+            optimizer.step()
+        with torch.no_grad():
+            right = network.logits(frames).argmax(dim=1) == labels
+    return right.float().mean().item(), STEPS * estimator.forward_passes
 
 
-@functools.cache
-def long_runs() -> dict[str, list[float]]:
-    """Test accuracies of the long runs, by row of the study."""
-    rows = load("methods")["rows"]
-    return {row["label"]: [run["test_accuracy"] for run in row["runs"]]
-            for row in rows if row["group"] == NETWORK}  # fmt: skip
+def measure(values: dict, seed: int = OWN_SEED) -> float:
+    """The test accuracy that one run reaches."""
+    _, value, row = chosen(values)
+    return train(values["method"], row, value, values["data"], seed)[0]
 
 
-def stored_row(method: str, rank: int) -> str:
-    """The row of a method; of EGGROLL, that of the highest rank up to this one that was run."""
-    if method != "eggroll":
-        return STORED[method]
-    ranks = [r for r in range(1, rank + 1) if f"EGGROLL, rank {r}" in long_runs()]
-    return f"EGGROLL, rank {max(ranks, default=1)}"
+def dot(values: dict) -> tuple[str, float, float]:
+    """What a visited setting leaves in the picture."""
+    _, value, row = chosen(values)
+    return f"{values['data']}: {row}", value, measure(values)
 
 
-def stored(rank: int) -> dict[str, list[float]]:
-    """Test accuracies of the long runs that are shown, EGGROLL's of about this rank."""
-    names = (*STORED.values(), stored_row("eggroll", rank))
-    return {name: long_runs()[name] for name in names if name in long_runs()}
+BAND = {
+    f"{method}, {name}": [
+        (x, {"method": method, "knob": name, "value": x, "data": SIMULATED}) for x in knob.values
+    ]
+    for method, knobs in KNOBS.items()
+    for name, knob in knobs.items()
+}
 
 
-def options_of(values: dict) -> dict:
-    """Which of the knobs the chosen method has."""
-    if values["method"] == "eggroll":
-        scale = 2 ** values["log_scale"]
-        return {"population": POPULATION, "rank": values["rank"],
-                "sigma": (0.014 * scale, 0.03 * scale)}  # fmt: skip
-    if values["method"] == "localzo":
-        return {"delta": 0.5, "samples": values["samples"]}
-    return {"momentum": 0.99} if values["method"] == "opzo" else {}
-
-
-def render_method(values: dict) -> tuple[bytes, str, str]:
-    """One run. values: "method", "rank", "log_scale" (log₂ of σ ÷ default), "samples" m."""
-    method = values["method"]
-    label, options = estimators.METHODS[method].label, options_of(values)
-    steps, accuracies, passes = train(method, **options)
-    figure, (left, right) = new_figure(1, 2, width=9, height=3.4, width_ratios=(1.2, 1))
+def render_method(values: dict, visited=None) -> tuple[bytes, str, str]:
+    """Dots of this method and knob, over the stored band if the recordings are simulated."""
+    visited = [dot(values)] if visited is None else visited
+    knob, value, row = chosen(values)
+    here = [place for place in visited if place[0] == f"{values['data']}: {row}"]
+    stored = bands.load("training").get(row, []) if values["data"] == SIMULATED else []
+    figure, ax = new_figure(width=8, height=3.2)
+    method = estimators.METHODS[values["method"]]
     with style():
-        runs = {"BPTT": reference()}
-        if method != "bptt":
-            runs[label] = (steps, accuracies)
-        comparison_figures.curves(left, runs)
-        left.set(xlabel="update", title=f"live: 2312-64-10, {STEPS} updates")
-        left.legend(loc="lower right")
-        marked = stored_row(method, values["rank"])
-        comparison_figures.spread(right, stored(values["rank"]), marked=marked)
-        right.set_title(f"stored: {NETWORK}, long runs")
+        bands.draw(ax, {row: stored}, row, [(row, x, y) for _, x, y in here])
+        for drawn in (*ax.collections, ax.get_lines()[0]):  # the band and its mean
+            drawn.set_color(METHOD_COLOURS[method.name])
+        if here:  # the newest dot stands out of any band
+            ink = COLOURS["vermilion" if method.name == "bptt" else "black"]
+            ax.get_lines()[-1].set(color=ink, markeredgewidth=0)
+        ax.legend(loc="upper left", bbox_to_anchor=(1, 1))  # in these colours
+        ax.axhline(10, linestyle=":", linewidth=1, color=COLOURS["black"])
+        if knob.log:
+            ax.set_xscale("log", base=2)
+        ax.set_xticks(knob.values, [shown(x) for x in knob.values])
+        ax.minorticks_off()
+        ax.set(xlabel=knob.label, ylim=(0, 100))
+        ax.set_title(f"{method.label}, {STEPS} updates", fontsize=11)
+    accuracy = 100 * here[-1][2]
+    passes = train(method.name, row, value, values["data"], OWN_SEED)[1]
     numbers = (
-        f"{described(values, passes)}: test accuracy {100 * accuracies[-1]:.1f} %; "
-        f"BPTT after as many updates {100 * reference()[1][-1]:.1f} %"
+        f"{method.label}, {knob.label} = {shown(value)}: test accuracy ≈ {accuracy:.1f} % after "
+        f"{STEPS} updates, {passes:,} forward passes, {method.backward}"
     )
-    alt = (
-        f"Left: test accuracy against updates, of {label} from {100 * accuracies[0]:.0f} to "
-        f"{100 * accuracies[-1]:.0f} percent, beside BPTT. Right: stored results of long runs, a "
-        f"dot a seed. {numbers}"
+    means = [sum(point["accuracies"]) / len(point["accuracies"]) for point in stored]
+    band = "".join(
+        f" {shown(point['x'])}: {100 * mean:.0f} percent;"
+        for point, mean in zip(stored, means, strict=True)
+    )
+    alt = f"Test accuracy against {knob.label}. {numbers}. " + (
+        f"Means of five stored seeds:{band[:-1]}." if band else "No stored seeds for these data."
     )
     return png(figure), numbers, alt
 
 
-def described(values: dict, passes: int) -> str:
-    """What was run: the method, its knobs and its cost."""
-    method, options = estimators.METHODS[values["method"]], options_of(values)
-    knobs = {
-        "eggroll": f" (rank {values['rank']}, σ = {options.get('sigma', (0, 0))[0]:.4f} and "
-                   f"{options.get('sigma', (0, 0))[1]:.4f}, population {POPULATION})",
-        "localzo": f" (δ 0.5, m = {values['samples']})",
-    }.get(method.name, "")  # fmt: skip
-    return (
-        f"{method.label}{knobs}: {STEPS} updates, {passes:,} forward passes of a batch, "
-        f"{method.backward}"
-    )
+def shown(value: float) -> str:
+    """ "1/64" for a power of two below a quarter; "0.05", "128"."""
+    return f"1/{round(1 / value)}" if value in (1 / 8, 1 / 64, 1 / 1024) else f"{value:g}"
 
 
-def bounds(values: dict) -> str:
-    """What every computer finds at the first setting; accuracies differ by a point or two."""
-    _, accuracies, passes = train(values["method"], **options_of(values))
-    return (
-        f"{described(values, passes)}: above 45 % of the test set right: {accuracies[-1] > 0.45}; "
-        f"BPTT after as many updates above 78 %: {reference()[1][-1] > 0.78}"
-    )
+class AnyMethod(Sweep):
+    """A Sweep whose knobs are those of the chosen method, and no others."""
+
+    _fitting = False
+
+    def _update(self, change=None) -> None:
+        if self._fitting:
+            return
+        if change is not None and change["owner"] is not self.controls["value"]:
+            self._fitting = True
+            try:
+                self._fit(change["owner"])
+            finally:
+                self._fitting = False
+        super()._update(change)
+
+    def _fit(self, owner) -> None:
+        """Give the menus and the slider what the method has."""
+        method, knob, value = (self.controls[name] for name in ("method", "knob", "value"))
+        if owner is method:
+            knob.options = [(k.label, name) for name, k in KNOBS[method.value].items()]
+            knob.value = knob.options[0][1]
+        if owner is method or owner is knob:
+            found = KNOBS[method.value][knob.value]
+            value.options = [(shown(x), x) for x in found.values]
+            value.description, value.value = found.label, found.start
 
 
-def any_method() -> Sweep:
-    """Lesson 09: method, and rank, σ and m where the method has them."""
-    return Sweep(
+def any_method(data: str | None = None) -> Sweep:
+    """Lesson 09: any method and its knobs; the recordings too, where real ones are present.
+
+    data: "saccade-digits" or "nmnist", to begin with; real recordings if there are any.
+    """
+    begin = data or source()
+    first = KNOBS["eggroll"]["sigma"]
+    menu = [("saccade digits (simulated)", SIMULATED)]
+    if os.environ.get("NMNIST_DIR") or begin == REAL:
+        menu.append(("N-MNIST (real)", REAL))
+    return AnyMethod(
         render_method,
         {
-            "method": choice("method", methods_menu(CHOICES)),
-            "rank": slider(ipw.IntSlider, "rank r (EGGROLL)", 1, 1, 8, 1),
-            "log_scale": slider(
-                ipw.FloatSlider, "log₂ of σ ÷ default (EGGROLL)", 0.0, -4, 4, 0.5, ".1f"
+            "data": choice("recordings", menu, begin),
+            "method": choice("method", methods_menu(KNOBS)),
+            "knob": choice("knob", [(k.label, name) for name, k in KNOBS["eggroll"].items()]),
+            "value": ipw.SelectionSlider(
+                options=[(shown(x), x) for x in first.values],
+                value=first.start,
+                continuous_update=False,
+                **look(first.label),
             ),
-            "samples": slider(ipw.IntSlider, "samples m (LocalZO)", 5, 1, 20, 1),
         },
-        plain=bounds,
+        measure=dot,
+        seconds=1,
     )

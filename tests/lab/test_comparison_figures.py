@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from course_lab import comparison_figures
+from course_lab import comparison_figures, race
 from course_lab.picture import new_figure
 from course_lab.widgets import training
+from course_lib.run.figures import METHOD_COLOURS
 
 
 @pytest.fixture
@@ -39,17 +40,66 @@ def test_against_shows_means_and_runs(ax):
     assert ax.get_xlabel() == "rank r"
 
 
-def test_the_widget_s_knobs_reach_their_method_only():
-    values = {"method": "eggroll", "rank": 4, "log_scale": 1.0, "samples": 7}
-    options = training.options_of(values)
-    assert options["rank"] == 4 and options["sigma"] == pytest.approx((0.028, 0.06))
-    assert training.options_of({**values, "method": "localzo"}) == {"delta": 0.5, "samples": 7}
-    assert training.options_of({**values, "method": "dfa"}) == {}
+def test_the_widget_s_knobs_reach_their_method_and_others_are_ignored():
+    values = {"method": "eggroll", "knob": "rank", "value": 4, "data": "saccade-digits"}
+    knob, value, row = training.chosen(values)
+    assert row == "eggroll, rank" and knob.options(value) == {"rank": 4}
+    knob, value, row = training.chosen({**values, "method": "dfa"})
+    assert row == "dfa, slope" and knob.options(value) == {"slope": 10}
+    knob, value, _ = training.chosen({**values, "knob": "sigma"})
+    assert knob.options(value)["sigma"] == pytest.approx((4 * 0.014, 4 * 0.03))
 
 
-def test_the_widget_trains_the_same_run_again():
-    first, again = (training.train("eggroll", steps=6, population=16)[1] for _ in range(2))
-    assert first == again
+def test_the_widget_trains_the_same_run_again(monkeypatch):
+    monkeypatch.setattr(training, "STEPS", 4)
+    setting = ("eggroll", "eggroll, population", 16, "saccade-digits", 0)
+    first, again = (training.train.__wrapped__(*setting) for _ in range(2))
+    assert first == again and first[1] == 64
+
+
+def test_race_gives_methods_their_colours(ax):
+    runs = {"bptt": ([1, 2], [0.2, 0.9]), "es": ([1, 4], [0.1, 0.2])}
+    comparison_figures.race(ax, runs, {"bptt": "BPTT", "es": "full-rank ES"}, "cost")
+    first, second = ax.get_lines()[:2]
+    assert first.get_color() == METHOD_COLOURS["bptt"] and second.get_label() == "full-rank ES"
+    assert np.allclose(first.get_ydata(), [20, 90]) and ax.get_xscale() == "log"
+
+
+def test_confusion_shows_every_count_but_zeros(ax):
+    comparison_figures.confusion(ax, np.array([[3, 0], [1, 2]]), "#E69F00")
+    assert [text.get_text() for text in ax.texts] == ["3", "1", "2"]
+    assert np.allclose(ax.images[0].get_array()[..., 3], [[0.6, 0], [0.2, 0.4]])
+
+
+def test_long_runs_have_the_best_forms_without_gradients():
+    rows = {row["name"]: row for row in race.long_runs()}
+    best = rows["projected EGGROLL, 3,000 steps"]
+    assert best["simulated"].startswith("94.1 ± ") and best["passes"] == 771_000
+    assert rows["projected EGGROLL, 1,000 steps"]["simulated"].startswith("91.9 ± ")
+    assert rows["full-rank ES"]["real"] and not best["real"]
+    means = [row["mean"] for row in rows.values()]
+    assert means == sorted(means, reverse=True)
+    assert race.as_table(list(rows.values())).count("\n") == len(rows) + 1
+
+
+@pytest.mark.parametrize(
+    ("reached", "words"),
+    [(0.99, "place 1 of 14; nothing is ahead"), (0.93, "ahead of it SparseGrad"),
+     (0.1, "place 14 of 14; just ahead of it single-point ZO, and nothing behind")],
+)  # fmt: skip
+def test_a_run_gets_its_place(reached, words):
+    assert words in race.place(reached, "saccade-digits")
+
+
+def test_the_switch_follows_the_recordings_that_are_there(monkeypatch, tmp_path):
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
+    monkeypatch.delenv("NMNIST_DIR", raising=False)
+    assert race.source() == "saccade-digits"
+    (tmp_path / "NMNIST").mkdir()
+    assert race.source() == "nmnist"
+    monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "other"))
+    monkeypatch.setenv("NMNIST_DIR", str(tmp_path))
+    assert race.source() == "nmnist"
 
 
 def test_front_joins_the_best_by_steps(ax):

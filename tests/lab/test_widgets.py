@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from course_lab import widgets
-from course_lab.widgets import events, neurons, sweep, training
+from course_lab.widgets import bands, events, neurons, sweep, training
 from course_lab.widgets.sweep import Sweep
 from course_lib.events import pack
 from course_lib.lif import LIFParameters, lif_run
@@ -32,7 +32,7 @@ def extremes(control) -> tuple:
     """Minimum, default and maximum of a slider; every choice of another control."""
     if isinstance(control, ipw.Checkbox):
         return False, control.value, True
-    if isinstance(control, ipw.Dropdown):
+    if isinstance(control, ipw.Dropdown | ipw.SelectionSlider):
         choices = [value for _, value in control.options]
         return choices[0], control.value, choices[-1]
     if isinstance(control, ipw.FloatLogSlider):
@@ -147,12 +147,36 @@ def test_a_notebook_stores_the_plain_text_where_one_is_given():
     assert made._repr_mimebundle_()[0]["text/plain"] == "loss 1.3333333333333333"
 
 
-def test_beside_a_live_run_stand_the_stored_ones_of_its_method_and_rank():
-    assert [training.stored_row("eggroll", rank) for rank in (1, 2, 3, 5)] == [
-        "EGGROLL, rank 1", "EGGROLL, rank 2", "EGGROLL, rank 2", "EGGROLL, rank 4",
-    ]  # fmt: skip
-    for method in training.CHOICES:
-        assert len(training.stored(1)[training.stored_row(method, 1)]) >= 3
+def test_any_method_has_the_knobs_of_the_method_and_no_others(monkeypatch):
+    monkeypatch.setattr(training, "train", lambda *setting: (0.5, 40))
+    made = training.any_method(training.SIMULATED)
+    for method, knobs in training.KNOBS.items():
+        made.controls["method"].value = method
+        assert [name for _, name in made.controls["knob"].options] == list(knobs)
+        for name, knob in knobs.items():
+            made.controls["knob"].value = name
+            slider = made.controls["value"]
+            assert slider.description == knob.label and slider.value == knob.start
+            assert [value for _, value in slider.options] == list(knob.values)
+    assert all(row.startswith("saccade-digits: ") for row, _, _ in made.visited)
+    assert {row.split(": ")[1] for row, _, _ in made.visited} == set(training.BAND)
+
+
+def test_any_method_leaves_a_dot_for_every_setting(monkeypatch):
+    monkeypatch.setattr(training, "train", lambda *setting: (0.5, 40))
+    made = training.any_method(training.SIMULATED)
+    for value in (1 / 64, 4, 1):
+        made.controls["value"].value = value
+    assert [x for _, x, _ in made.visited] == [1 / 64, 4, 1]
+    assert "σ, times its default = 1:" in made.numbers.value
+
+
+def test_bands_are_stored_for_every_knob():
+    stored = bands.load("training")
+    assert stored.keys() == training.BAND.keys()
+    for row, points in training.BAND.items():
+        assert [point["x"] for point in stored[row]] == [x for x, _ in points]
+        assert all(len(point["accuracies"]) == 5 for point in stored[row])
 
 
 @pytest.mark.parametrize("bins", [1, 10, 50])
