@@ -5,9 +5,11 @@ in the members' forward passes (``evaluate``) and in the sum of their perturbati
 (``add_gradient``), and in nothing else.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -122,10 +124,10 @@ class EvolutionStrategy(Estimator):
         self, network: SpikingNetwork, frames: Tensor, weights: Tensor, step: int
     ) -> None:
         """Set ``.grad`` to that of the loss: −(1/σ) Σ_draws weight · E, in every layer."""
+        if fast := engine(self, network, frames):
+            return fast.write_gradient(network, weights, step)
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        if fast := engine(self, network, frames):
-            return fast.add_gradient(network, weights, step)
         for draws in self.chunks(range(self.draws)):
             some = weights[draws.start : draws.stop]
             self.add_gradient(network, some, self.rows(network, step, draws))
@@ -192,5 +194,12 @@ class EvolutionStrategy(Estimator):
 
 
 def _finite(tensor: Tensor) -> bool:
-    """Whether all numbers are finite; their sum, one number to look at, nearly always tells."""
-    return bool(tensor.sum().isfinite()) or bool(tensor.isfinite().all())
+    """Whether all numbers are finite; their sum, one number to look at, nearly always tells.
+
+    NumPy makes it in this thread. torch would wake others, which after that wait for more, busily
+    and for milliseconds, on the processors that compiled loops want next.
+    """
+    usual = tensor.device.type == "cpu" and tensor.dtype == torch.float32
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = float((tensor.numpy() if usual else tensor).sum())
+    return math.isfinite(total) or bool(tensor.isfinite().all())

@@ -36,7 +36,7 @@ from course_lib.estimators.spike_derivative import (
 )
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.fast.derivatives import Cutoff, Draws
-from course_lib.fast.through_events import event_driven
+from course_lib.fast.engine import event_driven
 from course_lib.fitness import cross_entropy
 from course_lib.noise import STREAMS, torch_generator
 
@@ -98,14 +98,10 @@ class _Smoothed(Estimator):
         check_batch(network, frames, labels)
         network.zero_grad(set_to_none=True)
         if run := event_driven(self, network, frames, step):
-            logits = (network.logit_scale * run.outputs).requires_grad_()
-            loss = cross_entropy(logits, labels)
-            loss.backward()
-            run.backward(network.logit_scale * logits.grad)
             self.active_fraction = run.active_fraction
-        else:
-            loss = cross_entropy(network.logits(frames, spike=self.spike(step)), labels)
-            loss.backward()
+            return run.learn(labels)
+        loss = cross_entropy(network.logits(frames, spike=self.spike(step)), labels)
+        loss.backward()
         return loss.item()
 
 
@@ -127,13 +123,7 @@ class LocalZO(_Smoothed):
 
     def pseudo_derivative(self, step: int) -> Draws:
         """The same draws for the kernel."""
-        magnitudes, smoothing = self.smoothing.magnitudes.float(), self.smoothing
-        return Draws(
-            stream_key(self._generator(step)),
-            self.samples,
-            (smoothing.delta * magnitudes).numpy(),
-            (smoothing.scale / (2 * smoothing.delta) * magnitudes**smoothing.alpha).numpy(),
-        )
+        return Draws(stream_key(self._generator(step)), self.samples, *self.smoothing.tables)
 
 
 @dataclass

@@ -14,7 +14,9 @@ Source: Mukhoty et al., Direct Training of SNN using Local Zeroth Order Method (
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -51,9 +53,21 @@ class Smoothing:
 
         Eq. 21 with t = Q(r): δ ∫_0^1 Q(r) m r^(m−1) dr. Raises ValueError for m < 1.
         """
-        steps = torch.linspace(0, 1, QUANTILES + 1, dtype=torch.float64)
-        weights = (steps ** check_samples(samples)).diff()
-        return self.delta * float(weights @ self.magnitudes)
+        return self.delta * _mean_largest(self.magnitudes, check_samples(samples))
+
+    @cached_property
+    def tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """Of each |z|, the threshold δ|z| and the weight c|z|^α/(2δ) of eq. 7; float32."""
+        magnitudes = self.magnitudes.float()
+        weights = self.scale / (2 * self.delta) * magnitudes**self.alpha
+        return (self.delta * magnitudes).numpy(), weights.numpy()
+
+
+@lru_cache(maxsize=8)
+def _mean_largest(magnitudes: Tensor, samples: int) -> float:
+    """E[max |z_k|] of m draws."""
+    steps = torch.linspace(0, 1, QUANTILES + 1, dtype=torch.float64)
+    return float((steps**samples).diff() @ magnitudes)
 
 
 def check_delta(delta: float) -> None:

@@ -10,6 +10,8 @@ cut, what noise and which arrays are kept from the forward passes to the gradien
 this door. Nobody has to open it to understand a method. Compiled parts are imported by the first
 question that they could answer, so that importing an estimator loads no Numba.
 
+``LocalZO`` and ``SparseGrad`` ask ``event_driven`` in the same way; ``event_driven.py`` answers.
+
 Three modules beside this one know how to run a population: ``population`` (low rank, on the CPU),
 ``full_rank`` (the same loops, for members that have weights of their own) and ``gpu`` (low rank).
 Each has
@@ -28,7 +30,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from course_lib.fast import trust
 from course_lib.fitness import cross_entropy
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
@@ -85,7 +86,7 @@ def engine(estimator, network: SpikingNetwork, frames: Tensor) -> "Population | 
     obstacle = knows(network) or _own_code(estimator) or not_floats(network, frames)
     name = "population" if estimator.rank else "full_rank"
     if not obstacle and frames.device.type == "cpu":
-        obstacle = trust.why_not()
+        obstacle = _distrust()
     elif not obstacle:
         name = "gpu"
         from course_lib.fast import gpu
@@ -94,9 +95,58 @@ def engine(estimator, network: SpikingNetwork, frames: Tensor) -> "Population | 
     if not obstacle:
         kernels = importlib.import_module(f"course_lib.fast.{name}")
         return Population(estimator, kernels, room_of(estimator))
+    return _none(estimator, obstacle)
+
+
+def event_driven(estimator, network, frames: Tensor, step: int):
+    """The network's pass over these frames, run forwards: an ``EventDrivenPass``, whose ``learn``
+    fills ``.grad``. None where the autograd loop is the way.
+
+    The compiled pass is the faster one at any δ, m and number of steps: for each sample and layer
+    it chooses by itself between sums over the few entries whose derivative is not zero and sums
+    over the events that came in.
+
+    estimator.kernel: "auto", the fast way where there is one; "readable", never; "fused", or else
+    ValueError says what keeps it from being used.
+    """
+    if estimator.kernel == "readable":
+        return None
+    obstacle = knows(network) or _own_spike(type(estimator)) or not_floats(network, frames)
+    if frames.device.type != "cpu":
+        obstacle = obstacle or "it runs on the CPU alone"
+    obstacle = obstacle or _distrust()
+    if not obstacle:
+        from course_lib.fast.event_driven import EventDrivenPass
+        from course_lib.fast.event_lists import input_events
+
+        arrays = room_of(estimator).arrays
+        events = input_events(frames, arrays)
+        if events is not None:
+            return EventDrivenPass(network, events, estimator.pseudo_derivative(step), arrays)
+        obstacle = "frames are not all 0 or 1"
+    return _none(estimator, obstacle)
+
+
+def _none(estimator, obstacle: str) -> None:
+    """The readable way, unless the estimator must not take it."""
     if estimator.kernel == "fused":
         raise ValueError(f'kernel="fused" does not work here: {obstacle}; use kernel="auto"')
-    return None
+
+
+def _distrust() -> str:
+    """What keeps compiled code from this machine, if anything."""
+    from course_lib.fast import trust
+
+    return trust.why_not()
+
+
+def _own_spike(method: type) -> str:
+    """Whether a subclass has a spike function of its own, of which the kernel knows nothing."""
+    spike, derivative = (
+        next(base for base in method.__mro__ if name in vars(base))
+        for name in ("spike", "pseudo_derivative")
+    )
+    return "" if spike is derivative else f"{method.__name__} has a spike of its own"
 
 
 def _own_code(estimator) -> str:
@@ -170,8 +220,14 @@ class Population(NamedTuple):
             return self.kernels.fitness(network, outputs, labels)
         return -self.estimator.loss(network.logit_scale * outputs, labels).transpose(0, 1)
 
-    def add_gradient(self, network, weights: Tensor, step: int) -> None:
-        """Add −(1/σ) Σ weight · E of all draws to every ``.grad``, draw after draw."""
+    def write_gradient(self, network, weights: Tensor, step: int) -> None:
+        """Set every ``.grad`` to −(1/σ) Σ weight · E of all draws, added up draw after draw."""
+        from course_lib.fast.kernels.workspace import zeros
+
+        for parameter in network.parameters():  # torch's zeros would keep its threads busy
+            on_cpu = parameter.device.type == "cpu"
+            zero = torch.from_numpy(zeros(parameter.shape)) if on_cpu else None
+            parameter.grad = torch.zeros_like(parameter) if zero is None else zero
         size = max(1, PRODUCT_ROWS // (self.estimator.rank or PRODUCT_ROWS // 4))
         for draws in self.estimator.chunks(range(len(weights)), size):
             noise, some = self.rows(network, step, draws), weights[draws.start : draws.stop]

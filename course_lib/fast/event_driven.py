@@ -23,8 +23,9 @@ from course_lib.compiling import is_kept
 from course_lib.fast.derivatives import Cutoff, Draws
 from course_lib.fast.event_lists import SAMPLES, Entries, Events, entry_room, event_room
 from course_lib.fast.kernels import backward, forward, gradients
-from course_lib.fast.kernels.threads import in_threads, ranges
+from course_lib.fast.kernels.threads import in_this_thread, in_threads, ranges
 from course_lib.fast.kernels.workspace import Workspace
+from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork
 
 #: The batch is cut into so many groups, however many threads there are, and the groups' gradients
@@ -95,7 +96,8 @@ class EventDrivenPass:
         )  # fmt: skip
         if not drawn:  # the kernel has left u there
             values = torch.from_numpy(active.values[:, : int(active.starts[:, -1].max())])
-            values.copy_(pseudo.derivative(values))
+            with in_this_thread():
+                values.copy_(pseudo.derivative(values))
         return Layer(linear, columns, inputs, spikes, active)
 
     def _padded(self, linear, name) -> tuple[np.ndarray, np.ndarray]:
@@ -104,7 +106,7 @@ class EventDrivenPass:
         columns = self.room.array(f"{name}, columns", (inputs, width), np.float32)
         bias = np.full(width, -np.inf, np.float32)
         columns[:, size:], bias[:size] = 0, linear.bias.detach().numpy()
-        torch.from_numpy(columns)[:, :size] = linear.weight.detach().T
+        columns[:, :size] = linear.weight.detach().numpy().T
         return columns, bias
 
     def _read(self, spikes: Events) -> Tensor:
@@ -126,6 +128,16 @@ class EventDrivenPass:
         in_threads(forward.leaky_outputs, jobs, self.counts, weight, bias, outputs.numpy())
         return outputs
 
+    def learn(self, labels: Tensor) -> float:
+        """Set every parameter's ``.grad`` to that of the cross-entropy of these labels, which is
+        returned."""
+        with in_this_thread():
+            logits = (self.network.logit_scale * self.outputs).requires_grad_()
+            loss = cross_entropy(logits, labels)
+            loss.backward()
+        self.backward(self.network.logit_scale * logits.grad)
+        return loss.item()
+
     def backward(self, grad_outputs: Tensor) -> None:
         """Set every parameter's ``.grad``, given ∂L/∂outputs (B, C)."""
         errors = grad_outputs.detach().contiguous()
@@ -137,7 +149,8 @@ class EventDrivenPass:
                 self.counts, linear.weight.grad.numpy(),
             )  # fmt: skip
             linear.bias.grad = torch.from_numpy(errors.numpy().sum(axis=0) * self.factors.sum())
-            errors = errors @ linear.weight.detach()
+            with in_this_thread():
+                errors = errors @ linear.weight.detach()
         jumps = None
         for index in reversed(range(len(self.layers))):
             jumps = self._jumps(index, jumps, errors.numpy())

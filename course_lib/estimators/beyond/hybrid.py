@@ -21,7 +21,6 @@ from torch import Tensor
 
 from course_lib.estimators.base import Estimator
 from course_lib.estimators.eggroll import EGGROLL
-from course_lib.estimators.localzo import LocalZO
 from course_lib.estimators.online import check_choice, check_hidden
 from course_lib.estimators.opzo import OPZO
 from course_lib.fast.engine import knows
@@ -29,8 +28,8 @@ from course_lib.network import SpikingNetwork
 
 #: local rules, and which options of ours are theirs
 RULES = {
-    "opzo": (OPZO, ("surrogate", "slope", "alpha", "momentum")),
-    "localzo": (LocalZO, ("distribution", "delta", "samples")),
+    "opzo": ("surrogate", "slope", "alpha", "momentum"),
+    "localzo": ("distribution", "delta", "samples"),
 }
 
 
@@ -81,16 +80,21 @@ class Hybrid(Estimator):
                 f"sigma is {self.sigma}; EGGROLL perturbs the readout alone here: give one number"
             )
         given = {
-            name: getattr(self, name) for _, names in RULES.values() for name in names
+            name: getattr(self, name) for names in RULES.values() for name in names
             if getattr(self, name) is not None
         }  # fmt: skip
-        make, own = RULES[self.below]
+        own = RULES[self.below]
         foreign = ", ".join(name for name in given if name not in own)
         if foreign:
             raise ValueError(
                 f"{foreign} is no option of {self.below!r}, the rule below; it has {', '.join(own)}"
             )
-        self.rule = make(seed=self.seed, **given)
+        if self.below == "opzo":
+            self.rule = OPZO(seed=self.seed, **given)
+        else:
+            from course_lib.estimators.localzo import LocalZO  # imported where it is used
+
+            self.rule = LocalZO(seed=self.seed, **given)
         self.eggroll = EGGROLL(
             population=self.population, rank=self.rank, sigma=self.sigma, shaping=self.shaping,
             mirrored=self.mirrored, seed=self.seed, kernel=self.kernel,

@@ -15,6 +15,7 @@ whose lock a sleeping thread could hold.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -65,6 +66,21 @@ def in_threads(function: Callable, jobs: Sequence[tuple[int, ...]], *arguments) 
         counter[0] = max(counter[0], len(numbers))
         waiting = [helper for helper in waiting if not helper.cancel()]
     return results + [helper.result() for helper in waiting]
+
+
+@contextmanager
+def in_this_thread():
+    """What torch does here, it does alone.
+
+    Otherwise it wakes its own threads for the smallest product; and these then wait for more,
+    busily and for milliseconds, on the processors that compiled loops want next.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def ranges(length: int, size: int) -> list[tuple[int, int]]:
