@@ -91,6 +91,8 @@ def loaded_by(statements: str) -> set[str]:
     "statements",
     [
         "import course_lib.lif, course_lib.network, course_lib.estimators",
+        "import course_lib.events",
+        "import course_lib.training, course_lib.alignment, course_lib.results",
         "import course_lib.run.cli",
     ],
 )

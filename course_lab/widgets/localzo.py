@@ -10,8 +10,7 @@ from course_lab import localzo_figures
 from course_lab.lines import lines, running_mean
 from course_lab.picture import new_figure, png
 from course_lab.widgets.sweep import Sweep, choice, one_thread, slider
-from course_lib.estimators.localzo import LocalZO
-from course_lib.estimators.spike_derivative import ZerothOrderSpike
+from course_lib.estimators.base import Estimator
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.events import load_splits
 from course_lib.fitness import cross_entropy
@@ -67,11 +66,13 @@ def train(spike_of_step) -> tuple[list[float], float, SpikingNetwork]:
 @functools.lru_cache(maxsize=64)
 def train_expected(distribution: str, delta: float) -> tuple[list[float], float]:
     """The same training with the expected surrogate, LocalZO's limit of many draws."""
-    surrogate = LocalZO(delta=delta, distribution=distribution).smoothing.surrogate
+    from course_lib.estimators.smoothing import named_smoothing  # not for every lesson's widgets
+
+    surrogate = named_smoothing(distribution, delta).surrogate
     return train(lambda step: surrogate_spike(surrogate))[:2]
 
 
-def active_share(network: SpikingNetwork, frames: torch.Tensor, estimator: LocalZO) -> float:
+def active_share(network: SpikingNetwork, frames: torch.Tensor, estimator: Estimator) -> float:
     """Share of the hidden (t, b, neuron) entries with G ≠ 0, with the draws of step 0."""
     spike, shares = estimator.spike(0), []
 
@@ -87,6 +88,9 @@ def active_share(network: SpikingNetwork, frames: torch.Tensor, estimator: Local
 
 def render_localzo(values: dict) -> tuple[bytes, str, str]:
     """values: "samples" m, "delta" δ, "distribution" λ, one of smoothing.DISTRIBUTIONS."""
+    from course_lib.estimators.localzo import LocalZO
+    from course_lib.estimators.spike_derivative import ZerothOrderSpike
+
     samples, delta, name = values["samples"], values["delta"], values["distribution"]
     estimator = LocalZO(delta=delta, samples=samples, distribution=name, kernel="readable")
     smoothing = estimator.smoothing

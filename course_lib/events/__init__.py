@@ -14,7 +14,6 @@ from course_lib.events.folders import (
 )
 from course_lib.events.frames import count_frames, pack
 from course_lib.events.frameset import FrameSet, concatenate, shift_frames
-from course_lib.events.own import fit_sensor, load_recordings
 from course_lib.events.recordings import (
     EVENT_DTYPE,
     SENSOR_SIZE,
@@ -40,10 +39,8 @@ __all__ = [
     "count_frames",
     "download",
     "find_recordings",
-    "fit_sensor",
     "load_all",
     "load_digits",
-    "load_recordings",
     "load_splits",
     "matching_digits",
     "pack",
@@ -53,3 +50,12 @@ __all__ = [
     "simulate_frames",
     "write_recording",
 ]
+
+
+def __getattr__(name: str):
+    """What few need, loaded when it is first asked for."""
+    if name in ("fit_sensor", "load_recordings"):
+        from course_lib.events import own
+
+        return getattr(own, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,7 +23,6 @@ from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import write_atomic
 from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
-from course_lib.run.options import did_you_mean
 from course_lib.training import Schedule
 
 #: weights of a network, and numbers of a method, beyond which memory would be asked for in vain
@@ -82,6 +81,8 @@ class RunConfig(Schedule):
 
     def __post_init__(self):
         if self.method not in estimators.METHODS:
+            from course_lib.run.options import did_you_mean
+
             raise ValueError(
                 f"method is {self.method!r}; choose one of {', '.join(estimators.METHODS)}"
                 + did_you_mean(self.method, estimators.METHODS)
