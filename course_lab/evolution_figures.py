@@ -3,14 +3,14 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from course_lab.lines import lines
-from course_lib.run.figures import COLOURS, as_array
+from course_lab.lines import lines, running_mean
+from course_lib.run.figures import COLOURS, METHOD_COLOURS, as_array, series
 
 
 def landscape(ax: Axes, distances, fitness, smoothed: dict | None = None) -> Axes:
     """Fitness (n,) along a direction, and smoothed forms of it: ``{"σ = 0.1": (n,), …}``."""
     ax.plot(
-        distances, as_array(fitness, 1, "fitness"), color="0.1", linewidth=0.8,
+        distances, as_array(fitness, 1, "fitness"), color=COLOURS["black"], linewidth=0.9,
         drawstyle="steps-mid", label="fitness f", zorder=3,
     )  # fmt: skip
     lines(ax, distances, smoothed or {})
@@ -36,13 +36,52 @@ def runs(ax: Axes, losses: dict, passes: dict, window: int = 1) -> Axes:
     return ax
 
 
-def four_classes(ax: Axes, ticks=(0.5, 1, 2, 5, 10)) -> Axes:
-    """Makes the axis of ``runs`` logarithmic, with the loss of whoever guesses among four."""
-    ax.axhline(np.log(4), color="0.4", linestyle=":", label="ln 4: guessing")
-    ax.set(ylim=(0.4, 14), yscale="log", title="loss, mean of the population")
-    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
-    ax.legend(loc="lower left")
+def repairs(ax: Axes, curves: dict, top: float = 2.6) -> Axes:
+    """Losses against generations, ``{"plain": (generations,), …}``: the newest is drawn boldly.
+
+    The last curve is the one that a cell is about; those before it keep their looks and are faint.
+    What rises above ``top`` leaves the picture.
+    """
+    for index, (label, values) in enumerate(curves.items()):
+        newest = index == len(curves) - 1
+        look = series(index) | {"linewidth": 2.6 if newest else 1.4, "alpha": 1 if newest else 0.7}
+        ax.plot(as_array(values, 1, label), label=label, markevery=(index, 10), **look)
+    ax.axhline(np.log(4), color=COLOURS["black"], linestyle=":", linewidth=1.2, label="guessing")
+    ax.set(xlabel="generation", ylabel="loss (nats)", ylim=(0, top))
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return ax
+
+
+def diagram(ax: Axes) -> Axes:
+    """One generation: weights, three mirrored pairs around them, votes, and the step they make."""
+    ink, blue, red = COLOURS["black"], METHOD_COLOURS["es"], COLOURS["vermilion"]
+    noise = np.array([[1.5, 0.75], [0.35, 1.45], [1.25, -1.05]])
+    votes = (0.5, 0.1, 0.3)
+    for k, (e, vote) in enumerate(zip(noise, votes, strict=True), 1):
+        for sign, word in ((1, "+"), (-1, "−")):
+            x, y = sign * e
+            ax.annotate("", (0.9 * x, 0.9 * y), (0, 0),
+                        arrowprops={"arrowstyle": "-", "color": ink, "linewidth": 1})  # fmt: skip
+            better = sign > 0
+            ax.plot(x, y, "o", markersize=9, color=red if better else ink,
+                    fillstyle="full" if better else "none")  # fmt: skip
+            ax.text(x + 0.16 * np.sign(x), y, f"$W {word} σE_{k}$\nvote {word}{vote}", fontsize=9,
+                    color=ink, ha="left" if x > 0 else "right", va="center")  # fmt: skip
+    step = 0.9 * (np.array(votes) @ noise)
+    ax.annotate("", step, (0, 0),
+                arrowprops={"arrowstyle": "-|>", "color": red, "linewidth": 3})  # fmt: skip
+    ax.plot(0, 0, "o", markersize=7, color=blue)
+    ax.text(-0.12, 0.16, "$W$", color=blue, ha="right", fontsize=12)
+    steps = (
+        "1  perturb: draw $E$, try $W ± σE$", "2  measure the fitness of each",
+        "3  weigh: turn fitness into votes", "4  add up vote × $E$",
+        "5  step: move $W$, begin again",
+    )  # fmt: skip
+    for row, words in enumerate(steps):
+        ax.text(3.6, 1.35 - 0.65 * row, words, va="center", fontsize=11,
+                color=red if row == 3 else ink)  # fmt: skip
+    ax.set(xlim=(-3, 7.4), ylim=(-1.9, 1.9), aspect="equal")
+    ax.axis("off")
     return ax
 
 
@@ -63,3 +102,31 @@ def densities(ax: Axes, samples: dict, reach: float = 5.0) -> Axes:
     ax.set(yscale="log", xlabel="entry of the noise E", ylabel="density", ylim=(3e-6, 3))
     ax.legend()
     return ax
+
+
+def close_and_far(axes, near, f_near, far, f_far, blurred: dict, reach: float = 0.4) -> None:
+    """Fitness along a direction on two axes: close up, and from afar with its blurred forms.
+
+    blurred: ``{σ: (n,), …}`` on the grid ``far``, of which what lies within ``reach`` is drawn.
+    """
+    left, right = axes
+    landscape(left, near, f_near)
+    inside = np.abs(as_array(far, 1, "far")) <= reach
+    bells = {f"blurred, σ = {s:g}": values[inside] for s, values in blurred.items()}
+    landscape(right, far[inside], f_far[inside], bells)
+    left.set(title="close up")
+    right.set(title="from further away", ylim=(-1.62, -1.28), ylabel="")
+    right.legend(loc="upper center", ncols=2, fontsize=8)
+
+
+def updates_and_passes(axes, losses: dict, passes, colours, window: int = 10) -> None:
+    """Running means of losses on two axes: against updates, and against forward passes."""
+    left, right = axes
+    for (label, values), spent, colour in zip(losses.items(), passes, colours, strict=True):
+        mean = running_mean(as_array(values, 1, label), window)
+        updates = np.arange(1, len(mean) + 1)
+        left.plot(updates, mean, color=colour, label=label)
+        right.plot(spent * updates, mean, color=colour, label=label)
+    left.set(xlabel="updates", ylabel="loss (nats)", ylim=(0, 2.6))
+    right.set(xlabel="forward passes", xscale="log")
+    left.legend()

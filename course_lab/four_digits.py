@@ -86,6 +86,34 @@ class ESAtOnce(ES):
         return -cross_entropy(network.logits(frames, currents=currents), labels).T
 
 
+def logits_of(network: SpikingNetwork, members: Tensor, frames: Tensor) -> Tensor:
+    """Logits (N, B, C) of N networks with the weights and biases ``members`` (N, d), at once."""
+    shapes = [parameter.shape for parameter in network.parameters()]
+    parts = members.split([shape.numel() for shape in shapes], dim=1)
+    tensors = [part.unflatten(1, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def currents(index: int, inputs: Tensor) -> Tensor:
+        weights, biases = tensors[2 * index], tensors[2 * index + 1]
+        if index:
+            return inputs @ weights.mT + biases[:, None]
+        drive = inputs @ weights.flatten(0, 1).T  # every member reads the same frames
+        return drive.unflatten(2, biases.shape).transpose(1, 2) + biases[:, None]
+
+    with torch.no_grad():
+        return network.logits(frames, currents=currents)
+
+
+def fitness_of(network: SpikingNetwork, members: Tensor, frames: Tensor, labels: Tensor) -> Tensor:
+    """Fitness (N,), −cross-entropy in nats, of networks with the weights ``members`` (N, d)."""
+    return -cross_entropy(logits_of(network, members, frames), labels)
+
+
+def accuracy_of(network: SpikingNetwork, weights: Tensor, frames: Tensor, labels: Tensor) -> float:
+    """Share of recordings that the network with the weights (d,) gets right, in [0, 1]."""
+    answers = logits_of(network, weights[None], frames)[0].argmax(dim=1)
+    return (answers == labels).double().mean().item()
+
+
 class Run(NamedTuple):
     """losses: mean over the population, one a generation; accuracy: on unseen recordings."""
 

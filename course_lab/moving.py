@@ -27,7 +27,6 @@ from PIL import Image, ImageDraw, ImageFont
 from course_lib.events import SENSOR_SIZE, load_digits, load_splits, pack, simulate
 from course_lib.events.frameset import FrameSet
 from course_lib.network import SpikingNetwork
-from course_lib.run.runs import load_network
 
 CARD, FAINT, INK = (17, 21, 28), (52, 60, 74), (226, 230, 236)  # for light pages and dark ones
 BRIGHTER, DARKER, BOTH = (255, 176, 46), (86, 180, 233), (255, 255, 255)
@@ -150,6 +149,8 @@ def test_recording(pick: int) -> tuple[np.ndarray, int]:
 
 
 def main(run: str, path: str) -> None:
+    from course_lib.run.runs import load_network  # what reads runs: lessons need none of it
+
     config, trained = load_network(Path(run))
     untrained, test = config.network(), load_splits(progress=False).test
     frames = test.frames()

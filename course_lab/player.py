@@ -19,7 +19,7 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,10 +61,10 @@ class Player:
         return {"text/html": self.page, "text/plain": self.text}
 
 
-def scene(name: str, network: SpikingNetwork, events: np.ndarray, bins: int) -> Scene:
-    """What a network does with a recording."""
+def scene(name: str, network: SpikingNetwork, events: np.ndarray, bins: int, see=None) -> Scene:
+    """What a network does with a recording. see: what it reads of frames (T, B, D); None: all."""
     frames = FrameSet(pack(events, bins)[None], torch.zeros(1, dtype=torch.int64), bins).frames()
-    spikes, votes = watch(network, frames)
+    spikes, votes = watch(network, see(frames) if see else frames)
     rows = network.layers[-1].weight.detach().numpy().argmax(axis=0)
     return Scene(name, spikes, votes, rows)
 
@@ -75,19 +75,21 @@ def play(
     label: int,
     alt: str = "",
     bins: int = 10,
+    see: Callable[[torch.Tensor], torch.Tensor] | None = None,
 ) -> Player:
     """A player of one recording and what these networks make of it.
 
     events: structured, t in microseconds; label: the class that is right; alt: the picture in
-    words, made from the votes if it is not given. Raises ValueError for no network, and for one
-    without a hidden layer.
+    words, made from the votes if it is not given; see: what the networks read of frames (T, B, D),
+    for those that read coarser ones. Raises ValueError for no network, and for one without a hidden
+    layer.
     """
     if not networks:
         raise ValueError("play needs at least one network, such as {'untrained': network}")
     for network in networks.values():
         if len(network.layers) < 2:
             raise ValueError(f"the network has sizes {network.sizes}; expected a hidden layer")
-    scenes = [scene(name, network, events, bins) for name, network in networks.items()]
+    scenes = [scene(name, network, events, bins, see) for name, network in networks.items()]
     alt = alt or in_a_sentence(scenes, label)
     return Player(page({"": events}, scenes, label, alt), f"[moving picture] {alt}")
 
@@ -148,16 +150,20 @@ def page(
             for one in scenes
         ],
     }  # fmt: skip
+    return page_of("player", SCRIPT, data, still(recordings, scenes, label), alt)
+
+
+def page_of(function: str, script: Path, data: dict, picture: bytes, alt: str) -> str:
+    """HTML of a still, and of the script whose ``function(box, data)`` puts what moves there."""
     text = json.dumps(data, separators=(",", ":"))
-    name = "player-" + hashlib.sha256(text.encode()).hexdigest()[:10]
-    script = SCRIPT.read_text(encoding="utf-8")
-    picture = base64.b64encode(still(recordings, scenes, label)).decode()
+    name = f"{function}-" + hashlib.sha256(text.encode()).hexdigest()[:10]
+    shown = base64.b64encode(picture).decode()
     return (
         f'<div id="{name}" role="group" aria-label="moving picture">'
         f'<img alt="{html.escape(alt)}" style="max-width:100%" '
-        f'src="data:image/png;base64,{picture}"></div>'
-        f"{in_words(alt)}<script>(() => {{ {script}\n"
-        f'player(document.getElementById("{name}"), {text}); }})();</script>'
+        f'src="data:image/png;base64,{shown}"></div>'
+        f"{in_words(alt)}<script>(() => {{ {script.read_text(encoding='utf-8')}\n"
+        f'{function}(document.getElementById("{name}"), {text}); }})();</script>'
     )
 
 

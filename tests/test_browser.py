@@ -38,7 +38,7 @@ WIDGETS = {
     "03_surrogates": (0, "ArrowRight", "k = 6.31,", "k = 0.0631,"),
     "04_zeroth_order": (0, "ArrowRight", "σ = 0.0398,", "σ = 0.000398,"),
     "05_localzo": (0, "End", "m = 20,", "m = 1,"),
-    "06_evolution_strategies": (0, "ArrowRight", "σ = 0.0398,", "σ = 0.001,"),
+    "06_evolution_strategies": (0, "ArrowRight", "σ = 0.0562,", "σ = 0.001,"),
     "07_eggroll": (0, "End", "r = 16,", "r = 1,"),
     "08_opzo": (0, "ArrowRight", "α = 0.316,", "α = 0.00316,"),
     "09_full_training": (0, "ArrowRight", "default = 4:", "default = 1/1024:"),

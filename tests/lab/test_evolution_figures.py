@@ -1,11 +1,12 @@
-"""The four-digit task of lessons 06 and 07, and the pictures of populations."""
+"""The four-digit task of lessons 06 and 07, and the pictures of populations, still and moving."""
 
 import numpy as np
 import pytest
 import torch
 from matplotlib.figure import Figure
+from torch.nn.utils import parameters_to_vector
 
-from course_lab import evolution_figures, four_digits
+from course_lab import evolution_figures, four_digits, walk
 from course_lib.estimators import ES
 from course_lib.fitness import cross_entropy
 
@@ -78,3 +79,43 @@ def test_es_at_once_is_es(mirrored):
         loss = estimator.fill_grads(network, data.frames, data.labels, step=4)
         grads.append([torch.tensor(loss), *(p.grad.clone() for p in network.parameters())])
     assert all(torch.allclose(a, b, rtol=0, atol=1e-10) for a, b in zip(*grads, strict=True))
+
+
+@pytest.mark.parametrize("readout", ["membrane", "rate"])
+def test_many_networks_at_once_answer_like_one_after_the_other(readout):
+    network, data = four_digits.small_network(readout), four_digits.four_digits()
+    start = parameters_to_vector(network.parameters()).detach()
+    other = parameters_to_vector(four_digits.small_network(readout, seed=1).parameters()).detach()
+    found = four_digits.fitness_of(network, torch.stack([other, start]), data.frames, data.labels)
+    with torch.no_grad():
+        logits = network.logits(data.frames)
+    assert found[1].item() == pytest.approx(-cross_entropy(logits, data.labels).item(), abs=1e-12)
+    right = (logits.argmax(dim=1) == data.labels).double().mean().item()
+    assert four_digits.accuracy_of(network, start, data.frames, data.labels) == right
+    assert found[0] != found[1]
+
+
+def test_a_population_walks_uphill_and_one_that_huddles_stays():
+    huddled, walks = (walk.wander(sigma, members=8, generations=12) for sigma in (1e-6, 0.2))
+    assert huddled.ties == 1 and (huddled.means == 0).all()  # all stand on one terrace
+    assert walks.fitness[-1] > walks.fitness[0] and walks.means.shape == (13, 2)
+    assert walks.members.shape == (12, 8, 2) and walks.better.any(axis=1).all()
+    middle = walks.members.mean(axis=1)  # mirrored: the mean of a generation is where it was drawn
+    assert np.allclose(middle, walks.means[:-1], atol=1e-12)
+
+
+def test_a_walk_plays_with_its_points_in_the_page_and_needs_one():
+    one = walk.wander(0.2, members=4, generations=2)
+    player = walk.play({"σ < 1": one})
+    page = player._repr_mimebundle_()["text/html"]
+    assert "σ < 1: from fitness -1.40" in player.text and "σ &lt; 1: from" in page
+    assert page.count("<script>") == 1 and "data:image/png;base64," in page
+    with pytest.raises(ValueError, match="at least one walk"):
+        walk.play({})
+
+
+def test_repairs_are_drawn_in_the_order_of_their_coming_the_newest_boldly():
+    ax = evolution_figures.repairs(axes(), {"plain": [1.8, 1.7], "+ pairs": [1.8, 0.9]})
+    plain, pairs, guessing = ax.get_lines()
+    assert pairs.get_linewidth() > plain.get_linewidth() and pairs.get_alpha() == 1
+    assert guessing.get_ydata()[0] == pytest.approx(np.log(4))
