@@ -1,7 +1,7 @@
 """One real browser: each lesson's widget in JupyterLab, driven by the keyboard.
 
 Every lesson is opened as it is stored. Those in WHOLE then run from the first cell to the last; of
-the others only the set-up and the widget, which need nothing else: nbval runs all their cells, and
+the others only the set-up, what NEEDS names, and the widget: nbval runs all their cells, and
 one that fails or warns fails there. Screenshots are kept in artefacts/.
 """
 
@@ -46,6 +46,8 @@ WIDGETS = {
 }
 #: lessons whose cells take seconds
 WHOLE = ("01_events", "02_spikes")
+#: what a widget needs beside the set-up: words of the cell
+NEEDS = {"09_full_training": ("DATA = source()",)}
 
 
 @pytest.fixture(scope="module")
@@ -175,8 +177,9 @@ def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
     else:
         cells = json.loads((course / "notebooks" / f"{lesson}.ipynb").read_text(encoding="utf-8"))
         (widget,) = (cell for cell in cells["cells"] if cell["id"] == "widget")
-        for first_line in ("#@title Set-up", widget["source"][0].strip()):
-            run_cell(page, first_line)
+        needed = NEEDS.get(lesson, ())
+        for words in ("#@title Set-up", *needed, widget["source"][0].strip()):
+            run_cell(page, words)
     page.wait_for_selector(".widget-slider", timeout=RUN_MS, state="attached")
     page.wait_for_function(
         "() => ![...document.querySelectorAll('.jp-InputPrompt')]"
