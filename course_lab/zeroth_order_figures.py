@@ -65,6 +65,15 @@ def measured(ax: Axes, axis, values: dict, predicted: dict, log: bool = True) ->
     return ax
 
 
+def price(ax: Axes, sizes, errors) -> Axes:
+    """Typical errors of one guess, as measured, on what the derivation predicts for d weights."""
+    sizes = as_array(sizes, 1, "sizes")
+    predicted = {"√(d + 1)": np.sqrt(sizes + 1)}
+    measured(ax, sizes, {"measured": (np.asarray(errors), np.zeros(len(sizes)))}, predicted)
+    ax.set(xlabel="number of weights d", ylabel="error / length of the gradient")
+    return ax
+
+
 def window(ax: Axes, sigmas, cosines, ties) -> Axes:
     """How well a mean of guesses points, and the share of guesses that saw nothing, against σ."""
     for values, look, label in (
