@@ -12,7 +12,6 @@ readable code that it is checked by.
     losses.py      the members' losses
     products.py    the population's gradient
     noise.py       the population's noise, from the words of philox.py
-    neurons.py     LIF neurons over given currents
     vectors.py     8 to 64 numbers at a time
     threads.py     the same loops from several threads
     workspace.py   arrays kept from step to step

@@ -2,7 +2,7 @@
 
 A program takes one member and a block of samples through all time steps. Nothing that belongs to a
 member is written to memory but its outputs: voltages and the readout's weights stay in registers.
-Only this file needs Triton; see ``course_lib/gpu.py``.
+Only this file needs Triton; see ``course_lib/fast/gpu.py``.
 """
 
 import triton
