@@ -5,20 +5,16 @@ that it would have taken. The study "alignment" asks the same at full size, over
 methods' own training.
 """
 
-import math
 import time
 from typing import Any
 
 import torch
 
 from course_lib.estimators import METHODS
-from course_lib.estimators.opzo import OPZO
 from course_lib.events import load_splits
-from course_lib.network import SpikingNetwork
 from course_lib.run.runs import RunConfig
 from studies.alignment import Look, look_on
 from studies.bench.store import here, save
-from studies.bench.timing import row
 from studies.declared import SLOPE
 from studies.measure import step_memory
 from studies.tables import grid
@@ -34,7 +30,7 @@ def options_of(name: str) -> dict[str, Any]:
 
 
 def main(options) -> int:
-    """Train, compare, print two tables and the two figures that have bars."""
+    """Train, compare, print two tables."""
     names = options.methods or list(METHODS)
     unknown = [name for name in names if name not in METHODS]
     if unknown:
@@ -51,12 +47,9 @@ def main(options) -> int:
     }
     data = load_splits(progress=False)
     at = sorted({0, options.steps // 2, options.steps})
-    start, looks, feedback = time.process_time(), [], {}
-    for look in look_on(network, methods, data.train, options.steps, at,
-                        repeats=options.repeats, seed=options.seed):  # fmt: skip
-        looks.append(look)
-        if look.method == "opzo":
-            feedback[look.step] = feedback_cosine(network, methods["opzo"])
+    start = time.process_time()
+    looks = list(look_on(network, methods, data.train, options.steps, at,
+                         repeats=options.repeats, seed=options.seed))  # fmt: skip
     # what the compiled kernels of a population allocate is not torch's, and cannot be seen here
     seen = [name for name in names if "population" not in METHODS[name].options()]
     memory = {name: _memory(network, methods[name]) for name in seen}
@@ -64,23 +57,11 @@ def main(options) -> int:
     sizes = "-".join(map(str, network.sizes))
     print(f"{data.name}, {sizes}, {options.readout} readout, T = 10, batch 64; BPTT trains, "
           f"the others look on.\n\n{cosines(looks, at)}\n\n{spreads(looks, memory)}\n")  # fmt: skip
-    for line in figures(looks, list(feedback.values()), options.readout):
-        print(line)
     print(f"{seconds:.1f} s of processor time")
     if options.json:
-        found = {"memory": memory, "steps": at, "feedback_cosine": plain(list(feedback.values())),
-                 "looks": [plain(look) for look in looks]}  # fmt: skip
+        found = {"memory": memory, "steps": at, "looks": [plain(look) for look in looks]}
         save(options.json, here() | shared | {"repeats": options.repeats} | found)
     return 0
-
-
-def feedback_cosine(network: SpikingNetwork, opzo: OPZO) -> float:
-    """Cosine of M at the highest hidden layer with the Jacobian of what that layer's spikes add to
-    a leaky output, which is the readout's weights; nan while M is zero."""
-    if not opzo.feedback or not opzo.feedback[-1].any():
-        return math.nan
-    weight = network.layers[-1].weight.detach().T.flatten()
-    return torch.cosine_similarity(opzo.feedback[-1].flatten(), weight, dim=0).item()
 
 
 def plain(value):
@@ -124,25 +105,6 @@ def spreads(looks: list[Look], memory: dict[str, list[int]]) -> str:
             found = [f"{layer.relative_variance:.1e}" for layer in look.layers]
             lines.append([METHODS[look.method].label, *found, *sizes])
     return grid(["at the last step", *headings], lines)
-
-
-def figures(looks: list[Look], feedback: list[float], readout: str) -> list[str]:
-    """What OPZO is for: a feedback that finds the Jacobian, and a variance far below ZO's."""
-    last = {look.method: look.layers for look in looks if look.step == looks[-1].step}
-    lines = []
-    if "opzo" in last and readout == "membrane":
-        found = ", ".join(f"{cosine:.2f}" for cosine in feedback[1:-1])
-        text = f"cosine of OPZO's M with the Jacobian ({found} on the way)"
-        lines.append(row(text, feedback[-1], "", 0.95))
-    if {"opzo", "zo"} <= set(last):
-        for layer, (zo, opzo) in enumerate(zip(last["zo"][:-1], last["opzo"], strict=False), 1):
-            ratio = zo.variance / opzo.variance
-            lines.append(
-                f"  variance, single-point ZO against OPZO, layer {layer}: {ratio:.1e} "
-                f"(bar: ≥ 1e4{'' if ratio >= 1e4 else ', missed'}); "
-                f"{ratio * opzo.scale**2:.1e} with OPZO's gradient brought to BPTT's length"
-            )
-    return lines
 
 
 def _layers(looks: list[Look]) -> list[str]:

@@ -123,9 +123,14 @@ def test_a_command_that_fails_leaves_no_folder(tmp_path):
 
 
 def test_evaluate_every_split(capsys):
-    assert run("train", "--method", "bptt", *SMALL, "--steps", 1, "--out", "r") == 0
+    train = ["train", "--method", "bptt", *SMALL, "--steps", 1]
+    assert run(*train, "--out", "r") == 0
     for split, count in [("train", 4000), ("validation", 500), ("all", 5000)]:
         assert run("evaluate", "r", "--split", split) == 0
+        assert f"of {count} recordings" in capsys.readouterr().out
+    assert run(*train, "--no-validation", "--out", "whole") == 0
+    for split, count in [("train", 4500), ("all", 5000)]:
+        assert run("evaluate", "whole", "--split", split) == 0
         assert f"of {count} recordings" in capsys.readouterr().out
 
 

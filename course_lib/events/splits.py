@@ -128,7 +128,7 @@ def load_all(
 
 def a_tenth_apart(count: int, seed: int) -> list[np.ndarray]:
     """Indices of a random permutation, cut into nine tenths and one."""
-    order = torch.randperm(count, generator=_generator(seed)).numpy()
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
     cut = count - count // 10
     return [order[:cut], order[cut:]]
 
@@ -139,10 +139,13 @@ def stratified(labels: np.ndarray, fractions: tuple, seed: int) -> list[np.ndarr
     Sizes of a class are rounded down; the parts' totals are then filled up, classes with the
     largest remainders first, so that the totals are the rounded fractions of the whole.
     """
-    generator = _generator(seed)
-    classes = np.unique(labels)
-    left = {c: _permute(np.flatnonzero(labels == c), generator) for c in classes}
-    sizes = {c: len(left[c]) for c in classes}
+    generator = torch.Generator().manual_seed(seed)
+    classes, sizes = np.unique(labels, return_counts=True)
+    sizes = dict(zip(classes, sizes.tolist(), strict=True))
+    left = {
+        c: np.flatnonzero(labels == c)[torch.randperm(sizes[c], generator=generator).numpy()]
+        for c in classes
+    }
     parts = []
     for fraction in fractions[1:]:
         wanted = round(fraction * len(labels))
@@ -293,11 +296,3 @@ def _check_seed(seed: int) -> int:
     if isinstance(seed, bool) or int(seed) != seed or not 0 <= seed < 1 << 48:
         raise ValueError(f"seed is {seed!r}; expected a whole number from 0 to 2**48 - 1")
     return int(seed)
-
-
-def _generator(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def _permute(indices: np.ndarray, generator: torch.Generator) -> np.ndarray:
-    return indices[torch.randperm(len(indices), generator=generator).numpy()]

@@ -130,21 +130,21 @@ def _new_folder(options, config: RunConfig, processes: Processes) -> Path:
 def evaluate_run(options) -> int:
     """Print accuracy and confusion of a trained network on any data."""
     config, network = load_network(options.folder)
-    source, config.on_bad = options.data or config.data, options.on_bad or config.on_bad
-    if options.data and options.split == "all":
-        data = load_all(source, config.bins, on_bad=config.on_bad)
+    config.on_bad = options.on_bad or config.on_bad
+    if options.data:
+        config.data, config.hold_out, config.validation = options.data, None, True
+    if options.split != "all":
+        data = getattr(config.splits(), options.split)
+    elif options.data:
+        data = load_all(config.data, config.bins, on_bad=config.on_bad)
     else:
-        splits = load_splits(source, config.bins, on_bad=config.on_bad) if options.data else (
-            config.splits()
-        )  # fmt: skip
-        data = concatenate(*splits[:3]) if options.split == "all" else (
-            getattr(splits, options.split)
-        )  # fmt: skip
+        config.validation = True  # else the training set would hold it, too
+        data = concatenate(*config.splits()[:3])
     result = evaluate(network, data)
     low, high = interval(result.accuracy, result.count)
     print(config.title())
-    print(f"{source}, {options.split}: {result.accuracy:.1%} of {result.count} recordings right "
-          f"(95 % interval {low:.1%} to {high:.1%}), loss {result.loss:.3f}")  # fmt: skip
+    print(f"{config.data}, {options.split}: {result.accuracy:.1%} of {result.count} recordings "
+          f"right (95 % interval {low:.1%} to {high:.1%}), loss {result.loss:.3f}")  # fmt: skip
     print("label → answers 0 … 9")
     for label, row in enumerate(result.confusion.tolist()):
         print(f"{label}  " + " ".join(f"{count:4d}" for count in row))

@@ -44,10 +44,8 @@ def _processor() -> str:
 
 
 def revision() -> str:
-    """The git revision of this code; "+" is added if files of the library differ from it.
-
-    lab/, which only draws, is left out of that comparison. "unknown" outside a repository.
-    """
+    """The git revision of this code; "+" is added if files of the library or of the studies differ
+    from it. "unknown" outside a repository."""
     root = Path(__file__).resolve().parents[2]
 
     def git(*arguments):
@@ -58,7 +56,7 @@ def revision() -> str:
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
             return "unknown"
-        changed = git("status", "--porcelain", "--", "course_lib", ":!course_lib/lab")
+        changed = git("status", "--porcelain", "--", "course_lib", "studies")
         return git("rev-parse", "--short=12", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
