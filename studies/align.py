@@ -21,8 +21,8 @@ from studies.tables import grid
 
 #: what methods that have such options are given: see the study's search; others have their defaults
 OPTIONS = {"slope": SLOPE, "population": 32}
-#: T of the memory's columns
-STEPS = (10, 100)
+#: T of the memory's columns; online methods take products over blocks of up to 20 steps
+STEPS = (20, 100)
 
 
 def options_of(name: str) -> dict[str, Any]:
@@ -74,7 +74,7 @@ def plain(value):
 
 
 def _memory(network, method) -> list[int]:
-    """Of one step at T = 10 and 100: four samples of random frames of the usual density."""
+    """Of one step at T = 20 and 100: four samples of random frames of the usual density."""
     generator = torch.Generator().manual_seed(0)
     frames = (torch.rand(STEPS[-1], 4, network.sizes[0], generator=generator) < 0.1).float()
     labels = torch.randint(network.sizes[-1], (4,), generator=generator)
