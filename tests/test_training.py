@@ -122,7 +122,7 @@ def test_learning_rate_decays_and_the_optimiser_is_left_with_the_last_rate():
 
 def test_seconds_limit_the_run():
     _, history = run(steps=None, seconds=0.3)
-    assert 0.3 <= history[-1]["seconds"] < 3
+    assert history[-1]["seconds"] >= 0.3 and (len(history) == 1 or history[-2]["seconds"] < 0.3)
 
 
 # ----------------------------------------------------------------------------- resume and interrupt

@@ -31,7 +31,7 @@ def test_the_longer_rows_of_the_headline_are_not_searched_again():
     study = STUDIES["headline"]
     for row in study.rows:
         assert (row.like is None) == (row.group == "about a minute")
-        assert row.settings["method"] in ("bptt", "eggroll", "projected")
+        assert row.settings["method"] in ("bptt", "eggroll", "smooth", "projected")
 
 
 def test_lost_classes_are_counted():
