@@ -1,7 +1,8 @@
 """The rivals of OPZO: the same online update, with the error at a hidden layer from elsewhere; and
-node perturbation, the noise that OPZO and single-point zeroth order add to the hidden spikes:
+node perturbation, the noise that OPZO and single-point zeroth order add at the hidden neurons:
 
-    s̃_l[t] = s_l[t] + α z_l[t]
+    s̃_l[t] = s_l[t] + α z_l[t]                 after the neuron ("spikes"), or
+    s̃_l[t] = 1[u_l[t] + α z_l[t] > 0]          at its threshold ("membrane")
 
 Every z has E[z] = 0 and E[z zᵀ] = 1 (the identity), which is all that the estimates need.
 
@@ -81,6 +82,7 @@ def sphere(shape, generator) -> Tensor:
 
 
 NOISES = {"gaussian": gaussian, "rademacher": rademacher, "sphere": sphere}
+PLACES = ("spikes", "membrane")
 
 
 @dataclass(kw_only=True)
@@ -91,12 +93,15 @@ class NodePerturbation(OnlineEstimator):
     noise:    "gaussian", "rademacher" or "sphere".
     mirrored: time steps come in pairs with z and −z; what the network does anyway then cancels
               from the estimates, as far as it is the same in both.
+    inject:   where the noise goes: "spikes" or "membrane", see above. The voltage that is carried
+              on to the next step has none.
     seed:     of the noise; that of training step k is a function of (seed, k).
     """
 
     alpha: float = 0.2
     noise: str = "gaussian"
     mirrored: bool = False
+    inject: str = "spikes"
     seed: int = 0
 
     def __post_init__(self):
@@ -104,6 +109,7 @@ class NodePerturbation(OnlineEstimator):
         if not 0 < self.alpha < math.inf:
             raise ValueError(f"alpha is {self.alpha}; the noise's scale must be a positive number")
         check_choice("noise", self.noise, NOISES)
+        check_choice("inject", self.inject, PLACES)
 
     def draws(self, network, batch, step):
         generator = torch_generator(self.seed, STREAMS["node noise"], step)
@@ -117,8 +123,15 @@ class NodePerturbation(OnlineEstimator):
             if self.mirrored:
                 yield [-part for part in z]
 
+    def at_threshold(self, distance, noise):
+        if noise is None or self.inject == "spikes":
+            return distance
+        return distance + self.alpha * noise
+
     def sent(self, spikes, noise):
-        return spikes if noise is None else spikes + self.alpha * noise
+        if noise is None or self.inject == "membrane":
+            return spikes
+        return spikes + self.alpha * noise
 
 
 @dataclass(kw_only=True)

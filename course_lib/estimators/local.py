@@ -22,19 +22,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: of the readouts' Adam
-RATE = 0.003
-
 
 class LocalReadouts:
-    """Readouts of the hidden layers, trained as they are used."""
+    """Readouts of the hidden layers, trained as they are used. rate: of their Adam."""
 
-    def __init__(self):
+    def __init__(self, rate: float):
+        self.rate = rate
         self._make([])
 
     def _make(self, weights: list[Tensor]) -> None:
         self.weights = weights
-        self.optimizer = torch.optim.Adam(weights, lr=RATE) if weights else None
+        self.optimizer = torch.optim.Adam(weights, lr=self.rate) if weights else None
 
     def begin(self, network, labels: Tensor, steps: int) -> None:
         """Forget the batch before; make readouts if the network's sizes are new."""

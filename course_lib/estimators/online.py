@@ -44,6 +44,7 @@ from course_lib.estimators.surrogate import SURROGATES
 from course_lib.lif import LIFParameters, heaviside, lif_step
 from course_lib.network import SpikingNetwork
 
+ERRORS = ("softmax", "difference")
 LOSSES = ("accumulated", "each_step")
 #: time steps whose products of δ and â are taken together: one large product costs half as much as
 #: so many small ones. The weights stay as they are during a pass, so it is the same sum.
@@ -90,6 +91,8 @@ class OnlineEstimator(Estimator):
     """One pass over time that fills ``.grad`` as it goes.
 
     surrogate, slope: ψ; the same choices as for BPTT.
+    error: "softmax", e = c (softmax(c o) − y), of the cross-entropy of logits c o; or
+           "difference", e = o − y, of ½‖o − y‖², y one-hot.
     loss:  "accumulated", of the answer so far; or "each_step", of each step's output.
 
     Raises ValueError for unknown names and a slope that is not positive, and in ``fill_grads`` for
@@ -99,10 +102,12 @@ class OnlineEstimator(Estimator):
 
     surrogate: str = "fast_sigmoid"
     slope: float = 10.0
+    error: str = "softmax"
     loss: str = "accumulated"
 
     def __post_init__(self):
         check_choice("surrogate", self.surrogate, SURROGATES)
+        check_choice("error", self.error, ERRORS)
         check_choice("loss", self.loss, LOSSES)
         if not 0 < self.slope < math.inf:
             raise ValueError(f"slope is {self.slope}; it must be a positive number")
@@ -115,6 +120,10 @@ class OnlineEstimator(Estimator):
         """For each time step, noise z_l for each hidden layer; an empty list for no noise."""
         while True:
             yield []
+
+    def at_threshold(self, distance: Tensor, noise: Tensor | None) -> Tensor:
+        """u, by which a neuron fires, of v − θ and z."""
+        return distance
 
     def sent(self, spikes: Tensor, noise: Tensor | None) -> Tensor:
         """What a neuron sends on, of its spikes and z."""
@@ -169,17 +178,17 @@ class OnlineEstimator(Estimator):
             if index == last and network.readout == "membrane":
                 memory.total += memory.voltages[-1].mul_(network.neuron.beta).add_(current)
                 return [*psi, 1.0], spikes, current
-            distances = []
+            z, distances = noise[index] if noise and index < last else None, []
 
-            def spike(distance, distances=distances):
-                distances.append(distance)
-                return heaviside(distance)
+            def spike(distance, z=z, distances=distances):
+                distances.append(self.at_threshold(distance, z))
+                return heaviside(distances[0])
 
             fired, memory.voltages[index] = lif_step(
                 current, memory.voltages[index], network.neuron, spike
             )
             psi.append(SURROGATES[self.surrogate](distances[0], self.slope))
-            spikes.append(self.sent(fired, noise[index] if noise and index < last else None))
+            spikes.append(self.sent(fired, z))
         memory.total += spikes[-1]
         return psi, spikes[:-1], spikes[-1]
 
@@ -213,8 +222,11 @@ class OnlineEstimator(Estimator):
             memory.bias_trace = beta * memory.bias_trace + 1
 
     def judge(self, answer: Tensor, labels: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """Cross-entropy of each sample (B,) and its gradient with respect to the answer (B, C)."""
-        target, logits = F.one_hot(labels, answer.shape[1]).to(answer), scale * answer
+        """Loss of each sample (B,) and its gradient with respect to the answer (B, C)."""
+        target = F.one_hot(labels, answer.shape[1]).to(answer)
+        if self.error == "difference":
+            return 0.5 * (answer - target).square().sum(dim=1), answer - target
+        logits = scale * answer
         losses = F.cross_entropy(logits, labels, reduction="none")
         return losses, scale * (torch.softmax(logits, dim=1) - target)
 

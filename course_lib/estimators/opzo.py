@@ -23,6 +23,7 @@ Source: Xiao et al., Online Pseudo-Zeroth-Order Training of Neuromorphic Spiking
 (arXiv 2407.12516). No code of theirs is public; α, λ and the start of M are our choices.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -42,8 +43,9 @@ class OPZO(NodePerturbation):
     feedback_start: 0, or "random": as DFA's. A random start fades as λᵏ only.
     local:          besides, let every hidden layer learn for a readout of its own (local
                     learning): see ``LocalReadouts``.
+    local_rate:     learning rate of these readouts' Adam.
 
-    and as for NodePerturbation: alpha, noise, mirrored, seed, surrogate, slope, loss.
+    and as for NodePerturbation: alpha, noise, mirrored, inject, seed, surrogate, slope, error.
 
     Beyond one hidden layer, a neuron's memory carries part of the noise on into the next step; with
     ``mirrored``, it then meets its opposite, which makes the M of lower layers smaller by up to
@@ -59,6 +61,7 @@ class OPZO(NodePerturbation):
     momentum: float = 0.999
     feedback_start: float | str = 0
     local: bool = False
+    local_rate: float = 0.003
 
     def __post_init__(self):
         super().__post_init__()
@@ -69,7 +72,9 @@ class OPZO(NodePerturbation):
             )
         if self.feedback_start not in STARTS:
             raise ValueError(f"feedback_start is {self.feedback_start!r}; choose 0 or 'random'")
-        self.feedback, self.readouts = [], LocalReadouts()
+        if not 0 < self.local_rate < math.inf:
+            raise ValueError(f"local_rate is {self.local_rate}; it must be a positive number")
+        self.feedback, self.readouts = [], LocalReadouts(self.local_rate)
 
     def begin(self, network, labels, steps):
         shapes = [(size, network.sizes[-1]) for size in network.sizes[1:-1]]

@@ -11,6 +11,7 @@ of one's own. By Theorem 3, it is met on average, c E_z[G(u; z)] = g(u), by
 
     λ(z) = −δ² g′(δz) / (c z^α),     c = −2δ² ∫_0^∞ z^−α g′(δz) dz          ``match_surrogate``
 
+and by Theorem 2, a given λ has the expected surrogate of eq. 8             ``match_density``.
 Integrals are sums over z > 0 in equal steps of log z.
 
 One printed number does not follow from its formula. For the fast sigmoid with k = 100, δ = 0.05 and
@@ -73,8 +74,9 @@ def named_smoothing(name: str, delta: float, alpha: float | None = None) -> Smoo
     }[name]()
     expected = EXPECTED[name]
     return Smoothing(
-        name, alpha, delta, 1.0, magnitudes, lambda u: expected(u.abs() / delta, alpha) / delta
-    )
+        name, alpha, delta, 1.0, magnitudes, lambda u: expected(u.abs() / delta, alpha) / delta,
+        DENSITIES[name],
+    )  # fmt: skip
 
 
 def upper_gamma(order: float, x: Tensor) -> Tensor:
@@ -95,17 +97,24 @@ EXPECTED = {
     ),
     "laplace": lambda x, alpha: 2 ** (-alpha / 2 - 1) * upper_gamma(alpha + 1, math.sqrt(2) * x),
 }
+#: λ(z), of variance 1
+DENSITIES = {
+    "normal": lambda z: torch.exp(-(z**2) / 2) / math.sqrt(2 * math.pi),
+    "uniform": lambda z: (z.abs() <= math.sqrt(3)) / (2 * math.sqrt(3)),
+    "laplace": lambda z: torch.exp(-math.sqrt(2) * z.abs()) / math.sqrt(2),
+}
 DISTRIBUTIONS = (*EXPECTED, "sigmoid", "fast_sigmoid")
 
 
 def match_surrogate(
     surrogate: Callable[[Tensor], Tensor], delta: float, alpha: float = 1.0, name: str = "own g"
 ) -> Smoothing:
-    """λ, as its quantiles, and c for any surrogate g, by Theorem 3.
+    """λ, c and a sampler for any surrogate g, by Theorem 3.
 
     surrogate: g(u) in torch operations, elementwise and differentiable almost everywhere.
 
-    ``LocalZO(distribution=…)`` trains with the result.
+    They are the result's ``density``, ``scale`` and ``sample``; the result itself is what
+    ``LocalZO(distribution=…)`` trains with.
 
     Raises ValueError naming the condition that fails: g is no surrogate function (Definition 4.1:
     even, ≥ 0, falling away from 0, finite area), or c is zero or infinite (Theorem 3).
@@ -136,10 +145,47 @@ def match_surrogate(
             f"c is zero for {name}: g′ vanishes almost everywhere, so Theorem 3 gives no density"
         )
     scale = 2 * delta * float(cumulative[-1])
-    r = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    share = (cumulative / cumulative[-1]).numpy()
-    magnitudes = torch.from_numpy(np.interp(r, share, z.numpy()))
-    return Smoothing(name, float(alpha), delta, scale, magnitudes, surrogate)
+
+    def density_at(z: Tensor) -> Tensor:
+        distance = z.detach().double().abs().clamp(min=1e-6)  # at z = 0, the limit
+        _, slope = _with_slope(surrogate, delta, distance)
+        return (-delta / scale * slope * distance**-alpha).to(z)
+
+    magnitudes = _quantiles(cumulative, z)
+    return Smoothing(name, float(alpha), delta, scale, magnitudes, surrogate, density_at)
+
+
+def match_density(
+    density: Callable[[Tensor], Tensor], delta: float, alpha: float = 1.0, name: str = "own λ"
+) -> Smoothing:
+    """A sampler and the expected surrogate for any even density λ(z), by Theorem 2 and eq. 8.
+
+    Raises ValueError if λ is not an even density, or if ∫ z^α λ or ∫ z^(α+1) λ (for α = 1 the
+    second moment) is infinite, which Theorem 2 rules out.
+    """
+    check_delta(delta)
+    z = _grid()
+    values = density(z)
+    if not torch.isfinite(values).all() or (values < 0).any():
+        raise ValueError(f"{name} is no density: it must be finite and nowhere negative")
+    if not torch.allclose(density(-z), values, rtol=1e-6):
+        raise ValueError(f"{name} is not even, λ(−z) ≠ λ(z), as section 4.3 assumes")
+    cumulative = _cumulative(values, z)
+    if not _converges(values, z) or abs(2 * float(cumulative[-1]) - 1) > 1e-2:
+        raise ValueError(f"{name} integrates to {2 * float(cumulative[-1]):.3g}; a density to 1")
+    for power in (alpha, alpha + 1):
+        if not _converges(z**power * values, z):
+            raise ValueError(
+                f"∫ z^{power:g} λ(z) dz is infinite for {name}, so Theorem 2 does not hold with "
+                f"α = {alpha:g} (α = 1 needs a second moment)"
+            )
+    inner = _cumulative(z**alpha * values, z).numpy() / (2 * float(cumulative[-1]))
+
+    def expected(u: Tensor) -> Tensor:
+        below = np.interp((u.detach().abs() / delta).cpu().double(), z, inner)
+        return torch.from_numpy((inner[-1] - below) / delta).to(u)
+
+    return Smoothing(name, float(alpha), delta, 1.0, _quantiles(cumulative, z), expected, density)
 
 
 def _with_slope(surrogate, delta: float, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -171,3 +217,8 @@ def _converges(values: Tensor, z: Tensor) -> bool:
     outer, inner = share[-1] / share[-decade], share[0] / share[decade]
     return bool((share[-1] <= floor or outer < math.exp(-0.02))
                 and (share[0] <= floor or inner < math.exp(-0.02)))  # fmt: skip
+
+
+def _quantiles(cumulative: Tensor, z: Tensor) -> Tensor:
+    r = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    return torch.from_numpy(np.interp(r, (cumulative / cumulative[-1]).numpy(), z.numpy()))

@@ -32,7 +32,8 @@ class Smoothing:
     alpha, delta: α and δ of eq. 7;   scale: c of Theorem 3, by which G is multiplied (1 for a λ
                   that was given);
     magnitudes:   quantiles of |z|, ascending, (65536,) float64;
-    surrogate:    u → c E_z[G(u; z)], the expected surrogate.
+    surrogate:    u → c E_z[G(u; z)], the expected surrogate;
+    density:      z → λ(z).
     """
 
     name: str
@@ -41,6 +42,12 @@ class Smoothing:
     scale: float
     magnitudes: Tensor
     surrogate: Callable[[Tensor], Tensor]
+    density: Callable[[Tensor], Tensor]
+
+    def sample(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """z ~ λ by the inverse transform, with a random sign; float64."""
+        r = torch.randint(QUANTILES, shape, generator=generator)
+        return self.magnitudes[r] * (2 * torch.randint(2, shape, generator=generator) - 1)
 
     def derivative(self, distance: Tensor, magnitudes: Tensor) -> Tensor:
         """c G averaged over the draws |z| in the last axis of ``magnitudes``, eq. 6 and 7."""

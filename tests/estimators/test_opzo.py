@@ -165,6 +165,19 @@ def test_the_family_differs_in_the_feedback_alone():
             assert other.norm() > 1e-3 and torch.allclose(grad, other, atol=1e-7)
 
 
+def test_error_difference_is_the_gradient_of_the_square():
+    """T = 1, autograd on ½‖o − y‖²."""
+    network, (frames, labels) = spiking(), batch(steps=1)
+    OTTT(error="difference").fill_grads(network, frames, labels)
+    grads = gradients(network)
+    network.zero_grad(set_to_none=True)
+    spike = surrogate_spike(lambda u: SURROGATES["fast_sigmoid"](u, 10.0))
+    difference = network(frames, spike=spike) - F.one_hot(labels, 4)
+    (0.5 * difference.square().sum(dim=1).mean()).backward()
+    for grad, p in zip(grads, network.parameters(), strict=True):
+        assert torch.allclose(grad, p.grad)
+
+
 @pytest.mark.parametrize("method", FAMILY)
 def test_memory_does_not_depend_on_the_number_of_steps(method):
     peaks = []
@@ -233,6 +246,16 @@ def test_feedback_is_the_jacobian_of_the_smoothed_network_below():
     assert_mean(high, w3.detach().T)
     assert_mean(low, expected)
     assert expected.norm() > 1
+
+
+def test_feedback_at_the_threshold_is_the_jacobian_times_the_slope_of_firing():
+    """Noise at the threshold: P(spike) = Φ(u/α), so Jᵀ = mean φ(u/α)/α · W_outᵀ. Seed 6."""
+    network, (frames, labels) = spiking(), batch(steps=1, size=30)
+    (samples,) = estimates(network, frames, labels, 600, seed=6, alpha=0.5, inject="membrane")
+    distance = network.layers[0](frames[0]).detach() - 1
+    density = torch.exp(-0.5 * (distance / 0.5) ** 2) / 0.5 / math.sqrt(2 * math.pi)
+    expected = density.mean(dim=0)[:, None] * network.layers[-1].weight.detach().T
+    assert_mean(samples, expected)
 
 
 def test_mirrored_noise_cancels_in_the_answer_accumulated_over_time():
@@ -316,16 +339,10 @@ def test_variance_of_single_point_zo_is_ten_thousand_times_that_of_opzo():
 def test_single_point_zo_is_unbiased_where_the_gradient_is_exact():
     """Its mean error at a hidden spike over noise against the exact gradient: one step, one sample
     a row, square loss of a linear output, whose smoothing adds a constant. Seed 3, 4 errors."""
-
-    def square(answer, labels, scale):
-        difference = answer - F.one_hot(labels, 4)
-        return 0.5 * difference.square().sum(dim=1), difference
-
     network, (frames, labels) = spiking(), batch(steps=1, size=5)
-    exact, estimator, rows = OTTT(), SinglePointZO(alpha=0.3, seed=3), []
-    exact.judge = estimator.judge = square
-    exact.fill_grads(network, frames, labels)
+    OTTT(error="difference").fill_grads(network, frames, labels)
     expected = network.layers[0].bias.grad.clone()
+    estimator, rows = SinglePointZO(error="difference", alpha=0.3, seed=3), []
     for step in range(1500):
         estimator.fill_grads(network, frames, labels, step)
         rows.append(network.layers[0].bias.grad.clone())
@@ -335,7 +352,7 @@ def test_single_point_zo_is_unbiased_where_the_gradient_is_exact():
 # ----------------------------------------------------------------------------------------- options
 
 
-@pytest.mark.parametrize("options", [{}, {"mirrored": True}])
+@pytest.mark.parametrize("options", [{}, {"mirrored": True}, {"inject": "membrane"}])
 @BOTH
 def test_same_seed_same_bits_and_another_seed_others(readout, options):
     frames, labels = batch()
@@ -482,7 +499,10 @@ def test_a_hidden_layer_is_needed(method):
         (OPZO, {"momentum": 1.0}, r"must lie in \[0, 1\)"),
         (OPZO, {"momentum": -0.1}, r"must lie in \[0, 1\)"),
         (OPZO, {"noise": "uniform"}, "choose one of gaussian, rademacher, sphere"),
+        (OPZO, {"inject": "weights"}, "choose one of spikes, membrane"),
         (OPZO, {"feedback_start": "ones"}, "choose 0 or 'random'"),
+        (OPZO, {"local_rate": 0.0}, "local_rate is 0.0; it must be a positive number"),
+        (OTTT, {"error": "hinge"}, "choose one of softmax, difference"),
         (OTTT, {"loss": "last"}, "choose one of accumulated, each_step"),
         (DFA, {"surrogate": "relu"}, "choose one of fast_sigmoid, sigmoid, arctan"),
         (OTTT, {"slope": 0.0}, "must be a positive number"),
