@@ -42,6 +42,24 @@ def imports(path: Path, modules: set[str]) -> set[str]:
     return found & modules
 
 
+@pytest.mark.parametrize(
+    "part, allowed",
+    [
+        ("events", {"events", "compiling"}),
+        ("lif", set()),
+        ("noise", set()),
+        ("fitness", set()),
+        ("network", {"lif", "noise"}),
+    ],
+)
+def test_foundations_stand_alone(part, allowed):
+    for module, found in graph().items():
+        if module.split(".")[:2] == ["course_lib", part]:
+            others = found - {"course_lib"}
+            wrong = {other for other in others if other.split(".")[1] not in allowed | {part}}
+            assert not wrong, f"{module} imports {', '.join(sorted(wrong))}"
+
+
 def floor(module: str) -> int:
     place = module.split(".")[1]
     return next(number for number, names in enumerate(FLOORS) if place in names)

@@ -1,4 +1,4 @@
-"""The package: everything that runs is shipped, and imports go downwards only."""
+"""The package: everything that runs is shipped, its texts are UTF-8, its links lead somewhere."""
 
 import ast
 import json
@@ -21,60 +21,6 @@ def test_every_folder_of_code_is_shipped():
     ]["packages"]
     folders = {".".join(path.parent.relative_to(ROOT).parts) for path in FILES}
     assert set(listed) == folders | {"course_lib._data"}
-
-
-def imports(path: Path, inside: bool = False) -> set[str]:
-    """Our modules that a file imports when it is loaded; ``inside``: in its functions as well."""
-    found, tree = set(), ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree) if inside else tree.body:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.split(".")[0] in PARTS}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in PARTS:
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            files = (ROOT / (name.replace(".", "/") + ".py") for name in sorted(names))
-            modules = {
-                name for name, file in zip(sorted(names), files, strict=True) if file.is_file()
-            }
-            found |= modules or {node.module}
-    return found
-
-
-def test_imports_have_no_circles():
-    """Inside functions neither: an import that waits there hides a circle, and is one."""
-    graph = {}
-    for path in FILES:
-        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-        graph[name] = imports(path, inside=True) - {name}
-    done, doing = set(), []
-
-    def visit(module):
-        if module in done:
-            return
-        assert module not in doing, f"circle: {' -> '.join([*doing, module])}"
-        doing.append(module)
-        for other in graph.get(module, ()):
-            visit(other)
-        done.add(doing.pop())
-
-    for module in graph:
-        visit(module)
-
-
-@pytest.mark.parametrize(
-    "part, allowed",
-    [
-        ("events", {"events"}),
-        ("lif", set()),
-        ("noise", set()),
-        ("fitness", set()),
-        ("network", {"lif", "noise"}),
-    ],
-)
-def test_foundations_stand_alone(part, allowed):
-    base = ROOT / "course_lib" / part
-    for path in sorted(base.rglob("*.py")) if base.is_dir() else [base.with_suffix(".py")]:
-        for module in imports(path):
-            assert module.split(".")[1] in allowed, f"{path.name} imports {module}"
 
 
 def test_every_text_is_read_and_written_as_utf_8():
