@@ -1,9 +1,5 @@
 """Pictures of lesson 07: noise that grows rank by rank, memory, and the two brackets of EGGROLL."""
 
-import base64
-import html
-import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.patches import Rectangle
 
-from course_lab.picture import in_words
+from course_lab.picture import Moving, moving
 from course_lib.run.figures import COLOURS, METHOD_COLOURS, new_figure, png
 
 SCRIPT = Path(__file__).with_name("low_rank.js")
@@ -25,33 +21,14 @@ ALT = (
 )
 
 
-@dataclass(frozen=True)
-class Growing:
-    """HTML with everything in it, as Jupyter displays it."""
-
-    page: str
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/html": self.page, "text/plain": f"[moving picture] {ALT}"}
-
-
-def growing(seed: int = 3) -> Growing:
+def growing(seed: int = 3) -> Moving:
     """A Bᵀ/√r of 32 × 48 from rank 1 to 16, beside a full matrix; played or scrubbed by rank."""
     rng = np.random.default_rng(seed)
     shapes = ((ROWS, RANKS), (COLUMNS, RANKS), (ROWS, COLUMNS))
     a, b, full = (rng.standard_normal(shape).round(2) for shape in shapes)
     data = {"rows": ROWS, "columns": COLUMNS, "ranks": RANKS,
             "a": a.tolist(), "b": b.tolist(), "full": full.tolist()}  # fmt: skip
-    name, script = f"growing-{seed}", SCRIPT.read_text(encoding="utf-8")
-    picture = base64.b64encode(_still(a, b, full)).decode()
-    return Growing(
-        f'<div id="{name}" role="group" aria-label="moving picture">'
-        f'<img alt="{html.escape(ALT)}" style="max-width:100%" '
-        f'src="data:image/png;base64,{picture}"></div>'
-        f"{in_words(ALT)}<script>(() => {{ {script}\n"
-        f'growing(document.getElementById("{name}"), {json.dumps(data, separators=(",", ":"))}); '
-        "})();</script>"
-    )
+    return moving(SCRIPT, data, _still(a, b, full), ALT)
 
 
 def _still(a: np.ndarray, b: np.ndarray, full: np.ndarray) -> bytes:

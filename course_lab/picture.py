@@ -1,19 +1,25 @@
-"""Figures as pictures that everyone can read: PNG, caption, and a description in words.
+"""Pictures that everyone can read: PNG, caption, and a description in words; and moving ones.
 
 A picture in a notebook is an ``image/png`` output whose metadata carry the alternative text, which
 nbconvert and nbviewer put on the image. JupyterLab drops it, so the description also stands below
 the picture as text, folded away.
 """
 
+import base64
+import hashlib
 import html
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from course_lab import lesson
 from course_lib.run.figures import new_figure, png
 
-__all__ = ["Caption", "Picture", "in_words", "new_figure", "png", "show"]
+__all__ = ["Caption", "Moving", "Picture", "in_words", "moving", "new_figure", "png", "show"]
+
+STAGE = Path(__file__).with_name("stage.js")
 
 
 def shown_width(data: bytes) -> int:
@@ -66,3 +72,39 @@ def show(figure: Figure, caption: str, alt: str | None = None) -> None:
     alt = " ".join(alt.split())
     display(Picture(png(figure), alt), Caption(caption, alt))
     plt.close(figure)  # or the notebook would show it a second time, without words
+
+
+@dataclass(frozen=True)
+class Moving:
+    """A picture that moves without the kernel, as Jupyter displays it."""
+
+    page: str
+    alt: str
+
+    @property
+    def text(self) -> str:
+        """What stands in its place where only text does."""
+        return f"[moving picture] {self.alt}"
+
+    def _repr_mimebundle_(self, include=None, exclude=None):
+        return {"text/html": self.page, "text/plain": self.text}
+
+
+def moving(script: Path, data: dict, still: bytes, alt: str) -> Moving:
+    """What the function ``NAME(box, data)`` of the script NAME.js draws, on the stage of stage.js.
+
+    The page has everything in it. A still stands there until the script runs, and where none may
+    run: on the web, say.
+    """
+    text = json.dumps(data, separators=(",", ":"))
+    name = f"{script.stem}-" + hashlib.sha256(text.encode()).hexdigest()[:10]
+    shown = base64.b64encode(still).decode()
+    code = "".join(path.read_text(encoding="utf-8") for path in (STAGE, script))
+    return Moving(
+        f'<div id="{name}" role="group" aria-label="moving picture">'
+        f'<img alt="{html.escape(alt)}" style="max-width:100%" '
+        f'src="data:image/png;base64,{shown}"></div>'
+        f"{in_words(alt)}<script>(() => {{ {code}\n"
+        f'{script.stem}(document.getElementById("{name}"), {text}); }})();</script>',
+        alt,
+    )

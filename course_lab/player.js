@@ -5,27 +5,11 @@ function player(box, data) {
   const width = 700, tall = top + (alone ? large : 10 * row) + 12;
   const height = tall * Math.max(1, data.scenes.length);
   const BRIGHTER = [230, 159, 0], DARKER = [0, 128, 200], RIGHT = "#009E73", WRONG = "#D55E00";
-  const make = (tag, more) => Object.assign(document.createElement(tag), more);
-  const canvas = make("canvas"), button = make("button", {type: "button"});
-  const scrub = make("input", {type: "range", min: 0, max: steps - 1, value: 0});
-  const clock = make("span"), bar = make("div");
-  canvas.style.cssText = `width:100%;max-width:${width}px;display:block`;
-  bar.style.cssText = `display:flex;gap:8px;align-items:center;max-width:${width}px`;
-  scrub.style.flex = "1";
-  scrub.setAttribute("aria-label", "time in the recording");
-  button.style.cssText = "min-width:4.5em;padding:3px 8px;cursor:pointer";
-  clock.style.cssText = "min-width:9em;font:13px sans-serif;color:inherit";
-  bar.append(button, scrub, clock);
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", box.querySelector("img").alt);
-  box.replaceChildren(canvas, bar);
   for (const film of data.films) {
     film.bytes = Uint8Array.from(atob(film.events), c => c.charCodeAt(0));
     film.byStep = Array.from({length: steps}, () => []);
     for (let i = 0; i < film.bytes.length; i += 4) film.byStep[film.bytes[i]].push(i);
   }
-  let at = 0, playing = false, last = 0;
-
   function glowAt({bytes, byStep}, step) {  // an event fades over the six steps after it
     const glow = new Map();
     for (let age = 5; age >= 0; age--)
@@ -34,12 +18,9 @@ function player(box, data) {
     return glow;
   }
 
-  function draw() {
-    const shown = canvas.clientWidth || width, scale = shown / width * (devicePixelRatio || 1);
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height * scale);
-    const pen = canvas.getContext("2d"), ink = getComputedStyle(box).color;
-    pen.scale(scale, scale);
+  const range = {last: steps - 1, wait: 50, label: "time in the recording"};
+  stage(box, {width, height, ...range}, (pen, at, ink) => {
+    // a step of 3 ms takes 50: about sixteen times slower than life
     const text = (words, x, y, colour = ink, size = 12, weight = "") => {
       pen.fillStyle = colour;
       pen.font = `${weight} ${size}px sans-serif`;
@@ -90,31 +71,6 @@ function player(box, data) {
       text(film.name, place * (large + 24), top - 9, ink, 13, "bold");
       camera(film, place * (large + 24), top, large);
     });
-    clock.textContent = `${Math.round(Math.min(passed, data.span))} of ${Math.round(data.span)} ms`;
-    scrub.value = at;
-    button.textContent = playing ? "Pause" : "Play";
-  }
-
-  function tick(now) {
-    if (!playing || !box.isConnected) return;
-    if (now - last > 50) {  // a step of 3 ms takes 50: about sixteen times slower than life
-      last = now;
-      at = at + 1;
-      if (at >= steps) { at = steps - 1; playing = false; }
-      draw();
-    }
-    requestAnimationFrame(tick);
-  }
-
-  button.onclick = () => {
-    playing = !playing;
-    if (playing && at >= steps - 1) at = 0;
-    draw();
-    requestAnimationFrame(tick);
-  };
-  scrub.oninput = () => { playing = false; at = Number(scrub.value); draw(); };
-  new ResizeObserver(draw).observe(canvas);
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (calm) at = steps - 1; else { playing = true; requestAnimationFrame(tick); }
-  draw();
+    return `${Math.round(Math.min(passed, data.span))} of ${Math.round(data.span)} ms`;
+  });
 }

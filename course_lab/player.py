@@ -16,9 +16,6 @@ Bars are the softmax of what the outputs have gathered so far: see ``moving.watc
 """
 
 import base64
-import hashlib
-import html
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +25,7 @@ import torch
 
 from course_lab.event_figures import blend, polarity_counts
 from course_lab.moving import watch
-from course_lab.picture import in_words
+from course_lab.picture import Moving, moving
 from course_lib.events import FrameSet, pack
 from course_lib.network import SpikingNetwork
 from course_lib.run.figures import COLOURS, new_figure, png
@@ -50,17 +47,6 @@ class Scene:
     rows: np.ndarray
 
 
-@dataclass(frozen=True)
-class Player:
-    """HTML with everything in it, as Jupyter displays it."""
-
-    page: str
-    text: str
-
-    def _repr_mimebundle_(self, include=None, exclude=None):
-        return {"text/html": self.page, "text/plain": self.text}
-
-
 def scene(name: str, network: SpikingNetwork, events: np.ndarray, bins: int, see=None) -> Scene:
     """What a network does with a recording. see: what it reads of frames (T, B, D); None: all."""
     frames = FrameSet(pack(events, bins)[None], torch.zeros(1, dtype=torch.int64), bins).frames()
@@ -76,7 +62,7 @@ def play(
     alt: str = "",
     bins: int = 10,
     see: Callable[[torch.Tensor], torch.Tensor] | None = None,
-) -> Player:
+) -> Moving:
     """A player of one recording and what these networks make of it.
 
     events: structured, t in microseconds; label: the class that is right; alt: the picture in
@@ -91,10 +77,10 @@ def play(
             raise ValueError(f"the network has sizes {network.sizes}; expected a hidden layer")
     scenes = [scene(name, network, events, bins, see) for name, network in networks.items()]
     alt = alt or in_a_sentence(scenes, label)
-    return Player(page({"": events}, scenes, label, alt), f"[moving picture] {alt}")
+    return film({"": events}, scenes, label, alt)
 
 
-def play_events(recordings: Mapping[str, np.ndarray], alt: str = "") -> Player:
+def play_events(recordings: Mapping[str, np.ndarray], alt: str = "") -> Moving:
     """A player of events alone: ``{"a name": events, …}``, one recording or several side by side.
 
     events: structured, t in microseconds; alt: the picture in words, which are made from the events
@@ -108,7 +94,7 @@ def play_events(recordings: Mapping[str, np.ndarray], alt: str = "") -> Player:
         for name, events in recordings.items()
     )
     alt = alt or f"Dots on 34 × 34 pixels, orange for brighter and blue for darker. {told}."
-    return Player(page(recordings, [], None, alt), f"[moving picture] {alt}")
+    return film(recordings, [], None, alt)
 
 
 def in_a_sentence(scenes: list[Scene], label: int) -> str:
@@ -133,10 +119,10 @@ def in_steps(events: np.ndarray) -> str:
     return base64.b64encode(table.tobytes()).decode()
 
 
-def page(
+def film(
     recordings: Mapping[str, np.ndarray], scenes: list[Scene], label: int | None, alt: str
-) -> str:
-    """The HTML: a still, and the script that puts the player in its place."""
+) -> Moving:
+    """What ``player.js`` draws: recordings, and what networks make of the first."""
     span = max(int(events["t"][-1]) - int(events["t"][0]) for events in recordings.values())
     data = {
         "films": [{"name": name, "events": in_steps(e)} for name, e in recordings.items()],
@@ -150,21 +136,7 @@ def page(
             for one in scenes
         ],
     }  # fmt: skip
-    return page_of("player", SCRIPT, data, still(recordings, scenes, label), alt)
-
-
-def page_of(function: str, script: Path, data: dict, picture: bytes, alt: str) -> str:
-    """HTML of a still, and of the script whose ``function(box, data)`` puts what moves there."""
-    text = json.dumps(data, separators=(",", ":"))
-    name = f"{function}-" + hashlib.sha256(text.encode()).hexdigest()[:10]
-    shown = base64.b64encode(picture).decode()
-    return (
-        f'<div id="{name}" role="group" aria-label="moving picture">'
-        f'<img alt="{html.escape(alt)}" style="max-width:100%" '
-        f'src="data:image/png;base64,{shown}"></div>'
-        f"{in_words(alt)}<script>(() => {{ {script.read_text(encoding='utf-8')}\n"
-        f'{function}(document.getElementById("{name}"), {text}); }})();</script>'
-    )
+    return moving(SCRIPT, data, still(recordings, scenes, label), alt)
 
 
 def still(recordings: Mapping[str, np.ndarray], scenes: list[Scene], label: int | None) -> bytes:

@@ -6,19 +6,6 @@ function walk(box, data) {
   const GOOD = "#D55E00", PATH = "#D55E00", HILL = [0, 114, 178];
   const make = (tag, more) => Object.assign(document.createElement(tag), more);
   const steps = (data.walks[0].means.length - 1) * TICKS + 1;
-  const canvas = make("canvas"), button = make("button", {type: "button"});
-  const scrub = make("input", {type: "range", min: 0, max: steps - 1, value: 0});
-  const clock = make("span"), bar = make("div");
-  canvas.style.cssText = `width:100%;max-width:${width}px;display:block`;
-  bar.style.cssText = `display:flex;gap:8px;align-items:center;max-width:${width}px`;
-  scrub.style.flex = "1";
-  scrub.setAttribute("aria-label", "generation");
-  button.style.cssText = "min-width:4.5em;padding:3px 8px;cursor:pointer";
-  clock.style.cssText = "min-width:9em;font:13px sans-serif;color:inherit";
-  bar.append(button, scrub, clock);
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", box.querySelector("img").alt);
-  box.replaceChildren(canvas, bar);
   const levels = Uint8Array.from(atob(data.levels), c => c.charCodeAt(0)), n = data.size;
   const ground = make("canvas", {width: n, height: n}), paint = ground.getContext("2d");
   const image = paint.createImageData(n, n);
@@ -27,14 +14,7 @@ function walk(box, data) {
     image.data.set([...HILL, Math.round(215 * level / 255)], at);
   });
   paint.putImageData(image, 0, 0);
-  let at = 0, playing = false, last = 0;
-
-  function draw() {
-    const shown = canvas.clientWidth || width, scale = shown / width * (devicePixelRatio || 1);
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height * scale);
-    const pen = canvas.getContext("2d"), ink = getComputedStyle(box).color;
-    pen.scale(scale, scale);
+  stage(box, {width, height, last: steps - 1, wait: 45, label: "generation"}, (pen, at, ink) => {
     const generation = Math.floor(at / TICKS), phase = at % TICKS / TICKS;
     data.walks.forEach((one, place) => {
       const x0 = place * (side + gap);
@@ -93,31 +73,6 @@ function walk(box, data) {
       pen.fillText(`${data.up} →`, 0, 0);
     }
     pen.restore();
-    clock.textContent = `generation ${generation} of ${data.walks[0].means.length - 1}`;
-    scrub.value = at;
-    button.textContent = playing ? "Pause" : "Play";
-  }
-
-  function tick(now) {
-    if (!playing || !box.isConnected) return;
-    if (now - last > 45) {
-      last = now;
-      at = at + 1;
-      if (at >= steps) { at = steps - 1; playing = false; }
-      draw();
-    }
-    requestAnimationFrame(tick);
-  }
-
-  button.onclick = () => {
-    playing = !playing;
-    if (playing && at >= steps - 1) at = 0;
-    draw();
-    requestAnimationFrame(tick);
-  };
-  scrub.oninput = () => { playing = false; at = Number(scrub.value); draw(); };
-  new ResizeObserver(draw).observe(canvas);
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (calm) at = steps - 1; else { playing = true; requestAnimationFrame(tick); }
-  draw();
+    return `generation ${generation} of ${data.walks[0].means.length - 1}`;
+  });
 }

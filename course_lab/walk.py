@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.utils import parameters_to_vector
 
 from course_lab.four_digits import fitness_of, four_digits, small_network
-from course_lab.player import Player, page_of
+from course_lab.picture import Moving, moving
 from course_lib.estimators.surrogate import SurrogateBPTT
 from course_lib.fitness import centred_ranks
 from course_lib.run.figures import COLOURS, new_figure, png
@@ -106,7 +106,7 @@ def wander(
                 height(path).numpy(), torch.stack(tied).mean().item())  # fmt: skip
 
 
-def play(walks: Mapping[str, Walk]) -> Player:
+def play(walks: Mapping[str, Walk]) -> Moving:
     """A player of these walks side by side. Raises ValueError if there is none."""
     if not walks:
         raise ValueError("play needs at least one walk, such as {'σ = 0.2': wander(sigma=0.2)}")
@@ -127,8 +127,7 @@ def play(walks: Mapping[str, Walk]) -> Player:
         ],
     }  # fmt: skip
     alt = in_words(walks)
-    picture = still(ground, walks)
-    return Player(page_of("walk", SCRIPT, data, picture, alt), f"[moving picture] {alt}")
+    return moving(SCRIPT, data, still(ground, walks), alt)
 
 
 def in_words(walks: Mapping[str, Walk]) -> str:

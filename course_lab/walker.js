@@ -4,28 +4,8 @@ function walker(box, data) {
   const unit = panel / 7.2, DOWN = "#009E73", GUESS = "#56B4E9", MEAN = "#D55E00";
   const stops = data.walks[0].arrows.length, guesses = data.walks[0].arrows[0].length;
   const beats = guesses + 4, steps = stops * beats + 1;
-  const make = (tag, more) => Object.assign(document.createElement(tag), more);
-  const canvas = make("canvas"), button = make("button", {type: "button"});
-  const scrub = make("input", {type: "range", min: 0, max: steps - 1, value: 0});
-  const clock = make("span"), bar = make("div");
-  canvas.style.cssText = `width:100%;max-width:${width}px;display:block`;
-  bar.style.cssText = `display:flex;gap:8px;align-items:center;max-width:${width}px`;
-  scrub.style.flex = "1";
-  scrub.setAttribute("aria-label", "progress of the walk");
-  button.style.cssText = "min-width:4.5em;padding:3px 8px;cursor:pointer";
-  clock.style.cssText = "min-width:11em;font:13px sans-serif;color:inherit";
-  bar.append(button, scrub, clock);
-  canvas.setAttribute("role", "img");
-  canvas.setAttribute("aria-label", box.querySelector("img").alt);
-  box.replaceChildren(canvas, bar);
-  let at = 0, playing = false, last = 0;
-
-  function draw() {
-    const shown = canvas.clientWidth || width, scale = shown / width * (devicePixelRatio || 1);
-    canvas.width = Math.round(width * scale);
-    canvas.height = Math.round(height * scale);
-    const pen = canvas.getContext("2d"), ink = getComputedStyle(box).color;
-    pen.scale(scale, scale);
+  const range = {last: steps - 1, wait: 110, label: "progress of the walk"};
+  stage(box, {width, height, ...range}, (pen, at, ink) => {
     const stop = Math.min(stops - 1, Math.floor(at / beats)), beat = at - stop * beats;
     data.walks.forEach((walk, place) => {
       const x0 = place * (panel + 24);
@@ -94,32 +74,7 @@ function walker(box, data) {
       pen.strokeRect(x0 + 0.5, top + 0.5, panel - 1, tall - 1);
       pen.globalAlpha = 1;
     });
-    clock.textContent = beat < guesses ? `stop ${stop + 1}, guess ${beat + 1}`
+    return beat < guesses ? `stop ${stop + 1}, guess ${beat + 1}`
       : `stop ${stop + 1}, one step`;
-    scrub.value = at;
-    button.textContent = playing ? "Pause" : "Play";
-  }
-
-  function tick(now) {
-    if (!playing || !box.isConnected) return;
-    if (now - last > 110) {
-      last = now;
-      at = at + 1;
-      if (at >= steps) { at = steps - 1; playing = false; }
-      draw();
-    }
-    requestAnimationFrame(tick);
-  }
-
-  button.onclick = () => {
-    playing = !playing;
-    if (playing && at >= steps - 1) at = 0;
-    draw();
-    requestAnimationFrame(tick);
-  };
-  scrub.oninput = () => { playing = false; at = Number(scrub.value); draw(); };
-  new ResizeObserver(draw).observe(canvas);
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  if (calm) at = steps - 1; else { playing = true; requestAnimationFrame(tick); }
-  draw();
+  });
 }

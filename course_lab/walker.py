@@ -6,16 +6,11 @@ a few guesses a walker takes one step along the mean of the arrows. The browser 
 ``walker.js``; where scripts do not run, a still takes its place.
 """
 
-import base64
-import hashlib
-import html
-import json
 from pathlib import Path
 
 import numpy as np
 
-from course_lab.picture import in_words
-from course_lab.player import Player
+from course_lab.picture import Moving, moving
 from course_lib.run.figures import COLOURS, new_figure, png
 
 SCRIPT = Path(__file__).with_name("walker.js")
@@ -51,7 +46,7 @@ def walks() -> list[dict]:
     return both
 
 
-def walk() -> Player:
+def walk() -> Moving:
     """The moving picture."""
     both = walks()
     ends = [np.linalg.norm(one["places"][-1]) for one in both]
@@ -69,17 +64,7 @@ def walk() -> Player:
             for one in both
         ],
     }  # fmt: skip
-    text = json.dumps(data, separators=(",", ":"))
-    name = "walker-" + hashlib.sha256(text.encode()).hexdigest()[:10]
-    picture = base64.b64encode(still(both)).decode()
-    page = (
-        f'<div id="{name}" role="group" aria-label="moving picture">'
-        f'<img alt="{html.escape(alt)}" style="max-width:100%" '
-        f'src="data:image/png;base64,{picture}"></div>'
-        f"{in_words(alt)}<script>(() => {{ {SCRIPT.read_text(encoding='utf-8')}\n"
-        f'walker(document.getElementById("{name}"), {text}); }})();</script>'
-    )
-    return Player(page, f"[moving picture] {alt}")
+    return moving(SCRIPT, data, still(both), alt)
 
 
 def still(both: list[dict]) -> bytes:

@@ -16,7 +16,8 @@ def axes():
 
 def test_growing_noise_carries_its_factors_words_and_a_still():
     shown = low_rank.growing()._repr_mimebundle_()
-    handed = re.search(r'getElementById\("growing-3"\), (\{.*\})\); \}\)', shown["text/html"])
+    call = r'low_rank\(document.getElementById\("[\w-]+"\), (\{.*\})\); \}\)'
+    handed = re.search(call, shown["text/html"])
     data = json.loads(handed[1])
     a, b, full = (np.array(data[name]) for name in ("a", "b", "full"))
     assert (a.shape, b.shape, full.shape) == ((32, 16), (48, 16), (32, 48))
