@@ -340,9 +340,10 @@ def descriptions(lesson):
 def way_on(lesson):
     """It ends with a check of oneself, a summary, and links: its exercises if it has any, symbols,
     all methods, and the next lesson."""
-    names = [row.name for row in course_map.lessons()]
-    name = lesson.path.stem
-    wanted = [f"]({other}.ipynb)" for other in names[names.index(name) + 1 :][:1]]
+    rows = course_map.lessons()
+    name, names = lesson.path.stem, [row.name for row in rows]
+    after = rows[names.index(name) + 1 :][:1]
+    wanted = [f"Next: [{row.number} · {row.title}]({row.name}.ipynb)" for row in after]
     if name != "00_start":
         wanted += ["## Check yourself", "## Summary", "](symbols.md)", "](update_rules.md)"]
         if (opening.ROOT / "exercises" / name).is_dir():
