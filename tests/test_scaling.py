@@ -293,7 +293,7 @@ def test_the_report_says_what_travelled():
 
 TINY = ["--hidden", "8", "--batch-size", "8", "--population", "40", "--steps",
         "6", "--validate-every", "3", "--checkpoint-every", "1", "--threads", "1"]  # fmt: skip
-SMALL = ["--method", "eggroll", *TINY]
+SMALL = ["--method", "eggroll", "--weight-sd", "0.05", "0.6", *TINY]
 
 
 def torchrun(*arguments, restarts=0, wait=True, **options):
