@@ -225,10 +225,11 @@ def test_the_start_trains_while_one_watches(course, jupyterlab, browser):
     page.goto(f"{jupyterlab}/lab/workspaces/start/tree/notebooks/00_start.ipynb")
     idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
     page.wait_for_selector(idle, timeout=RUN_MS, state="attached")
-    for first_line in ("#@title Set-up", "first = FirstNetwork()", "live = LiveTraining"):
+    for first_line in ("#@title Set-up", "first = FirstNetwork()"):
         run_cell(page, first_line)
-    page.wait_for_selector("canvas", timeout=RUN_MS)
+    page.wait_for_selector("canvas", timeout=RUN_MS, state="attached")
     page.screenshot(path=ARTEFACTS / "00_start_plays.png")
+    run_cell(page, "live = LiveTraining")
     page.get_by_role("button", name="Train without gradients").click(timeout=RUN_MS)
     page.get_by_text("step 50 of 800").wait_for(timeout=RUN_MS)
     page.screenshot(path=ARTEFACTS / "00_start_trains.png")

@@ -42,7 +42,7 @@ def in_empty_folder(tmp_path, monkeypatch):
         ["--method", "projected", "--population", "4", "--ridge", "0.1"],
         ["--method", "bptt", "--surrogate", "arctan", "--slope", "4"],
         ["--method", "localzo", "--delta", "0.3", "--samples", "2", "--distribution", "laplace"],
-        ["--method", "sparsegrad", "--no-fast"],
+        ["--method", "sparsegrad", "--kernel", "readable"],
         ["--method", "ottt", "--readout", "rate"],
         ["--method", "opzo", "--alpha", "0.1", "--momentum", "0.9", "--noise", "sphere",
          "--mirrored", "--local"],

@@ -223,8 +223,8 @@ BREAKS = {
         "05_localzo", "estimators/spike_derivative.py", "(2 * self.delta * magnitudes",
         "(self.delta * magnitudes"),
     "the threshold of one draw for every m": (
-        "05_localzo", "estimators/spike_derivative.py", "steps ** check_samples(samples)",
-        "steps**1"),
+        "05_localzo", "estimators/spike_derivative.py", "(steps**samples).diff()",
+        "steps.diff()"),
     "SparseGrad without its cut": (
         "05_localzo", "estimators/localzo.py",
         "return self.smoothing.surrogate(distance) * (distance.abs() < self.threshold)",
