@@ -21,7 +21,7 @@ from studies.tables import grid
 
 #: what methods that have such options are given: see the study's search; others have their defaults
 OPTIONS = {"slope": SLOPE, "population": 32}
-#: T of the memory's columns; online methods take products over blocks of up to 20 steps
+#: T of the memory's columns; online methods take products over blocks of up to 10 steps
 STEPS = (20, 100)
 
 

@@ -48,7 +48,7 @@ ERRORS = ("softmax", "difference")
 LOSSES = ("accumulated", "each_step")
 #: time steps whose products of δ and â are taken together: one large product costs half as much as
 #: so many small ones. The weights stay as they are during a pass, so it is the same sum.
-BLOCK = 20
+BLOCK = 10
 
 
 class Moment(NamedTuple):
