@@ -46,14 +46,6 @@ def fi_curve(ax: Axes, currents, simulated, predicted=None, label: str = "simula
     return ax
 
 
-def scale_sweep(ax: Axes, scales, curves: dict) -> Axes:
-    """Shares in percent against a scale on a logarithmic axis: ``{"label": (n,) of 0 to 1, …}``."""
-    lines(ax, scales, curves, 100)
-    ax.set(xscale="log", ylim=(-4, 104), ylabel="percent")
-    ax.legend()
-    return ax
-
-
 def crossings(ax: Axes, voltages, spikes, threshold: float) -> Axes:
     """The voltage as it meets the threshold, with its drop after every spike (reset to zero).
 

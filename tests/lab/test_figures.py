@@ -36,7 +36,6 @@ DRAWINGS = {
     "decay": (neuron_figures.decay, [{"a": SPIKES[:, 0], "b": SPIKES[:, 1]}]),
     "voltage": (neuron_figures.voltage, [SPIKES[:, 0] - 0.2, SPIKES[:, 0], 1.0]),
     "fi_curve": (neuron_figures.fi_curve, [SPIKES[:, 0], SPIKES[:, 1], SPIKES[:, 2]]),
-    "scale_sweep": (neuron_figures.scale_sweep, [np.arange(1, 21), {"share": SPIKES[:, 0]}]),
     "cloud": (zeroth_order_figures.cloud, [RANDOM.random((30, 2)), np.ones(2), 3.0]),
     "measured": (
         zeroth_order_figures.measured,
