@@ -1,6 +1,7 @@
 """The command line: a run from start to summary, resume, evaluation, and errors that help."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from course_lib.estimators import EGGROLL, METHODS
 from course_lib.events import simulate, write_recording
 from course_lib.run import cli
 from course_lib.run.report import interval
-from course_lib.run.runs import alone, load_network
+from course_lib.run.runs import RunConfig, alone, load_network
 from studies import __main__ as studies
 
 SMALL = ["--hidden", "8", "--batch-size", "8", "--quiet", "--validate-every", "2"]
@@ -179,6 +180,34 @@ def test_training_goes_on_where_nobody_reads_its_output(tmp_path):
     assert (tmp_path / "r" / "result.json").is_file()
 
 
+def test_a_fault_of_the_course_is_one_line_and_its_traceback_a_file(capsys):
+    def run_into(error):
+        def fail(options):
+            raise error
+
+        parser = cli.Parser()
+        parser.set_defaults(run=fail)
+        return cli.run(parser, []), capsys.readouterr().err
+
+    status, said = run_into(RuntimeError("this\nwent wrong"))
+    assert status == 1 and len(said.splitlines()) == 1 and "course.py doctor" in said
+    assert said.startswith("error: RuntimeError: this went wrong; this is a fault of the course")
+    path = Path(re.search(r"report it with (\S+)", said)[1])
+    assert "run_into" not in said and "in fail" in path.read_text(encoding="utf-8")
+    path.unlink()
+    for error in (MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")):
+        assert run_into(error) == (2, "error: there is too little memory; choose smaller sizes\n")
+
+
+def test_a_checkpoint_of_another_network_is_named(capsys):
+    assert run("train", "--method", "bptt", *SMALL, "--steps", 1, "--out", "r") == 0
+    for content in ({"x": 1}, {"network": RunConfig(hidden=(9,)).network().state_dict()}):
+        save_checkpoint(Path("r/checkpoint.pt"), content)
+        capsys.readouterr()
+        assert run("evaluate", "r") == 2
+        assert "checkpoint.pt holds no network of the sizes" in capsys.readouterr().err
+
+
 def test_weights_that_are_not_finite_are_not_evaluated(capsys):
     assert run("train", "--method", "bptt", *SMALL, "--steps", 1, "--out", "r") == 0
     path = Path("r/checkpoint.pt")
@@ -187,6 +216,14 @@ def test_weights_that_are_not_finite_are_not_evaluated(capsys):
     save_checkpoint(path, saved)
     assert run("evaluate", "r") == 2
     assert "weights that are not finite" in capsys.readouterr().err
+
+
+def test_an_empty_folder_name_is_refused(capsys, tmp_path):
+    """As of a shell's variable that is not set: it would be the folder one is in."""
+    with pytest.raises(SystemExit, match="2"):
+        run("train", "--out", "")
+    assert "--out: the folder's name is empty" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["a_file"]
 
 
 def test_a_layer_whose_rate_is_0_stays_as_it_starts():

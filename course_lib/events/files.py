@@ -1,21 +1,33 @@
 """Atomic writing, archives of arrays, and the cache."""
 
+import contextlib
 import hashlib
 import json
 import math
 import os
 import tempfile
+import time
 import warnings
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
+LEFT_BEHIND = 3600  # seconds after which nobody writes to a temporary file any more
+
 
 def write_atomic(path: Path, write: Callable) -> None:
-    """Call ``write(stream)`` on a temporary file beside ``path``, then move it there."""
+    """Call ``write(stream)`` on a temporary file beside ``path``, then move it there.
+
+    What killed writers of this path left behind is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_BEHIND:
+                left.unlink()
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -29,6 +41,25 @@ def write_atomic(path: Path, write: Callable) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def try_lock(stream: IO) -> bool:
+    """Whether this process now holds the open file alone. Its lock ends with it, however it ends.
+
+    True, too, on a file system that knows no locks.
+    """
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return not isinstance(error, BlockingIOError | PermissionError)
+    return True
 
 
 def cache_folder(cache_dir: str | os.PathLike | None = None) -> Path:

@@ -7,6 +7,8 @@ import argparse
 import os
 import re
 import sys
+import tempfile
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +42,10 @@ examples:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command. Returns the exit status; user errors are one line on stderr, status 2."""
+    """Run a command. Returns the exit status; user errors are one line on stderr, status 2.
+
+    A fault of the course's own is one line, too, status 1; its traceback goes into a file.
+    """
     return run(build_parser(), arguments)
 
 
@@ -59,11 +64,33 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except (ValueError, OSError, ModuleNotFoundError) as error:
+    except (ValueError, OSError, ModuleNotFoundError, OverflowError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except Exception as error:
+        if isinstance(error, MemoryError) or "memory" in str(error):  # torch raises RuntimeError
+            print("error: there is too little memory; choose smaller sizes", file=sys.stderr)
+            return 2
+        print(f"error: {unexpected(error)}", file=sys.stderr)
+        return 1
     finally:
         warnings.formatwarning = before
+
+
+def unexpected(error: Exception) -> str:
+    """What to say about a fault that no user caused: what it is, and how to report it."""
+    what = " ".join(f"{type(error).__name__}: {error}".split())[:150]
+    text = "".join(traceback.format_exception(error))
+    try:
+        handle, path = tempfile.mkstemp(".txt", "spikes-error-")
+        with open(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError:  # the disk may be what failed
+        return f"{what}; please report it, with what `course.py doctor` prints:\n{text}"
+    return (
+        f"{what}; this is a fault of the course. Please report it with {path} and what "
+        "`python3 course.py doctor` prints"
+    )
 
 
 def one_line(message, *where, **more) -> str:
@@ -120,6 +147,13 @@ def build_parser() -> Parser:
     return parser
 
 
+def named(folder: str) -> Path:
+    """A folder's path; an empty name, as of a variable that is not set, would be this folder."""
+    if not folder.strip():
+        raise argparse.ArgumentTypeError("the folder's name is empty")
+    return Path(folder)
+
+
 # ------------------------------------------------------------------------------------------- train
 
 
@@ -129,8 +163,8 @@ def add_train(train: Parser) -> None:
     from course_lib.run.runs import RunConfig
 
     add = train.add_argument
-    add("--out", type=Path, metavar="FOLDER", help="default: runs/<method>-<readout>-<number>")
-    add("--resume", type=Path, metavar="FOLDER", help="go on with an interrupted run")
+    add("--out", type=named, metavar="FOLDER", help="default: runs/<method>-<readout>-<number>")
+    add("--resume", type=named, metavar="FOLDER", help="go on with an interrupted run")
     add("--quiet", action="store_true", help="no progress bar")
     depends = {name for part in Estimator.defaults.values() for name in part}
     add_settings(train.add_argument_group("the run"), RunConfig, depends)

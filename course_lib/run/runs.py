@@ -20,7 +20,7 @@ from course_lib import estimators  # all methods are loaded when METHODS is aske
 from course_lib.checkpoints import load_checkpoint
 from course_lib.estimators import Estimator
 from course_lib.events import Splits, concatenate, load_splits
-from course_lib.events.files import write_atomic
+from course_lib.events.files import try_lock, write_atomic
 from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
 from course_lib.training import Schedule
@@ -194,9 +194,15 @@ class RunConfig(Schedule):
 
 def load_network(folder: Path) -> tuple[RunConfig, SpikingNetwork]:
     """The settings of a run and its network as last saved."""
-    config = RunConfig.load(folder)
-    network = config.network()
-    network.load_state_dict(load_checkpoint(Path(folder) / "checkpoint.pt")["network"])
+    config, path = RunConfig.load(folder), Path(folder) / "checkpoint.pt"
+    network, saved = config.network(), load_checkpoint(path)
+    try:
+        network.load_state_dict(saved["network"])
+    except (LookupError, RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"{path} holds no network of the sizes that {Path(folder) / 'config.json'} names; they "
+            "are of different runs"
+        ) from error
     return config, network
 
 
@@ -219,20 +225,11 @@ def alone(folder: Path) -> Iterator[None]:
     Raises ValueError if one is. A process that is killed lets go.
     """
     with open(folder / ".lock", "w", encoding="utf-8") as stream:
-        try:
-            if os.name == "nt":
-                import msvcrt
-
-                msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError) as error:
+        if not try_lock(stream):
             raise ValueError(
                 f"{folder} is in use: another process trains there. Wait for it, or choose another "
                 "--out"
-            ) from error
+            )
         yield
 
 

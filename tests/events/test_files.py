@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from course_lib.events import load_splits
-from course_lib.events.files import cache_folder, cached, load_npz, write_atomic
+from course_lib.events.files import cache_folder, cached, load_npz, try_lock, write_atomic
 
 
 class Counter:
@@ -67,6 +67,25 @@ def test_failed_build_or_write_leaves_nothing_behind(tmp_path):
     with pytest.raises(RuntimeError):
         write_atomic(tmp_path / "file", fail)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_killed_writers_left_is_removed_and_what_others_write_is_not(tmp_path):
+    old, new, other = (tmp_path / name for name in (".file.a", ".file.b", ".another.a"))
+    for path in (old, new, other):
+        path.touch()
+    os.utime(old, (0, 0))
+    os.utime(other, (0, 0))
+    write_atomic(tmp_path / "file", lambda stream: stream.write(b"x"))
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".another.a", ".file.b", "file"]
+
+
+def test_a_lock_is_held_by_one_and_ends_with_it(tmp_path):
+    with open(tmp_path / "lock", "w", encoding="utf-8") as first:
+        assert try_lock(first)
+        with open(tmp_path / "lock", "w", encoding="utf-8") as second:
+            assert not try_lock(second)
+    with open(tmp_path / "lock", "w", encoding="utf-8") as third:
+        assert try_lock(third)
 
 
 def test_folder_that_cannot_be_written_warns(tmp_path):
