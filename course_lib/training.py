@@ -119,7 +119,7 @@ def draw_batch(
     if shift:
         generator = torch_generator(seed, STREAMS["shifts"], step)
         moves = torch.randint(-shift, shift + 1, (batch_size, 2), generator=generator)
-        frames = shift_frames(frames, moves)
+        frames = shift_frames(frames, moves, data.sensor)
     return frames, data.labels[rows]
 
 

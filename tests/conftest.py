@@ -21,7 +21,10 @@ LONG = (
 )  # fmt: skip
 #: files that answer faster when processors are free again: at the end
 LAST = ("test_browser.py",)
-KINDS = {"gpu": r"\bGPU\b", "recordings": r"\bNMNIST_DIR\b", "browser": r"(?i)\bchromium\b"}
+KINDS = {
+    "gpu": r"\bGPU\b", "recordings": r"\bNMNIST_DIR\b", "samples": r"\bEVENT_SAMPLES\b",
+    "browser": r"(?i)\bchromium\b",
+}  # fmt: skip
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 
 

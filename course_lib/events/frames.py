@@ -10,14 +10,17 @@ when T divides the length. Counts are clamped to [0, 1]: a bit says whether a pi
 of this polarity.
 """
 
+import math
+
 import numpy as np
 
-from course_lib.events.recordings import SIDE, check_events
+from course_lib.events.recordings import SENSOR_SIZE, SIDE, check_events
 
-PIXELS = SIDE * SIDE
-INPUTS = 2 * PIXELS
+INPUTS = 2 * SIDE * SIDE
 BIN_BYTES = INPUTS // 8  # 289, exactly
 VERSION = 1
+#: of one recording; more are not asked for
+MOST_BITS = 1 << 30
 
 
 def check_bins(bins: int) -> int:
@@ -27,42 +30,70 @@ def check_bins(bins: int) -> int:
     return int(bins)
 
 
+def check_sensor(sensor) -> tuple[int, int, int]:
+    """(width, height, polarities) of a sensor; two polarities where only the others are given.
+
+    Raises ValueError unless they are whole numbers from 1, and at most two polarities.
+    """
+    size = tuple(sensor)
+    size = (*size, 2) if len(size) == 2 else size
+    if len(size) != 3 or any(int(n) != n or n < 1 for n in size) or size[2] > 2:
+        raise ValueError(f"sensor is {sensor}; expected (width, height), polarities 1 or 2 last")
+    return tuple(map(int, size))
+
+
+def bytes_of_bin(sensor: tuple[int, int, int]) -> int:
+    """Of one time bin: 289 for 34 x 34 x 2. The kernels read eight at a time, so at least eight."""
+    return max(8, -(-math.prod(sensor) // 8))
+
+
 def count_frames(events: np.ndarray, bins: int) -> np.ndarray:
     """(T, 2, 34, 34) events per bin of equal time, not clamped. Raises ValueError: as ``pack``."""
-    counts = np.bincount(_places(events, check_bins(bins)), minlength=bins * INPUTS)
+    counts = np.bincount(_places(events, check_bins(bins), INPUTS), minlength=bins * INPUTS)
     return counts.reshape(bins, 2, SIDE, SIDE)
 
 
-def pack(events: np.ndarray, bins: int, name: str = "") -> np.ndarray:
+def pack(
+    events: np.ndarray, bins: int, name: str = "", sensor: tuple[int, ...] = SENSOR_SIZE
+) -> np.ndarray:
     """(bins * 289,) uint8 bits of one recording in the order time bin, polarity, y, x.
 
     Args:
         events: fields x, y, t in microseconds and p, of any integer type; see ``check_events``.
         name: of the recording, for messages.
+        sensor: (width, height, polarities); a bin has ``bytes_of_bin(sensor)`` bytes.
 
     Raises:
         ValueError: there is no event, an event lies outside the sensor, times decrease or are not
             whole; or a tenth of the events or more fall into no bin, as when t is in milliseconds.
     """
-    bits = np.zeros(check_bins(bins) * INPUTS, np.uint8)
-    bits[_places(events, bins, name)] = 1
+    sensor = check_sensor(sensor)
+    size = 8 * bytes_of_bin(sensor)
+    if check_bins(bins) * size > MOST_BITS:
+        raise ValueError(f"{bins} time bins of a sensor {sensor} are {bins * size:,} bits; at most "
+                         f"{MOST_BITS:,} are possible here. Scale it down")  # fmt: skip
+    bits = np.zeros(bins * size, np.uint8)
+    bits[_places(events, bins, size, name, sensor)] = 1
     return np.packbits(bits)
 
 
-def _places(events, bins: int, name: str = "") -> np.ndarray:
-    """Where each event falls in (T, 2, 34, 34), flattened; those in no bin left out."""
-    events = check_events(events, name)
+def _places(events, bins: int, size: int, name: str = "", sensor=SENSOR_SIZE) -> np.ndarray:
+    """Where each event falls in T bins of ``size``; those in no bin left out."""
+    width, height, polarities = sensor
+    events = check_events(
+        events, name, (("x", width), ("y", height), ("t", None), ("p", polarities))
+    )
     name = f"{name}: " if name else ""
     if len(events) == 0:
         raise ValueError(f"{name}no event, so the frames would be empty")
     t = events["t"] - events["t"][0]
-    width = t[-1] // bins
-    kept = events[: np.searchsorted(t, width * bins)]  # the rest would be in bin T and beyond
+    step = t[-1] // bins
+    kept = events[: np.searchsorted(t, step * bins)]  # the rest would be in bin T and beyond
     if len(kept) < 0.9 * (len(events) - 1) or len(kept) == 0:
         raise ValueError(
             f"{name}{len(events) - len(kept)} of {len(events)} events fall into none of {bins} "
             f"time bins, since the first and the last are {t[-1]} us apart. If t is in "
             "milliseconds or seconds, multiply it by 1e3 or 1e6; if not, take fewer bins"
         )
-    index = t[: len(kept)] // width
-    return index * INPUTS + kept["p"] * PIXELS + kept["y"] * SIDE + kept["x"]
+    index = t[: len(kept)] // step
+    return index * size + (kept["p"] * height + kept["y"]) * width + kept["x"]

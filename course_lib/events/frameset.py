@@ -1,15 +1,17 @@
 """Recordings as frames, packed to bits: what networks are trained on."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from course_lib.events.frames import BIN_BYTES, INPUTS
+from course_lib.events.frames import bytes_of_bin, check_sensor
 from course_lib.events.packed import PackedFrames
-from course_lib.events.recordings import SIDE
+from course_lib.events.recordings import SENSOR_SIZE
 
 BLOCK = 64  # recordings unpacked at a time, so that their bits stay in the cache
+DIGITS = tuple("0123456789")
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,16 @@ class FrameSet:
     """Recordings as bits: ``packed`` (n, bins * 289) uint8, ``labels`` (n,) int64, ``bins``.
 
     ``frames()`` unpacks to the network's input, time-major float32 (T, B, 2312), on the device of
-    ``packed``: a NumPy array on the CPU, a tensor on a GPU.
+    ``packed``: a NumPy array on the CPU, a tensor on a GPU. Of another ``sensor`` (width, height,
+    polarities), D is ``inputs`` and a bin has ``bytes_of_bin(sensor)`` bytes. ``classes`` are the
+    names of the labels 0, 1, ….
     """
 
     packed: np.ndarray | torch.Tensor
     labels: torch.Tensor
     bins: int
+    sensor: tuple[int, int, int] = SENSOR_SIZE
+    classes: tuple[str, ...] = DIGITS
 
     def __post_init__(self):
         labels = torch.as_tensor(self.labels)
@@ -31,8 +37,11 @@ class FrameSet:
             raise ValueError(
                 f"labels are {kind} {tuple(labels.shape)}; expected (n,) whole numbers from 0"
             )
+        if len(labels) and labels.max() >= len(self.classes):
+            raise ValueError(f"label {labels.max()} has no name; the classes are {self.classes}")
         object.__setattr__(self, "labels", labels.long())
-        expected = (len(labels), self.bins * BIN_BYTES)
+        object.__setattr__(self, "sensor", check_sensor(self.sensor))
+        expected = (len(labels), self.bins * bytes_of_bin(self.sensor))
         if tuple(self.packed.shape) != expected or not str(self.packed.dtype).endswith("uint8"):
             raise ValueError(
                 f"packed is {self.packed.dtype} {tuple(self.packed.shape)}, expected uint8 "
@@ -41,6 +50,11 @@ class FrameSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def inputs(self) -> int:
+        """D, a network's inputs: width · height · polarities."""
+        return math.prod(self.sensor)
 
     @property
     def on_cpu(self) -> bool:
@@ -56,10 +70,11 @@ class FrameSet:
         if not self.on_cpu:
             device = self.packed.device
             packed = self.packed[torch.from_numpy(rows).to(device)]
-            packed = packed.view(-1, self.bins, BIN_BYTES, 1).transpose(0, 1)
-            digits = torch.arange(7, -1, -1, device=device, dtype=torch.uint8)
-            return ((packed >> digits) & 1).flatten(2).float().contiguous()
-        shape = (self.bins, len(rows), INPUTS)
+            packed = packed.view(-1, self.bins, packed.shape[1] // self.bins, 1).transpose(0, 1)
+            places = torch.arange(7, -1, -1, device=device, dtype=torch.uint8)
+            bits = ((packed >> places) & 1).flatten(2)
+            return bits[..., : self.inputs].float().contiguous()
+        shape = (self.bins, len(rows), self.inputs)
         if out is None:
             out = torch.empty(shape)
         elif tuple(out.shape) != shape or out.dtype != torch.float32 or not out.is_contiguous():
@@ -68,7 +83,8 @@ class FrameSet:
             )
         for start in range(0, len(rows), BLOCK):
             some = slice(start, start + BLOCK)
-            bits = np.unpackbits(self.packed[rows[some]], axis=1).reshape(-1, self.bins, INPUTS)
+            bits = np.unpackbits(self.packed[rows[some]], axis=1)
+            bits = bits.reshape(len(bits), self.bins, -1)[..., : self.inputs]
             out.numpy()[:, some] = bits.transpose(1, 0, 2)
         return out
 
@@ -77,24 +93,25 @@ class FrameSet:
         if not self.on_cpu:
             return self.frames(indices)
         rows = self._rows(indices)
-        return PackedFrames(self.packed, rows, lambda: self.frames(rows, out))
+        shape = (self.bins, len(rows), self.inputs)
+        return PackedFrames(self.packed, rows, shape, lambda: self.frames(rows, out))
 
     def room(self, batch: int) -> torch.Tensor | None:
         """Memory for the frames of so many recordings, the ``out`` of ``frames``; CPU alone."""
-        return torch.empty(self.bins, batch, INPUTS) if self.on_cpu else None
+        return torch.empty(self.bins, batch, self.inputs) if self.on_cpu else None
 
     def to(self, device: torch.device | str) -> "FrameSet":
         """The same recordings, packed, in a GPU's memory (54,000 take 156 MB)."""
         if self.on_cpu and torch.device(device).type == "cpu":
             return self
-        return FrameSet(torch.as_tensor(self.packed).to(device), self.labels, self.bins)
+        return replace(self, packed=torch.as_tensor(self.packed).to(device))
 
     def subset(self, indices) -> "FrameSet":
         """A FrameSet of the recordings ``indices``, in that order."""
         rows = self._rows(indices)
         chosen = torch.from_numpy(rows)
         packed = self.packed[rows if self.on_cpu else chosen.to(self.packed.device)]
-        return FrameSet(packed, self.labels[chosen], self.bins)
+        return replace(self, packed=packed, labels=self.labels[chosen])
 
     def _rows(self, indices) -> np.ndarray:
         rows = np.asarray(indices)
@@ -112,37 +129,46 @@ class FrameSet:
 
 
 def concatenate(*sets: FrameSet) -> FrameSet:
-    """One FrameSet of the recordings of several, in order. Raises ValueError if bins differ."""
-    if len({part.bins for part in sets}) != 1:
-        raise ValueError(f"the sets have {[p.bins for p in sets]} bins; expected the same")
+    """One FrameSet of the recordings of several, in order.
+
+    Raises ValueError if bins, sensors or classes differ.
+    """
+    kinds = {(part.bins, part.sensor, part.classes) for part in sets}
+    if len(kinds) != 1:
+        raise ValueError(f"the sets have (bins, sensor, classes) {kinds}; expected the same")
     packed = np.concatenate([part.packed for part in sets])
-    return FrameSet(packed, torch.cat([part.labels for part in sets]), sets[0].bins)
+    return replace(sets[0], packed=packed, labels=torch.cat([part.labels for part in sets]))
 
 
-def shift_frames(frames: torch.Tensor, shifts: torch.Tensor) -> torch.Tensor:
+def shift_frames(
+    frames: torch.Tensor, shifts: torch.Tensor, sensor: tuple[int, int, int] = SENSOR_SIZE
+) -> torch.Tensor:
     """Move each sample by whole pixels; what enters is zero. For augmentation.
 
     Args:
-        frames: (T, B, 2312).
+        frames: (T, B, D), of the ``sensor`` (width, height, polarities).
         shifts: (B, 2) integers (dy, dx); positive moves down and right.
     """
-    if frames.dim() != 3 or frames.shape[2] != INPUTS:
-        raise ValueError(f"frames have shape {tuple(frames.shape)}, expected (T, B, {INPUTS})")
+    width, height, _ = sensor
+    if frames.dim() != 3 or frames.shape[2] != math.prod(sensor):
+        raise ValueError(
+            f"frames have shape {tuple(frames.shape)}, expected (T, B, {math.prod(sensor)})"
+        )
     shifts = torch.as_tensor(shifts)
     if shifts.shape != (frames.shape[1], 2) or shifts.is_floating_point():
         raise ValueError(
             f"shifts have shape {tuple(shifts.shape)} and type {shifts.dtype}, "
             f"expected ({frames.shape[1]}, 2) integers"
         )
-    image = frames.reshape(frames.shape[0], frames.shape[1], 2, SIDE, SIDE)
+    image = frames.reshape(*frames.shape[:2], -1, height, width)
     moved = torch.zeros_like(image)
     for sample, (dy, dx) in enumerate(shifts.tolist()):
-        if abs(dy) < SIDE and abs(dx) < SIDE:
-            source = image[:, sample, :, _from(dy), _from(dx)]
-            moved[:, sample, :, _from(-dy), _from(-dx)] = source
+        if abs(dy) < height and abs(dx) < width:
+            source = image[:, sample, :, _from(dy, height), _from(dx, width)]
+            moved[:, sample, :, _from(-dy, height), _from(-dx, width)] = source
     return moved.reshape(frames.shape)
 
 
-def _from(shift: int) -> slice:
+def _from(shift: int, length: int) -> slice:
     """The rows or columns that are still on the sensor after moving by ``shift``."""
-    return slice(max(0, -shift), SIDE - max(0, shift))
+    return slice(max(0, -shift), length - max(0, shift))

@@ -11,24 +11,25 @@ import numpy as np
 import torch
 from torch.utils._pytree import tree_map
 
-from course_lib.events.frames import BIN_BYTES, INPUTS
-
 
 class PackedFrames(torch.Tensor):
-    """(T, B, 2312) float32 zeros and ones, to torch a tensor like any other.
+    """(T, B, D) float32 zeros and ones, to torch a tensor like any other.
 
-    packed:  (n, T · 289) uint8, the bits of n recordings; rows: (B,), which of them.
+    packed:  (n, bytes of T bins) uint8, the bits of n recordings; rows: (B,), which of them.
+    shape:   (T, B, D).
     unpack:  () → the same frames as an ordinary tensor; asked at the first operation on them.
     """
 
     __torch_function__ = torch._C._disabled_torch_function_impl
 
     @staticmethod
-    def __new__(cls, packed: np.ndarray, rows: np.ndarray, unpack: Callable[[], torch.Tensor]):
-        shape = packed.shape[1] // BIN_BYTES, len(rows), INPUTS
+    def __new__(
+        cls, packed: np.ndarray, rows: np.ndarray, shape: tuple[int, int, int],
+        unpack: Callable[[], torch.Tensor],
+    ):  # fmt: skip
         return torch.Tensor._make_wrapper_subclass(cls, shape, dtype=torch.float32)
 
-    def __init__(self, packed: np.ndarray, rows: np.ndarray, unpack):
+    def __init__(self, packed: np.ndarray, rows: np.ndarray, shape, unpack):
         self.packed, self.rows, self._unpack, self._numbers = packed, rows, unpack, None
 
     @property

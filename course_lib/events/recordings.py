@@ -20,6 +20,14 @@ OVERFLOW_US = 1 << 13
 MAX_OVERFLOWS = 1 << 10
 MAX_BYTES = 1 << 24  # of a file: 3 million events; the longest of N-MNIST has about 7,200
 MAX_TIME = 1 << 61  # differences of such times fit into 64 bits
+#: how files of other kinds begin
+MAGIC = {
+    b"\x93NUMPY": "a NumPy array (.npy)", b"PK\3\4": "a zip archive or .npz",
+    b"\x1f\x8b": "a gzip archive", b"#!AER-DAT": "a recording of jAER or DV (.aedat, .aedat4)",
+    b"% ": "a recording of Prophesee (.dat, .raw)", b"\x89HDF": "HDF5 (.h5)",
+    b"MATLAB": "MATLAB (.mat)", b"version https://git-lfs": "a Git LFS pointer, not the file",
+    b"<": "a web page",
+}  # fmt: skip
 
 
 def check_events(
@@ -119,8 +127,24 @@ def ordinary_file(path: str | os.PathLike, limit: int = MAX_BYTES) -> Path:
     return path
 
 
-def decode(data: bytes, name: str) -> np.ndarray:
+def looks_like(data: bytes) -> str:
+    """What the first bytes of a file say that it is; nothing if they do not say it."""
+    known = (kind for magic, kind in MAGIC.items() if data.startswith(magic))
+    text = data and all(32 <= byte < 127 or byte in b"\t\r\n" for byte in data[:64])
+    return next(known, "text" if text else "")
+
+
+def decode(data: bytes, name: str, sensor: tuple[int, ...] = SENSOR_SIZE) -> np.ndarray:
     """The events in the bytes of one .bin file: see ``read_recording``."""
+    try:
+        return _decode(data, name, sensor)
+    except ValueError as error:
+        if kind := looks_like(data):
+            raise ValueError(f"{name}: not an N-MNIST file; looks like {kind} ({error})") from error
+        raise
+
+
+def _decode(data: bytes, name: str, sensor: tuple[int, ...]) -> np.ndarray:
     if len(data) == 0:
         raise ValueError(f"{name}: the file is empty; expected 5 bytes an event")
     if len(data) % 5:
@@ -145,8 +169,9 @@ def decode(data: bytes, name: str) -> np.ndarray:
     columns = {field: column[events] for field, column in columns.items()}
     offset = {"x": 0, "y": 1, "t": 2, "p": 2}
     return check_events(
-        columns, name, place=lambda i, field: f"byte offset {5 * int(events[i]) + offset[field]}"
-    )
+        columns, name, (("x", sensor[0]), ("y", sensor[1]), ("t", None), ("p", 2)),
+        lambda i, field: f"byte offset {5 * int(events[i]) + offset[field]}",
+    )  # fmt: skip
 
 
 def read_recording(path: str | os.PathLike) -> np.ndarray:
