@@ -54,6 +54,8 @@ COMMANDS = {
     "bands": (["-m", "course_lab.authoring", "bands"], "measure the band of seeds of a widget"),
     "build": (["-m", "course_lab.authoring", "build"], "make exercises/ from solutions/"),
     "verify": (["-m", "course_lab.authoring", "verify"], "prove that exercises/ is up to date"),
+    "address": (["-m", "course_lab.authoring", "address"], "change the repository's address"),
+    "colab": (["-m", "course_lab.authoring", "colab"], "make an archive to use in Colab"),
     "test": (["tests/everything.py"], "run every check (--fast: the quick ones)"),
     "setup": ([], "only install (--with EXTRA ..., --gpu)"),
     "doctor": (["-m", "course_lib.run.doctor"], "what is installed and what is wrong, to report"),

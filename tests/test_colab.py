@@ -76,7 +76,7 @@ def setup_of(path: Path, wheel: Path) -> str:
     """The whole first code cell of a notebook, with the wheel in place of the address."""
     cells = nbformat.read(path, as_version=4).cells
     source = next(cell.source for cell in cells if cell.cell_type == "code")
-    return source.replace('f"git+{REPOSITORY}"', repr(str(wheel)))
+    return source.replace('f"{REPOSITORY}/archive/main.zip"', repr(str(wheel)))
 
 
 def run(python: Path, folder: Path, source: str) -> str:

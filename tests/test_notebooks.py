@@ -115,11 +115,17 @@ def test_a_badge_leads_to_what_students_open():
 
 
 def run_setup(monkeypatch, folder: Path, missing: tuple, status: int = 0) -> list:
+    """What pip was called with; pip itself is not run."""
     calls = []
     find = importlib.util.find_spec
+
+    def pip(command, **_):
+        calls.append(command)
+        return subprocess.CompletedProcess(command, status)
+
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(subprocess, "call", lambda command, **_: calls.append(command) or status)
+    monkeypatch.setattr(subprocess, "run", pip)
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda name: None if name in missing else find(name)
     )
@@ -128,26 +134,29 @@ def run_setup(monkeypatch, folder: Path, missing: tuple, status: int = 0) -> lis
 
 
 def test_setup_installs_the_course_alone_and_only_what_is_missing(monkeypatch, tmp_path):
-    pip = [sys.executable, "-m", "pip", "install", "--quiet"]
-    address = f"git+{opening.repository()}"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    archive = f"{opening.repository()}/archive/main.zip"
     calls = run_setup(monkeypatch, tmp_path, missing=("course_lib",))
-    assert calls == [[*pip, "--no-deps", address]]
+    assert calls == [[*pip, "--no-deps", archive]]
     calls = run_setup(monkeypatch, tmp_path, missing=("course_lib", "platformdirs"))
-    assert calls == [[*pip, "--no-deps", address], [*pip, "platformdirs"]]
+    assert calls == [[*pip, "--no-deps", archive], [*pip, "platformdirs"]]
 
 
-def test_setup_takes_a_wheel_beside_the_notebook(monkeypatch, tmp_path):
-    wheel = tmp_path / "spikes_without_backprop-0.1.0-py3-none-any.whl"
-    wheel.touch()
+@pytest.mark.parametrize(
+    "name", ["spikes_without_backprop-0.1.0-py3-none-any.whl", "spikes-without-backprop (1).zip"]
+)
+def test_setup_takes_an_archive_beside_the_notebook(monkeypatch, tmp_path, name):
+    for other in (name, "spikes-without-backprop.ipynb", "spikes-without-backprop"):
+        (tmp_path / other).touch()
     (call,) = run_setup(monkeypatch, tmp_path, missing=("course_lib",))
-    assert call[-2:] == ["--no-deps", str(wheel)]
+    assert call[-2:] == ["--no-deps", str(tmp_path / name)]
 
 
-def test_setup_that_fails_says_what_to_do_in_two_lines(monkeypatch, tmp_path):
-    with pytest.raises(SystemExit) as stopped:
+def test_setup_that_fails_says_what_to_do_in_two_lines_without_a_traceback(monkeypatch, tmp_path):
+    with pytest.raises(Exception, match="could not be installed from https") as stopped:
         run_setup(monkeypatch, tmp_path, missing=("course_lib",), status=1)
-    lines = str(stopped.value).splitlines()
-    assert len(lines) == 2 and "Put its wheel or zip beside this notebook" in lines[0]
+    shown = stopped.value._render_traceback_()  # is what IPython shows, and no more
+    assert len(shown) == 2 and "course.py colab` makes it) beside this notebook" in shown[1]
 
 
 def test_setup_uses_an_installed_course_or_the_one_around_the_notebook(monkeypatch, tmp_path):

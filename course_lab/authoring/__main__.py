@@ -1,4 +1,6 @@
-"""The command line: python -m course_lab.authoring lessons | bands | build | verify"""
+"""The command line: python -m course_lab.authoring lessons | bands | build | ..."""
+
+from pathlib import Path
 
 from course_lib.run.cli import Parser, run
 
@@ -29,6 +31,18 @@ def add_commands(commands) -> None:
     build.set_defaults(run=run_build)
     verify = commands.add_parser("verify", help="prove that exercises/ is what solutions/ gives")
     verify.set_defaults(run=run_verify)
+    address = commands.add_parser(
+        "address", help="write the repository's address into all badges and links"
+    )
+    address.add_argument("url", nargs="?", metavar="URL",
+                         help="https://github.com/OWNER/NAME; default: as it is")  # fmt: skip
+    address.set_defaults(run=run_address)
+    colab = commands.add_parser(
+        "colab", help="make an archive for Colab, to put beside a notebook or in Drive"
+    )
+    colab.add_argument("--out", type=Path, default=Path("spikes-without-backprop.zip"),
+                       metavar="FILE", help="default: spikes-without-backprop.zip")  # fmt: skip
+    colab.set_defaults(run=run_colab)
 
 
 def run_lessons(options) -> int:
@@ -81,6 +95,23 @@ def run_verify(options) -> int:
     print("Repair: python3 course.py build" if problems else
           f"In step: solutions/ and exercises/, assignments: {len(find_solutions())}")  # fmt: skip
     return 1 if problems else 0
+
+
+def run_address(options) -> int:
+    from course_lab.authoring.opening import readdress, repository
+
+    changed = readdress(options.url)
+    print(f"{repository()}: files written anew: {len(changed)}")
+    return 0
+
+
+def run_colab(options) -> int:
+    from course_lab.authoring.opening import make_archive
+
+    make_archive(options.out)
+    print(f"Made {options.out}. In Colab, upload it in the panel Files at the left, or keep it in "
+          "My Drive and mount that there; then run a lesson's first cell.")  # fmt: skip
+    return 0
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import torch
 
 from course_lab.moving import test_recording
 from course_lab.picture import in_words, shown_width
+from course_lab.widgets.sweep import Pictured
 from course_lib.events import load_splits
 from course_lib.run.figures import new_figure, png, style
 from course_lib.run.runs import RunConfig
@@ -79,7 +80,7 @@ def curve(seen: list[tuple[int, float]], steps: int) -> tuple[bytes, str, str]:
     )
 
 
-class LiveTraining(ipw.VBox):
+class LiveTraining(Pictured):
     """A button, a bar and a curve that grows. ``first`` is the network that is trained."""
 
     def __init__(self, first: FirstNetwork):
@@ -111,11 +112,8 @@ class LiveTraining(ipw.VBox):
         self.numbers.value = f'<p role="status">{html.escape(numbers)}</p>'
         self.words.value = in_words(alt)
 
-    def _repr_mimebundle_(self, **options):
-        bundle = super()._repr_mimebundle_(**options)
-        data, numbers, alt = curve(self.first.seen, self.first.config.steps)
-        bundle.update({"image/png": data, "text/plain": numbers})
-        return bundle, {"image/png": {"alt": alt}}
+    def stored(self) -> tuple[bytes, str, str]:
+        return curve(self.first.seen, self.first.config.steps)
 
 
 def train_now(first: FirstNetwork) -> None:

@@ -16,10 +16,26 @@ import torch
 from course_lab.picture import in_words, shown_width
 
 Render = Callable[[dict], tuple[bytes, str, str]]
+WIDGET = "application/vnd.jupyter.widget-view+json"
 KEPT = 256  # settings whose pictures are remembered
 
 
-class Sweep(ipw.VBox):
+class Pictured(ipw.VBox):
+    """A widget whose notebook shows a picture and a line of text while it is not running.
+
+    A subclass says by ``stored()`` which: (PNG, text, description). Nothing of it is ipywidgets'
+    own way, which differs between its versions 7 (Colab's) and 8.
+    """
+
+    _ipython_display_ = None  # by which version 7 would show itself, without a picture
+
+    def _repr_mimebundle_(self, **options):
+        data, text, alt = self.stored()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        return {"text/plain": text, "image/png": data, WIDGET: view}, {"image/png": {"alt": alt}}
+
+
+class Sweep(Pictured):
     """Controls joined to ``render(values) -> (PNG, numbers, description)``.
 
     controls: {name: control}; their values, by name, are what ``render`` gets.
@@ -93,12 +109,9 @@ class Sweep(ipw.VBox):
             self._kept.pop(next(iter(self._kept)))
         self._kept[key] = value
 
-    def _repr_mimebundle_(self, **options):
-        bundle = super()._repr_mimebundle_(**options)
+    def stored(self) -> tuple[bytes, str, str]:
         data, numbers, alt = self._rendered()
-        stored = self.plain(self.values()) if self.plain else numbers
-        bundle.update({"image/png": data, "text/plain": stored})
-        return bundle, {"image/png": {"alt": alt}}
+        return data, self.plain(self.values()) if self.plain else numbers, alt
 
 
 def look(label: str) -> dict:

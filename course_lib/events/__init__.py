@@ -8,7 +8,6 @@ from course_lib.events.digits import Digits, load_digits
 from course_lib.events.folders import (
     Recording,
     Recordings,
-    download,
     find_recordings,
     matching_digits,
 )
@@ -37,7 +36,6 @@ __all__ = [
     "check_events",
     "concatenate",
     "count_frames",
-    "download",
     "find_recordings",
     "load_all",
     "load_digits",
@@ -58,4 +56,8 @@ def __getattr__(name: str):
         from course_lib.events import own
 
         return getattr(own, name)
+    if name == "download":
+        from course_lib.events.fetching import download
+
+        return download
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

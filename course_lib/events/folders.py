@@ -1,4 +1,4 @@
-"""Folders of N-MNIST recordings: finding, downloading, matching with digits.
+"""Folders of N-MNIST recordings: finding, matching with digits.
 
 A folder holds ``Train/<label>/<number>.bin`` and ``Test/<label>/<number>.bin``. Recording k in
 Train/ is digit k - 1 of the MNIST training set.
@@ -6,13 +6,10 @@ Train/ is digit k - 1 of the MNIST training set.
 
 import os
 import re
-import zipfile
-from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 
 from course_lib.events.digits import PER_CLASS
-from course_lib.events.files import cache_folder
 
 FULL_TRAIN, FULL_TEST = 60_000, 10_000
 LAYOUT = "Train/<label>/<number>.bin, label 0 to 9"
@@ -123,36 +120,3 @@ def matching_digits(folder: str | os.PathLike) -> list[tuple[Recording, int]]:
             pairs.append((recording, PER_CLASS * recording.label + seen[recording.label]))
         seen[recording.label] += 1
     return pairs
-
-
-def download(folder: str | os.PathLike | None = None) -> Recordings:
-    """Download N-MNIST (about 1.2 GB, CC BY-SA 4.0) through ``tonic.datasets.NMNIST``, or find it.
-
-    Args:
-        folder: where ``NMNIST/`` is, or is to be; default: the user's cache folder.
-
-    Raises:
-        FileNotFoundError: no network, or the download is incomplete; the message says what to do.
-    """
-    folder = Path(folder).expanduser() if folder is not None else cache_folder()
-    from tonic.datasets import NMNIST
-
-    by_hand = (
-        f"Try again with a network; or fetch Train.zip and Test.zip of N-MNIST by hand "
-        f"(https://www.garrickorchard.com/datasets/n-mnist) and unpack them in "
-        f"{folder / 'NMNIST'}; or use the saccade digits, which need no download."
-    )
-    try:
-        NMNIST(str(folder), train=True)
-        NMNIST(str(folder), train=False)
-    except (OSError, RuntimeError, HTTPException, zipfile.BadZipFile, EOFError) as error:
-        raise FileNotFoundError(
-            f"N-MNIST could not be downloaded: {error or type(error).__name__}. {by_hand}"
-        ) from error
-    found = find_recordings(folder)
-    if (len(found.train), len(found.test)) != (FULL_TRAIN, FULL_TEST):
-        raise FileNotFoundError(
-            f"{found.folder} holds {len(found.train)} + {len(found.test)} recordings, expected "
-            f"{FULL_TRAIN} + {FULL_TEST}: an interrupted download. Delete it first. {by_hand}"
-        )
-    return found

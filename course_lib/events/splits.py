@@ -204,7 +204,9 @@ def _find(source, how: How) -> folders.Recordings:
     folder = os.environ.get("NMNIST_DIR")
     if folder:
         return folders.find_recordings(folder)
-    return folders.download(cache_folder(how.cache_dir))
+    from course_lib.events.fetching import download
+
+    return download(cache_folder(how.cache_dir))
 
 
 def recordings(source, how: How) -> Data:

@@ -198,7 +198,7 @@ def add_data(commands) -> None:
     info.add_argument("source", nargs="?", default="saccade-digits")
     info.add_argument("--on-bad", choices=("error", "skip"), default="error")
     info.set_defaults(run=command("data_info"))
-    download = verbs.add_parser("download", help="fetch N-MNIST (1.2 GB) through tonic")
+    download = verbs.add_parser("download", help="fetch N-MNIST (1.2 GB)")
     download.add_argument("folder", nargs="?", type=Path, help="default: the user's cache")
     download.set_defaults(run=command("data_download"))
     compare = verbs.add_parser("compare", help="simulated against real recordings, measured")

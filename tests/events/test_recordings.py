@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from course_lib.events import (
-    download,
     find_recordings,
-    folders,
     load_splits,
     matching_digits,
     read_recording,
@@ -209,22 +207,3 @@ def test_matching_digits_are_the_digits_that_were_recorded(nmnist, digits):
         ]
         right += others[int(np.argmax(match))] == index
     assert right >= 0.8 * len(pairs[::10])
-
-
-def test_download_offline_says_what_to_do(tmp_path, monkeypatch):
-    from tonic.datasets import NMNIST
-
-    def offline(self):
-        raise OSError("Name or service not known")
-
-    monkeypatch.setattr(NMNIST, "download", offline)
-    with pytest.raises(FileNotFoundError, match="by hand.*saccade digits"):
-        download(tmp_path)
-
-
-def test_interrupted_download_is_noticed(folder, monkeypatch):
-    import tonic.datasets
-
-    monkeypatch.setattr(tonic.datasets, "NMNIST", lambda *a, **k: None)
-    with pytest.raises(FileNotFoundError, match="20 \\+ 0 recordings.*interrupted"):
-        folders.download(folder)
