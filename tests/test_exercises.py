@@ -78,8 +78,8 @@ def test_reference_passes_on_every_seed(name, capsys):
         return exercise.reference(*arguments)
 
     assert exercise(mine) is mine
-    exercise.grade()
-    assert capsys.readouterr().out.startswith(f"✓ {name} is right")
+    assert exercise.grade() == exercise.points == exercise.earned
+    assert capsys.readouterr().out.startswith(f"✓ {name}")
 
 
 @pytest.mark.parametrize(("name", "words", "source"), WRONG,
@@ -91,8 +91,11 @@ def test_a_wrong_solution_gets_the_message_meant_for_it(name, words, source, cap
     assert printed.startswith(f"✗ {name}: not right yet")
     assert words in printed
     assert "goes on with the course's own" in printed
-    with pytest.raises(NotYet):
-        exercise.grade()
+    assert exercise.earned < exercise.points
+    try:
+        assert exercise.grade() < exercise.points  # partial points, for all but a boundary
+    except NotYet as reason:
+        assert not reason.points
 
 
 @pytest.mark.parametrize(("name", "words", "source"), RIGHT,
@@ -109,8 +112,8 @@ def test_enough_solutions_are_kept(name):
     assert kinds.count("wrong") >= 4 and kinds.count("right") >= 2
 
 
-def test_every_lesson_from_02_on_has_exercises_checks_and_proofs():
-    assert NAMES[2:] == TOPICS
+def test_every_lesson_from_01_on_has_exercises_checks_and_proofs():
+    assert NAMES[1:] == TOPICS
     assert list(checks.topics()) == TOPICS
     assert [path.name for path in sorted(DATA.glob("*"))] == [f"{t}.py.txt" for t in TOPICS]
 
@@ -221,17 +224,49 @@ def test_an_exercise_that_was_never_checked_earns_nothing():
 
 
 def test_unknown_names_say_what_there_is():
-    with pytest.raises(AttributeError, match="no check 'lifstep'; there are: lowest_current"):
+    with pytest.raises(AttributeError, match="no check 'lifstep'; there are: step_events"):
         checks.lifstep  # noqa: B018
-    with pytest.raises(ValueError, match="no topic '99_none'; there are: 02_spikes"):
+    with pytest.raises(ValueError, match="no topic '99_none'; there are: 01_events"):
         checks.summary("99_none")
 
 
 def test_summary_counts_points(capsys):
     for exercise in EXERCISES.values():
-        exercise.passed = exercise.name == "lif_step"
+        exercise.earned = 2 if exercise.name == "lif_step" else 0
     checks.summary("02_spikes")
     assert capsys.readouterr().out.endswith("2 of 12 points\n")
+
+
+def test_a_boundary_has_points_of_its_own(capsys):
+    """Right but for events after `now`: half of the points, said to the student and to nbgrader."""
+
+    def mine(x, y, t, now, tau):
+        picture = np.zeros((34, 34))
+        picture[y, x] = np.exp(-(now - t) / tau)
+        return picture
+
+    exercise = EXERCISES["fading_picture"]
+    exercise(mine)
+    said = capsys.readouterr().out
+    assert "It earns 1 of 2 points. What is missing: events after `now`" in said
+    assert (exercise.earned, exercise.grade()) == (1, 1)
+
+
+def test_an_open_task_is_worth_what_it_reaches(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
+    exercise = EXERCISES["choose_inputs"]
+
+    def often(known, labels, budget):
+        return np.argsort(known.mean(axis=0))[::-1][:budget]
+
+    exercise(often)
+    worse = exercise.earned
+    exercise(lambda *a: exercise.reference(*a))
+    exercise(often)
+    first, second, third = capsys.readouterr().out.splitlines()
+    assert 0 < worse == exercise.earned < exercise.points
+    assert "3 from" in first and "3 of 3 points. Your best" in second
+    assert third.split("best so far: ")[1] == second.split("best so far: ")[1]
 
 
 # ---------------------------------------------------------------- the notebooks

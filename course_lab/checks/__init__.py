@@ -9,11 +9,12 @@ import importlib
 import re
 from pathlib import Path
 
-from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Property
+from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part, Property
 
-__all__ = ["Exercise", "Mistake", "NotYet", "Property", "exercises", "grade", "summary", "topics"]
+__all__ = ["Exercise", "Mistake", "NotYet", "Part", "Property", "exercises", "grade", "summary",
+           "topics"]  # fmt: skip
 
-DEFINED = re.compile(r'^[A-Z_]+ = Exercise\(\s*"(\w+)"', re.M)
+DEFINED = re.compile(r'^[A-Z_]+ = (?:Exercise|Open)\(\s*"(\w+)"', re.M)
 TOPIC = re.compile(r'^TOPIC = "(\w+)"', re.M)
 
 
@@ -51,17 +52,18 @@ def __getattr__(name: str) -> Exercise:
     raise AttributeError(f"there is no check {name!r}; there are: {names}")
 
 
-def grade(name: str) -> None:
-    """Raise NotYet unless the function checked under this name also passes on new cases."""
-    __getattr__(name).grade()
+def grade(name: str) -> int:
+    """Points of the function that was checked under this name, on new cases; nbgrader takes them.
+
+    Raises NotYet where it earns none.
+    """
+    return __getattr__(name).grade()
 
 
 def summary(topic: str) -> None:
     """Print which exercises of a topic have passed, and the points so far."""
-    reached = total = 0
-    for exercise in exercises(topic).values():
-        points = exercise.points if exercise.passed else 0
-        print(f"{'✓' if exercise.passed else '·'} {exercise.name:24s} {points} of "
+    tried = exercises(topic).values()
+    for exercise in tried:
+        print(f"{'✓' if exercise.passed else '·'} {exercise.name:24s} {exercise.earned} of "
               f"{exercise.points}")  # fmt: skip
-        reached, total = reached + points, total + exercise.points
-    print(f"{reached} of {total} points")
+    print(f"{sum(e.earned for e in tried)} of {sum(e.points for e in tried)} points")

@@ -23,7 +23,11 @@ GRADING_SEEDS = (1, 2)
 
 
 class NotYet(Exception):
-    """An exercise is not right yet; the text says why."""
+    """An exercise is not right yet; the text says why. points: what it earns all the same."""
+
+    def __init__(self, text: str, points: int = 0):
+        super().__init__(text)
+        self.points = points
 
 
 class Mistake:
@@ -40,6 +44,19 @@ class Property:
 
     says: str
     test: Callable[..., bool]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A boundary that has points of its own: who fails nothing else loses only these.
+
+    says:  what it is about, such as "ties share their average rank".
+    cases: as an exercise's; points: of the exercise's points.
+    """
+
+    says: str
+    cases: Callable[[np.random.Generator], Sequence[tuple]]
+    points: int = 1
 
 
 @dataclass(frozen=True)
@@ -63,6 +80,8 @@ class Exercise:
     goal:       what whoever solves it can do afterwards, for instructors.
     reference:  a right solution, from the library where there is one.
     cases:      random generator -> list of argument tuples.
+    parts:      boundaries with points of their own, tried when the cases are right.
+    kind:       what sort of task it is: "", "bug" (to be found), "train" (a network) or "open".
     mistakes:   tried in order when the answer is wrong; the first that explains it is named.
     properties: tested before values.
     compared:   whether values are compared with the reference's (else properties decide alone).
@@ -78,6 +97,8 @@ class Exercise:
     cases: Callable[[np.random.Generator], Sequence[tuple]]
     mistakes: Sequence[Mistake] = ()
     properties: Sequence[Property] = ()
+    parts: Sequence[Part] = ()
+    kind: str = ""
     compared: bool = True
     rtol: float = 1e-4
     atol: float = 1e-6
@@ -85,6 +106,7 @@ class Exercise:
     room: Room | None = None
     submitted: Callable | None = field(default=None, init=False, repr=False)
     passed: bool = field(default=False, init=False, repr=False)
+    earned: int = field(default=0, init=False, repr=False)
 
     def __call__(self, function: Callable) -> Callable:
         """Check a student's function, print the verdict, and return what to go on with."""
@@ -92,31 +114,69 @@ class Exercise:
             print(f"{self.name} is now the course's own function. To have yours checked, run the "
                   "cell with your function again, then this one.")  # fmt: skip
             return function
-        self.submitted, self.passed = function, False
+        self.submitted, self.passed, self.earned = function, False, 0
         try:
-            count = self.examine(function, SHOWN_SEED)
+            said = self.verdict(function)
         except NotYet as reason:
+            self.earned = reason.points
             print(f"✗ {self.name}: not right yet.\n{reason}\n"
                   f"The notebook goes on with the course's own {self.name}.")  # fmt: skip
             return self.reference
         self.passed = True
         progress.record(self.topic, self.name)
-        print(f"✓ {self.name} is right: {count} cases tried.")
+        print(said)
         return function
 
-    def grade(self) -> None:
-        """Raise NotYet unless the function that was checked last passes on new cases."""
+    def verdict(self, function: Callable) -> str:
+        """What to say of a right function, whose points are kept. Raises NotYet for others."""
+        count = self.examine(function, SHOWN_SEED)
+        self.earned = self.points
+        return f"✓ {self.name} is right: {count} cases tried."
+
+    def grade(self) -> int:
+        """Points of the function that was checked last, on new cases. Raises NotYet for none."""
         if self.submitted is None:
             raise NotYet(f"{self.name} was never checked: its cell is missing or was not run")
-        for seed in GRADING_SEEDS:
+        return min(self.points_of(seed) for seed in GRADING_SEEDS)
+
+    def points_of(self, seed: int) -> int:
+        """Points on the cases of a seed; says what is missing if some are."""
+        try:
             self.examine(self.submitted, seed)
+        except NotYet as reason:
+            if not reason.points:
+                raise
+            print(f"{self.name}:\n{reason}")
+            return reason.points
+        return self.points
 
     def examine(self, function: Callable, seed: int) -> int:
         """Number of cases passed. Raises NotYet, saying what is wrong and what to do."""
         if not callable(function):
             raise NotYet(f"  {self.name} is {compare.describe(compare.plain(function))}, not a "
                          "function. Run the cell that defines it.")  # fmt: skip
-        cases = list(self.cases(np.random.default_rng(seed)))
+        rng = np.random.default_rng(seed)
+        cases = list(self.cases(rng))
+        self.examine_cases(function, cases)
+        missing: list[tuple[Part, NotYet]] = []
+        for part in self.parts:
+            more = list(part.cases(rng))
+            try:
+                self.examine_cases(function, [*cases, *more])
+                cases += more
+            except NotYet as reason:
+                missing.append((part, reason))
+        if missing:
+            points = self.points - sum(part.points for part, _ in missing)
+            wanted = "; ".join(part.says for part, _ in missing)
+            raise NotYet(f"{missing[0][1]}\n  It earns {points} of {self.points} points. What is "
+                         f"missing: {wanted}.", points)  # fmt: skip
+        if self.room:
+            self.check_room(function, cases)
+        return len(cases)
+
+    def examine_cases(self, function: Callable, cases: Sequence[tuple]) -> None:
+        """Raise NotYet unless the function is right in every case."""
         results = [self.result(function, arguments) for arguments in cases]
         for arguments, result in zip(cases, results, strict=True):
             try:
@@ -134,9 +194,6 @@ class Exercise:
                     f"  expected  {right}{where}"
                 ) from None
             self.check_properties(arguments, result, cases, results)
-        if self.room:
-            self.check_room(function, cases)
-        return len(cases)
 
     def check_properties(self, arguments, result, cases, results) -> None:
         for wanted in self.properties:
