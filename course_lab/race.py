@@ -8,7 +8,7 @@ from course_lab.moving import test_recording
 from course_lib import estimators  # all methods are loaded when METHODS is asked for
 from course_lib.events import find_recordings, load_splits, pack, read_recording
 from course_lib.events.files import cache_folder
-from course_lib.results import groups, load, processor_seconds
+from course_lib.results import groups, load, processor_seconds, student_t
 
 #: rows of the last table: study, group, label, and what a reader calls it
 LONG_RUNS = (
@@ -69,10 +69,8 @@ def recording(data: str, pick: int) -> tuple[np.ndarray, int]:
 
 def accuracy(row: dict) -> str:
     """ "94.3 ± 0.4": the mean in %, and half its 95 % t-interval over the seeds."""
-    from scipy.special import stdtrit
-
     summary, n = row["summary"]["test_accuracy"], row["summary"]["n"]
-    half = float(stdtrit(n - 1, 0.975)) * summary["sd"] / n**0.5
+    half = student_t(n - 1, 0.975) * summary["sd"] / n**0.5
     return f"{100 * summary['mean']:.1f} ± {100 * half:.1f}"
 
 

@@ -80,18 +80,37 @@ def processor_seconds(row: dict[str, Any], result: dict[str, Any]) -> tuple[floa
     return stats.fmean(spent or [run["cpu_seconds"] for run in row["runs"]]), bool(spent)
 
 
+def student_t(freedom: int, share: float) -> float:
+    """The t that such a share of Student's distribution lies below, with whole degrees of freedom.
+
+    P(|T| < t) is a finite sum of powers of cos(arctan(t/√n)) (Abramowitz and Stegun 1964, equations
+    26.7.3 and 26.7.4), halved into by bisection.
+    """
+
+    def within(angle: float) -> float:
+        cosine, sine = math.cos(angle), math.sin(angle)
+        term, total = (cosine, 0.0) if freedom % 2 else (1.0, 0.0)
+        for k in range(2 + freedom % 2, freedom + 1, 2):
+            total, term = total + term, term * cosine**2 * (k - 1) / k
+        return 2 / math.pi * (angle + sine * total) if freedom % 2 else sine * total
+
+    low, high = 0.0, math.pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if within(middle) < abs(2 * share - 1) else (low, middle)
+    return math.copysign(math.sqrt(freedom) * math.tan(low), share - 0.5)
+
+
 def paired(values: dict[int, float], baseline: dict[int, float]) -> tuple[float, float] | None:
     """Mean difference over the seeds that both have, and half the width of its 95 % t-interval.
 
     None for fewer than two common seeds: nothing can be said then.
     """
-    from scipy.special import stdtrit
-
     differences = [values[seed] - baseline[seed] for seed in sorted(values.keys() & baseline)]
     n = len(differences)
     if n < 2:
         return None
-    half = float(stdtrit(n - 1, 0.975)) * stats.stdev(differences) / n**0.5
+    half = student_t(n - 1, 0.975) * stats.stdev(differences) / n**0.5
     return stats.fmean(differences), half
 
 

@@ -37,7 +37,7 @@ elif importlib.util.find_spec("course_lib") is None:
     files = [p for f in folders for p in f.glob("spikes*without*backprop*.*") if p.is_file()]
     files = [str(p) for p in files if p.suffix in (".zip", ".whl")]
     source = files[0] if files else f"{{REPOSITORY}}/archive/main.zip"
-    needed = ("torch", "numpy", "numba", "matplotlib", "ipywidgets", "platformdirs", "tqdm")
+    needed = "torch numpy scipy numba matplotlib ipywidgets platformdirs tqdm".split()
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     for what in (["--no-deps", source], missing):
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

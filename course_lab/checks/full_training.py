@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from course_lab.checks.engine.engine import Exercise, Mistake
-from course_lib.results import paired
+from course_lib.results import paired, student_t
 from course_lib.run.report import interval
 
 TOPIC = "09_full_training"
@@ -178,8 +178,6 @@ def paired_difference(a, b):
 
 def _difference(a, b, *, match="seed", spread="paired", ddof=1, q=0.975, dof=-1, root=0.5, sign=1,
                 shown=lambda mean, half: abs(mean) > half):  # fmt: skip
-    from scipy.special import stdtrit  # half a second, and only this one exercise needs it
-
     seeds = [seed for seed in a if seed in b]
     if match == "place":
         x, y = (np.array(list(v.values())[: min(len(a), len(b))]) for v in (a, b))
@@ -192,7 +190,7 @@ def _difference(a, b, *, match="seed", spread="paired", ddof=1, q=0.975, dof=-1,
     deviation = d.std(ddof=ddof)
     if spread == "apart":
         deviation, dof = np.hypot(x.std(ddof=1), y.std(ddof=1)), k - 2  # 2k − 2 in all
-    quantile = 1.96 if dof is None else stdtrit(k + dof, q)
+    quantile = 1.96 if dof is None else student_t(k + dof, q)
     half = quantile * deviation / k**root
     return mean, half, shown(mean, half)
 
