@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Start the course. Needs nothing but Python 3.11 or newer.
+"""Start the course. Needs nothing but Python 3.11 to 3.14.
 
     python3 course.py lab       opens the first lesson in JupyterLab
     python3 course.py train     trains a spiking network and shows what it learned
@@ -33,7 +33,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "course.json"
 LOG = VENV / "install.log"
 
-MINIMUM_PYTHON = (3, 11)
+MINIMUM_PYTHON, MAXIMUM_PYTHON = (3, 11), (3, 14)  # what the pinned packages have files for
 WINDOWS = os.name == "nt"
 PYTHON = "py" if WINDOWS else "python3"
 TEST_EXTRAS = {"test", "peers", "instructor"}
@@ -74,21 +74,21 @@ def say(text):
 # ---------------------------------------------------------------- which Python runs this file
 
 
-def newer_pythons():
-    """Names of new enough Pythons on this machine that do start."""
+def fitting_pythons():
+    """Names of Pythons on this machine that fit and do start."""
     names = ("python3.11", "python3.12", "python3.13", "python3.14")
     return [n for n in names if shutil.which(n) and subprocess.call([n, "-c", "pass"]) == 0]
 
 
 def python_problem(version, others=()):
-    """What to tell the user of Python `version`, or None if it is new enough."""
-    if tuple(version[:2]) >= MINIMUM_PYTHON:
+    """What to tell the user of Python `version`, or None if the course runs there."""
+    if MINIMUM_PYTHON <= tuple(version[:2]) <= MAXIMUM_PYTHON:
         return None
-    text = "The course needs Python 3.11 or newer; this is Python {}.{}.\n".format(*version[:2])
+    text = "The course needs Python 3.11 to 3.14; this is Python {}.{}.\n".format(*version[:2])
     if others:
-        return text + f"You have a newer one. Use it: {others[0]} course.py lab"
+        return text + f"You have one of them. Use it: {others[0]} course.py lab"
     return text + (
-        "Install a newer one (python.org, your package manager, or conda), then repeat with it,\n"
+        "Install one of them (python.org, your package manager, or conda), then repeat with it,\n"
         "for example: {} course.py lab".format("py -3.12" if WINDOWS else "python3.12")
     )
 
@@ -207,12 +207,12 @@ ADVICE = [
     (r"from versions: none\)[\s\S]*?No matching distribution found for ([^\s;]+)",
      "The package index offers no file of {0}. Either a proxy refuses it (error 403: see\n"
      "`pip config list` and HTTPS_PROXY), or there is none for this computer (Python {python},\n"
-     "{system}); 64-bit Python 3.11 to 3.13 has all of them, but PyTorch has none\n"
+     "{system}); 64-bit Python 3.11 to 3.14 has all of them, but PyTorch has none\n"
      "for Macs with an Intel processor."),
     (r"requires a different Python|[Ff]ailed building wheel|No matching distribution found"
      r"|Microsoft Visual C\+\+ .{0,20}is required|Python\.h",
      "A package has no ready-made file for this computer (Python {python}, {system}).\n"
-     "64-bit Python 3.11 to 3.13 are safe choices."),
+     "64-bit Python 3.11 to 3.14 are safe choices."),
     (r"ResolutionImpossible|conflicting dependencies",
      "The pinned versions contradict each other. If you changed constraints.txt or\n"
      "pyproject.toml, undo that; otherwise look for a constraint of yours in `pip config list`."),
@@ -565,7 +565,7 @@ def main(arguments):
 
 if __name__ == "__main__":
     if python_problem(sys.version_info):
-        sys.exit(python_problem(sys.version_info, newer_pythons()))
+        sys.exit(python_problem(sys.version_info, fitting_pythons()))
     try:
         sys.exit(main(sys.argv[1:]))
     except SetupError as error:

@@ -47,8 +47,8 @@ def main(names: list[str]) -> int:
     os.environ["COURSE_PROGRESS"] = "off"
     faults = []
     with tempfile.TemporaryDirectory() as folder:
-        code = f"from course_lab.authoring.opening import *; make_archive(Path({folder!r}, {ARCHIVE!r}))"
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
+        colab = [sys.executable, "-m", "course_lab.authoring", "colab", "--out"]
+        subprocess.run([*colab, Path(folder, ARCHIVE)], cwd=ROOT, check=True)
         for path in paths:
             start = time.monotonic()
             faults.append(fault(path, Path(folder)))

@@ -1,11 +1,13 @@
 """The starter, the pinned versions, and the rule for skips."""
 
 import ast
+import contextlib
 import importlib.metadata
 import importlib.util
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -82,6 +84,19 @@ def test_constraints_are_plain_and_unique():
         assert Version(version).local is None, f"{name}: a local tag fits one index only"
 
 
+def test_pinned_packages_are_for_every_python_that_the_starter_takes():
+    """From 3.11.0 on: Debian 12 has 3.11.2."""
+    course = load_course()
+    (major, low), (_, high) = course.MINIMUM_PYTHON, course.MAXIMUM_PYTHON
+    for name, version in pins():
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found = importlib.metadata.metadata(name)
+            if found["Version"].split("+")[0] == version:  # else this environment is older
+                wanted = SpecifierSet(found["Requires-Python"] or "")
+                for minor in range(low, high + 1):
+                    assert wanted.contains(f"{major}.{minor}.0"), f"{name} is for {wanted}"
+
+
 def test_environment_yml_agrees_with_constraints_and_pyproject():
     *conda, pip = ENVIRONMENT["dependencies"]
     assert {"-c constraints.txt", "-e ."} <= set(pip["pip"])
@@ -92,6 +107,22 @@ def test_environment_yml_agrees_with_constraints_and_pyproject():
     assert SpecifierSet(PROJECT["project"]["requires-python"]).contains(python)
     for name, version in versions.items():
         assert pinned[canonicalize_name(name)] == version, f"{name} in environment.yml"
+
+
+def test_binder_takes_the_cpu_build_and_compiles_nothing(monkeypatch):
+    calls, script = [], ROOT / ".binder/postBuild"
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(subprocess, "run", lambda command, check: calls.append(command[1:]))
+    runpy.run_path(str(script))
+    *installs, copies = calls
+    assert copies == ["-m", "course_lab.my"] and os.access(script, os.X_OK)
+    for call in installs:
+        assert {"--only-binary=:all:", "constraints.txt"} <= set(call)
+    assert installs[0][-1] == f"torch=={dict(pins())['torch']}+cpu"
+    assert "jupyterlab" in " ".join(installs[1]) and installs[2][-1] == "tonic"
+    python = (script.parent / "runtime.txt").read_text(encoding="utf-8").strip()
+    assert python.replace("-", "=") in ENVIRONMENT["dependencies"]
 
 
 def test_public_ci_uses_the_python_of_environment_yml():
@@ -138,7 +169,9 @@ def test_parses_on_old_pythons_and_imports_nothing_newer_at_the_top():
 def test_old_python_is_told_what_to_do():
     course = load_course()
     assert course.python_problem((3, 11, 0)) is None
-    assert "3.11 or newer; this is Python 3.9" in course.python_problem((3, 9, 1))
+    assert course.python_problem((3, 14, 2)) is None
+    assert "3.11 to 3.14; this is Python 3.9" in course.python_problem((3, 9, 1))
+    assert "this is Python 3.15" in course.python_problem((3, 15))
     assert "Use it: python3.12 course.py" in course.python_problem((3, 10), ["python3.12"])
 
 

@@ -32,7 +32,8 @@ examples:
       stops at 75 % validation accuracy, to compare networks at equal accuracy
   python -m course_lib train --data PATH          real N-MNIST recordings (Train/<label>/<k>.bin)
   python -m course_lib train --resume runs/mine   go on where an interrupted run stopped
-  torchrun --nproc-per-node 2 --max-restarts 3 -m course_lib train --method eggroll --out runs/two
+  torchrun --local-addr 127.0.0.1 --nproc-per-node 2 --max-restarts 3 \
+      -m course_lib train --method eggroll --out runs/two
       the population shared by two processes, to the same bits as one with --threads 1;
       also es; goes on by itself when a process is lost; see data/results/scaling.md
   python -m course_lib train --hold-out PATH --out runs/sim && \
