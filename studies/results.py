@@ -123,7 +123,7 @@ def _gather_row(study: Study, row: Row, store: Store) -> dict[str, Any] | None:
         return None
     return {
         "label": row.label, "group": row.group, "method": config.method,
-        "sizes": [2312, *config.hidden, 10], "readout": config.readout,
+        "sizes": list(config.sizes), "readout": config.readout,
         "options": config.options, "lr": config.lr, "steps": config.steps,
         "tried": study.choices(row), "chosen": choice, "like": row.like,
         "trials": tried, "runs": runs, "summary": summarise(runs),

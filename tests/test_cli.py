@@ -319,3 +319,41 @@ def test_wilson_interval():
     assert interval(0.8, 10) == pytest.approx((0.490, 0.943), abs=1e-3)
     low, high = interval(1.0, 500)
     assert 0.99 < low < 1 and high == pytest.approx(1)
+
+
+def other_camera(folder, classes=("fist", "open hand", "wave"), sensor=(64, 48)):
+    """Recordings of another camera, times in seconds: each class moves in a place of its own."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(classes):
+        (folder / name).mkdir(parents=True)
+        for k in range(20):
+            x, p = rng.integers(0, sensor[0], 600), rng.integers(0, 2, 600)
+            y = sensor[1] // len(classes) * number + rng.integers(0, sensor[1] // len(classes), 600)
+            t = np.sort(rng.random(600)) / 3
+            np.save(folder / name / f"{k}.npy", np.stack([t, x, y, p], 1))
+
+
+@pytest.mark.parametrize("fit, inputs", [("scale", 2312), ("keep", 6144)])
+def test_another_sensor_and_three_named_classes(fit, inputs, capsys, tmp_path):
+    other_camera(tmp_path / "hands")
+    camera = ["--sensor", 64, 48, "--unit", "s", "--order", "txyp", "--fit", fit]
+    train = ["train", "--data", "hands", *camera, "--method", "bptt", *SMALL, "--steps", 40]
+    assert run(*train, "--shift", 1, "--out", "r") == 0
+    printed = capsys.readouterr().out
+    assert f"{inputs}-8-3" in printed and "3 classes: fist, open hand, wave" in printed
+    assert f"(guessing: {np.log(3):.3f})" in printed and "test accuracy       100.0%" in printed
+    config = RunConfig.load(tmp_path / "r")
+    assert config.sizes == (inputs, 8, 3) and config.classes == ("fist", "open hand", "wave")
+    assert run("evaluate", "r", "--split", "all") == 0
+    printed = capsys.readouterr().out
+    assert "of 60 recordings" in printed and "answers fist … wave" in printed
+    assert re.search(r"^open hand +0 +20 +0$", printed, re.M)
+    other_camera(tmp_path / "more", classes=("wave", "fist"))  # numbered as in training
+    assert run("evaluate", "r", "--data", "more", "--split", "all") == 0
+    assert re.search(r"^wave +20 +0 +0$", capsys.readouterr().out, re.M)
+    assert run("evaluate", "r", "--data", "saccade-digits") == 2
+    assert "the network" in capsys.readouterr().err
+    assert run("data", "info", "hands", *camera) == 0
+    assert "[4, 4, 4]" in capsys.readouterr().out
+    assert run("train", "--data", "hands", "--out", "wrong") == 2  # nobody said of which camera
+    assert "fist" in capsys.readouterr().err and not (tmp_path / "wrong").exists()

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from course_lib.events.digits import PER_CLASS
+from course_lib.events.frameset import DIGITS
 
 FULL_TRAIN, FULL_TEST = 60_000, 10_000
 LAYOUT = "Train/<label>/<number>.bin, label 0 to 9"
 
 
 class Recording(NamedTuple):
-    """One file of a folder: its path, its label 0 to 9."""
+    """One file of a folder: its path, its label, the number of its class."""
 
     path: Path
     label: int
@@ -25,13 +26,23 @@ class Recording(NamedTuple):
 class Recordings(NamedTuple):
     """What a folder holds: ``train`` and ``test``, lists of Recording by label, then name.
 
-    ``left_out`` says in words what else is there, or what seems to be missing.
+    ``left_out`` says in words what else is there, or what seems to be missing; ``classes`` are the
+    names of the labels.
     """
 
     folder: Path
     train: list[Recording]
     test: list[Recording]
     left_out: str = ""
+    classes: tuple[str, ...] = DIGITS
+
+
+def note_on(others: list[Path], root: Path, endings: tuple[str, ...]) -> str:
+    """Says which files are left out, since their endings are others; nothing if none is."""
+    some = ", ".join(path.relative_to(root).as_posix() for path in others[:3])
+    more = ", …" if len(others) > 3 else ""
+    only = "only " + ", ".join(endings) + (" is" if len(endings) == 1 else " are")
+    return f"left out, since {only} read: {len(others)} ({some}{more})" if others else ""
 
 
 def _list(part: Path) -> tuple[list[Recording], list[str]]:
@@ -51,11 +62,7 @@ def _list(part: Path) -> tuple[list[Recording], list[str]]:
         found += [Recording(path, int(label.name)) for path in good]
     present = {recording.label for recording in found}
     without = sorted(set(range(max(present, default=-1))) - present)
-    notes = []
-    if others:
-        some = ", ".join(path.relative_to(part.parent).as_posix() for path in others[:3])
-        more = ", …" if len(others) > 3 else ""
-        notes.append(f"left out, since only .bin is read: {len(others)} ({some}{more})")
+    notes = [note_on(others, part.parent, (".bin",))] if others else []
     if without:
         notes.append(f"no recording of {', '.join(map(str, without))} in {part.name}/")
     return found, notes

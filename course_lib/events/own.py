@@ -7,13 +7,15 @@ frames = load_recordings(tonic.datasets.DVSGesture("data"))
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from course_lib.events.folders import Recording, Recordings, note_on
 from course_lib.events.frames import check_bins, check_sensor, pack
 from course_lib.events.frameset import FrameSet
-from course_lib.events.readers import read_events
+from course_lib.events.readers import READERS, read_events
 from course_lib.events.recordings import SIDE, check_events
 
 NAMES = {
@@ -24,6 +26,31 @@ NAMES = {
 }
 UNITS = {"ns": 1e-3, "us": 1, "ms": 1e3, "s": 1e6}
 FITS = ("scale", "crop", "keep")
+
+
+@dataclass(frozen=True)
+class Camera:
+    """How recordings are to be read: see ``load_recordings``."""
+
+    sensor: tuple[int, ...] = (SIDE, SIDE)
+    unit: str = "us"
+    order: str = "xytp"
+    fit: str = "scale"
+    to: tuple[int, int] = (SIDE, SIDE)
+
+    @property
+    def pixels(self) -> tuple[int, int, int]:
+        """(width, height, polarities) of the frames."""
+        sensor = check_sensor(self.sensor)
+        return sensor if self.fit == "keep" else check_sensor((*self.to, sensor[2]))
+
+    def pack(self, events, bins: int, name: str) -> np.ndarray:
+        """The bits of one recording, given by its events or its file."""
+        if isinstance(events, str | os.PathLike):
+            events = read_events(events, self.sensor)
+        columns = table(events, self.unit, self.order, name, self.sensor)
+        fitted = fit_sensor(columns, self.sensor, self.fit, name, self.to)
+        return pack(fitted, bins, name, self.pixels)
 
 
 def fit_sensor(
@@ -131,31 +158,28 @@ def load_recordings(
     Raises:
         FileNotFoundError, ValueError: naming the recording, and what is wrong with it.
     """
-    sensor = check_sensor(sensor or getattr(source, "sensor_size", None) or (SIDE, SIDE))
-    pixels = sensor if fit == "keep" else check_sensor((*to, sensor[2]))
-    packed, labels, check = [], [], check_bins(bins)
-    for events, name, given in _pairs(source, sensor, label):
-        events = fit_sensor(table(events, unit, order, name, sensor), sensor, fit, name, to)
-        packed.append(pack(events, check, name, pixels))
+    sensor = sensor or getattr(source, "sensor_size", None) or (SIDE, SIDE)
+    camera = Camera(sensor, unit, order, fit, to)
+    packed, labels, bins = [], [], check_bins(bins)
+    for events, name, given in _pairs(source, label):
+        packed.append(camera.pack(events, bins, name))
         labels.append(_text(given))
     if not packed:
         raise ValueError(f"{source}: no recording; expected <class>/<file>, or pairs")
     classes = class_names(labels, getattr(source, "classes", None) if classes is None else classes)
     places = [_place(given, classes) for given in labels]
-    return FrameSet(np.stack(packed), np.array(places), bins, pixels, classes)
+    return FrameSet(np.stack(packed), np.array(places), bins, camera.pixels, classes)
 
 
-def _pairs(source, sensor, label) -> Iterator[tuple]:
-    """Events, a name for messages and the label of each recording."""
+def _pairs(source, label) -> Iterator[tuple]:
+    """Events or a file, a name for messages and the label of each recording."""
     if isinstance(source, str | os.PathLike):
         source = files(Path(source).expanduser(), label)
     if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
         source = map(source.__getitem__, range(len(source)))  # some of tonic's do not end
     for number, (events, given) in enumerate(source):
-        if isinstance(events, str | os.PathLike):
-            yield read_events(events, sensor), str(events), given
-        else:
-            yield events, f"recording {number}", given
+        is_file = isinstance(events, str | os.PathLike)
+        yield events, str(events) if is_file else f"recording {number}", given
 
 
 def files(folder: Path, label: Callable[[Path], str | int] | None = None) -> list[tuple]:
@@ -165,6 +189,26 @@ def files(folder: Path, label: Callable[[Path], str | int] | None = None) -> lis
     seen = sorted(folder.rglob("*") if label else folder.glob("*/*"))
     seen = [p for p in seen if not any(part[0] == "." for part in p.relative_to(folder).parts)]
     return [(p, label(p) if label else p.parent.name) for p in seen if not (label and p.is_dir())]
+
+
+def find(folder: str | os.PathLike, classes=None) -> Recordings:
+    """What a folder holds of any camera: <class>/<file>, below Train/ and Test/ or without.
+
+    Raises FileNotFoundError if there is no such folder, ValueError: a class that is unknown.
+    """
+    folder = Path(folder).expanduser()
+    parts = {p.name.lower(): p for p in folder.glob("*") if p.is_dir()}
+    train, test = parts.get("train"), parts.get("test")
+    if not (train or test):
+        train = folder
+    endings, found, others = (".bin", *READERS), [], []
+    for part in (train, test):
+        listed = files(part) if part else []
+        found.append([pair for pair in listed if pair[0].suffix.lower() in endings])
+        others += [path for path, _ in listed if path.suffix.lower() not in endings]
+    names = class_names((label for part in found for _, label in part), classes)
+    sets = ([Recording(path, _place(label, names)) for path, label in part] for part in found)
+    return Recordings(folder, *sets, note_on(others, folder, endings), names)
 
 
 def _text(label) -> str:
@@ -181,7 +225,7 @@ def class_names(labels: Iterable[str], classes=None) -> tuple[str, ...]:
         return tuple(map(_text, classes))
     found = set(labels)
     if all(label.isdecimal() and len(label) < 5 for label in found):
-        return tuple(map(str, range(max(map(int, found)) + 1)))
+        return tuple(map(str, range(max(map(int, found), default=-1) + 1)))
     return tuple(sorted(found))
 
 

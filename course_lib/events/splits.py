@@ -13,9 +13,10 @@ import torch
 
 from course_lib.events import digits, folders, frames, saccades
 from course_lib.events.files import cache_folder, cached, progress_bar
-from course_lib.events.frames import BIN_BYTES, check_bins, pack
+from course_lib.events.frames import bytes_of_bin, check_bins, pack
 from course_lib.events.frameset import FrameSet
-from course_lib.events.recordings import decode, ordinary_file
+from course_lib.events.own import Camera, find
+from course_lib.events.recordings import SENSOR_SIZE, decode, ordinary_file
 
 SOURCE = "saccade-digits"
 
@@ -39,6 +40,8 @@ class How(NamedTuple):
     cache_dir: str | os.PathLike | None
     on_bad: str
     progress: bool
+    camera: Camera | None
+    classes: tuple[str, ...] | None
 
 
 class Data(NamedTuple):
@@ -63,6 +66,8 @@ def load_splits(
     on_bad: str = "error",
     seed: int = 0,
     progress: bool = True,
+    camera: Camera | None = None,
+    classes: tuple[str, ...] | None = None,
 ) -> Splits:
     """Frames of a data source, split by a stated rule.
 
@@ -81,6 +86,8 @@ def load_splits(
     - Train/ alone: stratified by class, 20 % test, 80 % for training, of which one tenth is
       the validation set; 1,000 recordings give 720 + 80 and 200. To train on all 800, join
       train and validation with ``concatenate``.
+    - any other folder with ``<class>/<file>``, below Train/ and Test/ or without: recordings of
+      another ``camera``, split likewise.
 
     Args:
         source: "saccade-digits"; "nmnist" (the folder in the variable NMNIST_DIR, else a
@@ -90,11 +97,14 @@ def load_splits(
         on_bad: "error" stops at the first bad file; "skip" leaves it out and counts it in note.
         seed: of the split, and of the simulator (digit i has the seed 5000 * seed + i).
         progress: show a bar for long steps.
+        camera, classes: how recordings are to be read and the order of their labels; see
+            ``own.load_recordings``.
 
     Raises:
         FileNotFoundError, ValueError: see ``folders``, ``recordings`` and the messages.
     """
-    how = How(check_bins(bins), _check_seed(seed), hold_out, cache_dir, on_bad, progress)
+    seed = _check_seed(seed)
+    how = How(check_bins(bins), seed, hold_out, cache_dir, on_bad, progress, camera, classes)
     name = str(source)
     if hold_out is not None and name != SOURCE:
         raise ValueError(f"hold_out is for the source {SOURCE!r}, not for {name!r}")
@@ -119,9 +129,11 @@ def load_all(
     cache_dir: str | os.PathLike | None = None,
     on_bad: str = "error",
     progress: bool = True,
+    camera: Camera | None = None,
+    classes: tuple[str, ...] | None = None,
 ) -> FrameSet:
     """The frames of every recording of a folder, Train/ then Test/, by label, then by name."""
-    how = How(check_bins(bins), 0, None, cache_dir, on_bad, progress)
+    how = How(check_bins(bins), 0, None, cache_dir, on_bad, progress, camera, classes)
     everything, good, _ = _read(_find(path, how), how)
     return everything.subset(good)
 
@@ -198,9 +210,22 @@ def _simulated(images: np.ndarray, labels: np.ndarray, how: How) -> FrameSet:
 
 
 def _find(source, how: How) -> folders.Recordings:
-    """The recordings of a folder, or "nmnist": that in the variable NMNIST_DIR, else a download."""
+    """The recordings of a folder, or "nmnist": that in the variable NMNIST_DIR, else a download.
+
+    A folder that is not in N-MNIST's layout, or with a ``camera``, may hold what is another's.
+    """
     if str(source) != "nmnist":
-        return folders.find_recordings(source)
+        if how.camera is None:
+            try:
+                return folders.find_recordings(source)
+            except (FileNotFoundError, ValueError):
+                if not Path(source).expanduser().is_dir():
+                    raise
+                found = find(source, how.classes)
+                if not (found.train or found.test):
+                    raise
+                return found
+        return find(source, how.classes)
     folder = os.environ.get("NMNIST_DIR")
     if folder:
         return folders.find_recordings(folder)
@@ -224,6 +249,8 @@ def recordings(source, how: How) -> Data:
     else:
         parts = stratified(everything.labels.numpy(), (0.72, 0.08, 0.2), how.seed)
         rule = f"Train/ alone: stratified 72 % / 8 % / 20 %, seed {how.seed}"
+    if found.classes is not folders.DIGITS:
+        rule += f"; {len(found.classes)} classes: {', '.join(found.classes)}"
     return Data(str(found.folder), everything, [part[good[part]] for part in parts], rule + notes)
 
 
@@ -236,6 +263,8 @@ SOURCES: dict[str, Callable[[str | os.PathLike, How], Data]] = {
 
 def _read(found: folders.Recordings, how: How) -> tuple[FrameSet, np.ndarray, str]:
     """Frames of all files, Train/ then Test/, empty where a file is bad; which are good; a note.
+
+    Where classes are not N-MNIST's or a camera is given, files may be of any format.
 
     The cache knows files by what they hold: their bytes are hashed at every start.
     """
@@ -250,16 +279,24 @@ def _read(found: folders.Recordings, how: How) -> tuple[FrameSet, np.ndarray, st
         "bins": how.bins,
         "on_bad": how.on_bad,
     }
+    camera = how.camera or (None if found.classes is folders.DIGITS else Camera())
+    pixels = camera.pixels if camera else SENSOR_SIZE
+    if camera:
+        key["camera"] = asdict(camera)
 
     def build():
-        packed = np.zeros((len(files), how.bins * BIN_BYTES), np.uint8)
+        packed = np.zeros((len(files), how.bins * bytes_of_bin(pixels)), np.uint8)
         bad = []
         for i, (path, _) in enumerate(progress_bar(files, "recordings", how.progress)):
             try:
                 data = ordinary_file(path).read_bytes()
                 if hashlib.sha256(data).digest() != digests[i]:
                     raise ValueError(f"{path} was changed while it was read; start again")
-                packed[i] = pack(decode(data, str(path)), how.bins, str(path))
+                packed[i] = (
+                    camera.pack(path, how.bins, str(path))
+                    if camera
+                    else pack(decode(data, str(path)), how.bins, str(path))
+                )
             except (OSError, ValueError):
                 if how.on_bad == "error":
                     raise
@@ -278,7 +315,7 @@ def _read(found: folders.Recordings, how: How) -> tuple[FrameSet, np.ndarray, st
         warnings.warn(f"{found.folder}: {'; '.join(notes)}", stacklevel=2)
     labels = torch.tensor([recording.label for recording in files])
     return (
-        FrameSet(arrays["packed"], labels, how.bins),
+        FrameSet(arrays["packed"], labels, how.bins, pixels, found.classes),
         good,
         "".join(f"; {note}" for note in notes),
     )

@@ -186,7 +186,17 @@ def add_evaluate(commands) -> None:
     )  # fmt: skip
     evaluate.add_argument("--on-bad", choices=("error", "skip"), metavar="error|skip",
                           help="a damaged recording; default: as in training")  # fmt: skip
+    add_camera(evaluate)
     evaluate.set_defaults(run=command("evaluate_run"))
+
+
+def add_camera(parser) -> None:
+    """How the recordings of another camera are to be read, as in ``train``."""
+    parser.add_argument("--sensor", type=int, nargs="+", metavar="N",
+                        help="width and height of another camera in pixels")  # fmt: skip
+    parser.add_argument("--unit", choices=("ns", "us", "ms", "s"), help="of its times")
+    parser.add_argument("--order", metavar="NAME", help="of its columns without names")
+    parser.add_argument("--fit", choices=("scale", "crop", "keep"), help="to 34 x 34 pixels")
 
 
 # -------------------------------------------------------------------------------------------- data
@@ -198,6 +208,7 @@ def add_data(commands) -> None:
     info = verbs.add_parser("info", help="what a source holds and how it is split")
     info.add_argument("source", nargs="?", default="saccade-digits")
     info.add_argument("--on-bad", choices=("error", "skip"), default="error")
+    add_camera(info)
     info.set_defaults(run=command("data_info"))
     download = verbs.add_parser("download", help="fetch N-MNIST (1.2 GB)")
     download.add_argument("folder", nargs="?", type=Path, help="default: the user's cache")

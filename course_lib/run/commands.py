@@ -12,6 +12,8 @@ import torch
 from course_lib.checkpoints import TrainingStopped
 from course_lib.evaluation import evaluate
 from course_lib.events import concatenate, load_all, load_splits
+from course_lib.events.frameset import DIGITS
+from course_lib.events.own import Camera
 from course_lib.fast import population
 from course_lib.run.options import flag
 from course_lib.run.processes import Processes, start_processes
@@ -19,6 +21,9 @@ from course_lib.run.report import draw_summary, interval, save_result, summary
 from course_lib.run.runs import RunConfig, alone, load_network, new_folder
 from course_lib.run.scaling import Shared, report
 from course_lib.training import fit
+
+#: the options that say how the recordings of another camera are to be read
+CAMERA = ("sensor", "unit", "order", "fit")
 
 
 def train(options) -> int:
@@ -42,6 +47,7 @@ def _train(options, processes: Processes) -> int:
         torch.cuda.set_device(processes.local_rank)
     progress = processes.lead and not options.quiet
     splits = processes.in_turn(lambda: config.splits(progress=progress))
+    config.classes = splits.train.classes
     folder = processes.from_lead(lambda: options.resume or _new_folder(options, config, processes))
     network, estimator = config.network().to(config.device), config.estimator()
     together = {}
@@ -133,31 +139,42 @@ def evaluate_run(options) -> int:
     config.on_bad = options.on_bad or config.on_bad
     if options.data:
         config.data, config.hold_out, config.validation = options.data, None, True
+    for name in CAMERA:
+        setattr(config, name, getattr(options, name) or getattr(config, name))
     if options.split != "all":
         data = getattr(config.splits(), options.split)
     elif options.data:
-        data = load_all(config.data, config.bins, on_bad=config.on_bad)
+        data = load_all(config.data, config.bins, on_bad=config.on_bad, camera=config.camera,
+                        classes=config.classes)  # fmt: skip
     else:
         config.validation = True  # else the training set would hold it, too
         data = concatenate(*config.splits()[:3])
+    if data.inputs != network.sizes[0] or data.classes != (config.classes or data.classes):
+        raise ValueError(
+            f"{config.data} has {data.inputs} inputs and the classes {', '.join(data.classes)}; "
+            f"the network {network.sizes[0]} and {', '.join(config.classes or DIGITS)}"
+        )
     result = evaluate(network, data)
     low, high = interval(result.accuracy, result.count)
     print(config.title())
     print(f"{config.data}, {options.split}: {result.accuracy:.1%} of {result.count} recordings "
           f"right (95 % interval {low:.1%} to {high:.1%}), loss {result.loss:.3f}")  # fmt: skip
-    print("label → answers 0 … 9")
-    for label, row in enumerate(result.confusion.tolist()):
-        print(f"{label}  " + " ".join(f"{count:4d}" for count in row))
+    print(f"label → answers {data.classes[0]} … {data.classes[-1]}")
+    width = max(map(len, data.classes))
+    for name, row in zip(data.classes, result.confusion.tolist(), strict=True):
+        print(f"{name:{width}}  " + " ".join(f"{count:4d}" for count in row))
     return 0
 
 
 def data_info(options) -> int:
-    splits = load_splits(options.source, on_bad=options.on_bad)
+    said = {name: getattr(options, name) for name in CAMERA if getattr(options, name)}
+    camera = Camera(**said) if said else None
+    splits = load_splits(options.source, on_bad=options.on_bad, camera=camera)
     print(f"{splits.name}: {splits.note}")
     for name in ("train", "validation", "test"):
         part = getattr(splits, name)
-        counts = torch.bincount(part.labels, minlength=10).tolist()
-        print(f"  {name:10s} {len(part):6,} recordings; per digit {counts}")
+        counts = torch.bincount(part.labels, minlength=len(part.classes)).tolist()
+        print(f"  {name:10s} {len(part):6,} recordings; per class {counts}")
     sample = splits.train.frames(range(min(256, len(splits.train))))
     print(f"  frames (T, B, {sample.shape[-1]}) with T = {len(sample)}; "
           f"{sample.mean().item():.1%} of entries are 1")  # fmt: skip

@@ -129,8 +129,11 @@ def learning_curve(ax: Axes, history: Sequence[Mapping]) -> Axes:
     return ax
 
 
-def confusion(ax: Axes, matrix) -> Axes:
-    """Confusion matrix (C, C): rows are true classes, columns predicted ones, cells are counts."""
+def confusion(ax: Axes, matrix, classes=None) -> Axes:
+    """Confusion matrix (C, C): rows are true classes, columns predicted ones, cells are counts.
+
+    classes: their names; default: 0, 1, ….
+    """
     counts = as_array(matrix, 2, "matrix")
     if counts.shape[0] != counts.shape[1]:
         raise ValueError(f"matrix has shape {counts.shape}; expected as many rows as columns")
@@ -147,8 +150,10 @@ def confusion(ax: Axes, matrix) -> Axes:
                 fontsize=8,
                 color="white" if share[row, column] > 0.5 else "black",
             )
-    ticks = range(len(counts))
-    ax.set(xlabel="predicted digit", ylabel="true digit", xticks=ticks, yticks=ticks)
+    ticks, names = range(len(counts)), classes or [str(k) for k in range(len(counts))]
+    ax.set(xlabel="predicted class", ylabel="true class", yticks=ticks, yticklabels=names)
+    long = max(map(len, names)) > 2
+    ax.set_xticks(ticks, names, rotation=45 if long else 0, ha="right" if long else "center")
     ax.grid(False)
     return ax
 
@@ -168,17 +173,20 @@ def png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
-def summary_figure(title: str, history, matrix, accuracy: float, spikes, label: int) -> Figure:
+def summary_figure(
+    title: str, history, matrix, accuracy: float, spikes, label: str, classes
+) -> Figure:
     """Learning curve, confusion matrix and raster beside each other.
 
     history: records of a run; matrix: (C, C) counts on the test set; accuracy: in [0, 1];
-    spikes: (T, N) of the first hidden layer on one recording of the digit ``label``.
+    spikes: (T, N) of the first hidden layer on one recording of the class ``label``, one of
+    ``classes``.
     """
     with style():
         figure = Figure(figsize=(13, 4.2))
         left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
         learning_curve(left, history).set_title("learning curve")
-        confusion(middle, matrix).set_title(f"test set: {accuracy:.1%} right")
+        confusion(middle, matrix, classes).set_title(f"test set: {accuracy:.1%} right")
         raster(right, spikes).set_title(f"hidden layer, one recording of a {label}")
         figure.suptitle(title, fontsize=12)
         return figure

@@ -10,6 +10,7 @@ from course_lib import estimators
 from course_lib.evaluation import Evaluation
 from course_lib.events import FrameSet
 from course_lib.events.files import write_atomic
+from course_lib.events.frameset import DIGITS
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
 from course_lib.run.runs import RunConfig
@@ -26,7 +27,7 @@ def interval(accuracy: float, count: int) -> tuple[float, float]:
 
 def summary(config: RunConfig, history: History, result: Evaluation) -> str:
     """One screen that says what the run did."""
-    last = history[-1]
+    last, guessing = history[-1], math.log(len(result.confusion))
     low, high = interval(result.accuracy, result.count)
     validated = [row for row in history if "validation_accuracy" in row]
     lines = [
@@ -34,7 +35,7 @@ def summary(config: RunConfig, history: History, result: Evaluation) -> str:
         config.title(),
         f"  test accuracy       {result.accuracy:.1%} of {result.count} recordings "
         f"(95 % interval {low:.1%} to {high:.1%})",
-        f"  test loss           {result.loss:.3f} nats (guessing: {math.log(10):.3f})",
+        f"  test loss           {result.loss:.3f} nats (guessing: {guessing:.3f})",
     ]
     if validated:
         lines.append(f"  validation          {validated[-1]['validation_accuracy']:.1%}")
@@ -45,19 +46,20 @@ def summary(config: RunConfig, history: History, result: Evaluation) -> str:
         f"  forward passes      {last['forward_passes']:,} of {config.batch_size} recordings, "
         f"{estimators.METHODS[config.method].backward}",
         f"  spikes a recording  {layers} (per layer)",
-        f"  hardest digit       {_hardest(result)}",
+        f"  hardest class       {_hardest(result, config.classes or DIGITS)}",
     ]
     return "\n".join(lines)
 
 
-def _hardest(result: Evaluation) -> str:
+def _hardest(result: Evaluation, classes: tuple[str, ...]) -> str:
     counts = result.confusion
     share = counts.diag() / counts.sum(dim=1).clamp(min=1)
     share[counts.sum(dim=1) == 0] = 2
-    digit = int(share.argmin())
-    wrong = counts[digit].clone()
-    wrong[digit] = -1
-    return f"{digit} ({share[digit]:.0%} right, most often taken for {int(wrong.argmax())})"
+    hardest = int(share.argmin())
+    wrong = counts[hardest].clone()
+    wrong[hardest] = -1
+    taken = classes[int(wrong.argmax())]
+    return f"{classes[hardest]} ({share[hardest]:.0%} right, most often taken for {taken})"
 
 
 def save_result(
@@ -90,9 +92,9 @@ def draw_summary(
 
     with torch.no_grad():
         spikes = network.cpu().record(test.frames([0]))[0].spikes[:, 0]
-    label = int(test.labels[0])
+    label = test.classes[int(test.labels[0])]
     figure = summary_figure(
-        config.title(), history, result.confusion, result.accuracy, spikes, label
+        config.title(), history, result.confusion, result.accuracy, spikes, label, test.classes
     )
     picture = png(figure)
     write_atomic(path, lambda stream: stream.write(picture))

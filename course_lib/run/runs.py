@@ -7,6 +7,7 @@
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from course_lib.checkpoints import load_checkpoint
 from course_lib.estimators import Estimator
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import try_lock, write_atomic
+from course_lib.events.frameset import DIGITS
+from course_lib.events.own import Camera
 from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
 from course_lib.training import Schedule
@@ -40,6 +43,11 @@ class RunConfig(Schedule):
     data: "saccade-digits", "nmnist", a folder, or MNIST as .npz, to simulate.
     hold_out: a folder of real recordings, whose digits are left out.
     on_bad: what to do about a damaged recording: "error" or "skip".
+    sensor: width and height of the camera in pixels, for a folder of its recordings.
+    unit: of its times: "ns", "us", "ms" or "s".
+    order: of its columns where they have no names, such as txyp.
+    fit: "scale" or "crop" it to 34 x 34 pixels, or "keep" its own.
+    classes: their names in the order of the labels; default: those that the data have.
     validation: keep the validation recordings apart; else train on them, too.
     bins: T, time bins a recording.
     hidden: sizes of the hidden layers.
@@ -63,6 +71,11 @@ class RunConfig(Schedule):
     data: str = "saccade-digits"
     hold_out: str | None = None
     on_bad: str = "error"
+    sensor: tuple[int, ...] | None = None
+    unit: str = "us"
+    order: str = "xytp"
+    fit: str = "scale"
+    classes: tuple[str, ...] | None = None
     validation: bool = True
     bins: int = 10
     hidden: tuple[int, ...] | None = None
@@ -88,6 +101,8 @@ class RunConfig(Schedule):
                 + did_you_mean(self.method, estimators.METHODS)
             )
         self.weight_sd, self.lr = _one_or_all(self.weight_sd), _one_or_all(self.lr)
+        self.sensor = tuple(self.sensor) if self.sensor else None
+        self.classes = tuple(self.classes) if self.classes else None
         self.options = {name: _one_or_all(value) for name, value in self.options.items()}
         defaults = estimators.METHODS[self.method].defaults
         self.hidden = tuple(self.hidden or defaults["any"]["hidden"])
@@ -114,7 +129,7 @@ class RunConfig(Schedule):
         super().__post_init__()
         if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
             raise ValueError(f"threads is {self.threads}; expected 1 to {MOST_THREADS}")
-        sizes = (2312, *self.hidden, 10)
+        sizes = self.sizes
         weights = sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
         if weights > MOST_WEIGHTS:
             raise ValueError(
@@ -140,11 +155,22 @@ class RunConfig(Schedule):
             rates = tuple(rate or 1.0 for rate in rates)
         per_layer("lr", rates, layers)
 
+    @property
+    def camera(self) -> Camera | None:
+        """How a folder's recordings are to be read; None where nothing is said about it."""
+        said = Camera(self.sensor or Camera.sensor, self.unit, self.order, self.fit)
+        return None if said == Camera() else said
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Of the network's layers, from the sensor's pixels to the classes."""
+        pixels = (self.camera or Camera()).pixels
+        return (math.prod(pixels), *self.hidden, len(self.classes or DIGITS))
+
     def network(self) -> SpikingNetwork:
         neuron = LIFParameters(self.beta, self.threshold, self.reset, self.reset_delay)
-        sizes = (2312, *self.hidden, 10)
         return SpikingNetwork(
-            sizes, neuron, self.readout, self.logit_scale, self.weight_sd, self.seed
+            self.sizes, neuron, self.readout, self.logit_scale, self.weight_sd, self.seed
         )
 
     def estimator(self) -> Estimator:
@@ -161,8 +187,9 @@ class RunConfig(Schedule):
     def splits(self, **options) -> Splits:
         """The data; with ``validation=False`` its training set includes the validation set."""
         splits = load_splits(
-            self.data, self.bins, hold_out=self.hold_out, on_bad=self.on_bad, **options
-        )
+            self.data, self.bins, hold_out=self.hold_out, on_bad=self.on_bad,
+            camera=self.camera, classes=self.classes, **options,
+        )  # fmt: skip
         if not self.validation:
             splits = splits._replace(train=concatenate(splits.train, splits.validation))
         return splits
@@ -171,7 +198,7 @@ class RunConfig(Schedule):
         """One line for people: method and network."""
         method, estimator = estimators.METHODS[self.method], self.estimator()
         shown = "".join(f", {name} {getattr(estimator, name)}" for name in method.shown)
-        sizes = "-".join(str(size) for size in (2312, *self.hidden, 10))
+        sizes = "-".join(map(str, self.sizes))
         return f"{method.label}{shown} · {sizes}, {self.readout} readout, T = {self.bins}"
 
     def save(self, folder: Path) -> None:

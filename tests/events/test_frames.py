@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from course_lib.events import (
     EVENT_DTYPE,
     FrameSet,
+    concatenate,
     count_frames,
     find_recordings,
     pack,
@@ -159,3 +160,46 @@ def test_shift_frames_moves_pixels_and_fills_with_zero(frame_set):
         shift_frames(frames, shifts[:3])
     with pytest.raises(ValueError, match="frames have shape"):
         shift_frames(frames[..., :-1], shifts)
+
+
+@pytest.mark.parametrize("sensor", [(5, 3, 2), (20, 1, 1), (9, 9, 1), (40, 30, 2)])
+def test_frames_of_other_sensors(sensor):
+    """Sizes that fill no whole bytes too: from bits, from a tensor, moved, joined and chosen."""
+    width, height, polarities = sensor
+    rng, recordings = np.random.default_rng(0), []
+    for _ in range(4):
+        x, y, p = (rng.integers(0, most, 400) for most in sensor)
+        recordings.append({"x": x, "y": y, "t": np.sort(rng.integers(0, 999, 400)), "p": p})
+    packed = np.stack([pack(events, 7, sensor=sensor) for events in recordings])
+    data = FrameSet(packed, [0, 1, 2, 1], 7, sensor, ("a", "b", "c"))
+    expected = np.zeros((7, 4, polarities, height, width))
+    for k, events in enumerate(recordings):
+        t = events["t"] - events["t"][0]
+        index = t // (t[-1] // 7)
+        kept = index < 7
+        place = (index[kept], k, *(events[name][kept] for name in "pyx"))
+        expected[place] = 1
+    expected = torch.from_numpy(expected.reshape(7, 4, -1)).float()
+    assert data.inputs == width * height * polarities == expected.shape[-1]
+    assert torch.equal(data.frames(), expected)
+    assert torch.equal(data.packed_frames(range(4)) + 0, expected)
+    tensor = FrameSet(torch.from_numpy(packed), data.labels, 7, sensor)  # as on a GPU
+    assert torch.equal(tensor.frames(), expected)
+    part = concatenate(data.subset([3, 0]), data.subset([1]))
+    assert torch.equal(part.frames(), expected[:, [3, 0, 1]])
+    assert part.labels.tolist() == [1, 0, 1] and part.classes == ("a", "b", "c")
+    moved = shift_frames(expected, torch.tensor([[0, 2]] * 4), sensor).view(7, 4, -1, height, width)
+    image = expected.view(moved.shape)
+    assert torch.equal(moved[..., 2:], image[..., :-2]) and not moved[..., :2].any()
+    with pytest.raises(ValueError, match="no name"):
+        FrameSet(packed, [0, 1, 2, 3], 7, sensor, ("a", "b", "c"))
+    with pytest.raises(ValueError, match="sensor"):
+        FrameSet(packed, [0, 1, 2, 1], 7, (5, 0, 2))
+    with pytest.raises(ValueError, match="expected the same"):
+        concatenate(data, FrameSet(packed, [0, 1, 2, 1], 7, sensor))
+
+
+def test_a_sensor_of_any_size_is_bounded():
+    events = {name: np.arange(2) for name in "xyt"} | {"p": np.zeros(2, int)}
+    with pytest.raises(ValueError, match="Scale it down"):
+        pack(events, 10_000, sensor=(10_000, 10_000))
