@@ -46,18 +46,20 @@ def fi_curve(ax: Axes, currents, simulated, predicted=None, label: str = "simula
     return ax
 
 
-def crossings(ax: Axes, voltages, spikes, threshold: float) -> Axes:
-    """The voltage as it meets the threshold, with its drop after every spike (reset to zero).
+def crossings(ax: Axes, voltages, spikes, threshold: float, after=None) -> Axes:
+    """The voltage as it meets the threshold, with its drop after every spike.
 
-    voltages: (T,), before the reset; spikes: (T,).
+    voltages: (T,), before the reset; spikes: (T,); after: (T,), the voltages that the reset leaves,
+    if it is not one to zero.
     """
     voltages, spikes = as_array(voltages, 1, "voltages"), as_array(spikes, 1, "spikes")
-    steps, after = np.arange(len(voltages)), voltages * (1 - spikes)
+    steps, after = np.arange(len(voltages)), voltages * (1 - spikes) if after is None else after
     path = np.stack([voltages, after], axis=1).ravel()  # at a spike: up to the crossing, then down
     ax.plot(np.repeat(steps, 2), path, color=COLOURS["blue"], linewidth=1.6)
     ax.plot(steps, voltages, ".", color=COLOURS["blue"], label="voltage v")
     ax.axhline(threshold, color=COLOURS["black"], linestyle="--", linewidth=1.2)
-    ax.text(len(steps) - 0.5, threshold, "θ", ha="left", va="center", color=COLOURS["black"])
+    ax.annotate("θ", (len(steps), threshold), (0, 2), textcoords="offset points", ha="center",
+                color=COLOURS["black"])  # fmt: skip
     fired = np.flatnonzero(spikes)
     top = max(threshold, voltages.max(initial=0)) + 0.15 * threshold
     ax.plot(fired, np.full(len(fired), top), linestyle="none", marker="v",

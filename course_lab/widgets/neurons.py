@@ -44,15 +44,15 @@ def render_neuron(values: dict) -> tuple[bytes, str, str]:
         drive = torch.as_tensor(currents, dtype=torch.float64).expand(steps, -1)
         return lif_run(drive, neuron)
 
-    spikes, voltages = run([current], TRACE_STEPS)
+    spikes, after = (values[:, 0].numpy() for values in run([current], TRACE_STEPS))
+    voltages = beta * np.append(0, after[:-1]) + current  # as they are compared with θ
     axis = np.linspace(0, 1.5, 151)
     rates = run(axis, RATE_STEPS)[0].mean(dim=0).numpy()
     rate = run([current], RATE_STEPS)[0].mean().item()
 
     figure, (left, right) = new_figure(1, 2, width=9, height=3.2)
     with style():
-        neuron_figures.voltage(left, voltages[:, 0], spikes[:, 0], threshold)
-        left.set_title("voltage after the reset, and spikes")
+        neuron_figures.crossings(left, voltages, spikes, threshold, after)
         neuron_figures.fi_curve(right, axis, rates)
         right.axvline(current, color=COLOURS["blue"], linestyle="--", linewidth=1.2)
         right.plot([current], [rate], "D", color=COLOURS["blue"], markersize=9)
@@ -77,7 +77,9 @@ def lif_neuron() -> Sweep:
     return Sweep(
         render_neuron,
         {
-            "beta": slider(ipw.FloatSlider, "leak β (share kept a step)", 0.9, 0, 1, 0.01, ".2f"),
+            "beta": slider(
+                ipw.FloatSlider, "memory β (share kept per step)", 0.9, 0, 1, 0.01, ".2f"
+            ),
             "threshold": slider(ipw.FloatSlider, "threshold θ (voltage)", 1.0, 0.1, 2, 0.05, ".2f"),
             "current": slider(
                 ipw.FloatSlider, "current I (voltage a step)", 0.15, 0, 1.5, 0.01, ".2f"
