@@ -1,19 +1,27 @@
-"""Pictures of LocalZO: quotients and their averages, reach, sampled densities, what m buys."""
+"""Pictures of LocalZO: the one replaced link, boxes and their averages, sampled densities, runs."""
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, to_rgb
 
-from course_lab.lines import lines
-from course_lib.run.figures import COLOURS, as_array, series
+from course_lab.lines import lines, running_mean
+from course_lib.run.figures import COLOURS, METHOD_COLOURS, as_array
 
 
-def derivatives(ax: Axes, distances, curves: dict, expected=None, markers: int = 0) -> Axes:
+def derivatives(
+    ax: Axes, distances, curves: dict, expected=None, markers: int = 0, dots=None
+) -> Axes:
     """Derivatives of a spike against u: ``{"m = 1": (n,), …}``, over the expected one in black.
 
-    markers: about how many markers to put on a line; 0 for none.
+    markers: about how many markers to put on a line; 0 for none. dots: (positions, measured), of
+    the same labels, drawn in the colours of their curves.
     """
     distances = as_array(distances, 1, "distances")
     lines(ax, distances, curves, marks=markers)
+    if dots is not None:
+        positions, measured = dots
+        for line, label in zip(ax.get_lines(), curves, strict=True):
+            ax.plot(positions, measured[label], "o", color=line.get_color(), markersize=4)
     if expected is not None:
         expected = as_array(expected, 1, "expected")
         ax.plot(distances, expected, color=COLOURS["black"], linewidth=2.2, label="expectation")
@@ -23,53 +31,88 @@ def derivatives(ax: Axes, distances, curves: dict, expected=None, markers: int =
     return ax
 
 
-def reach(ax: Axes, distances, shares: dict, thresholds: dict) -> Axes:
-    """P(G ≠ 0) against |u|/δ for each label, with its B_th/δ as a dotted line."""
-    lines(ax, distances, shares, 100, marks=10)
-    for index, label in enumerate(shares):
-        colour = series(index)["color"]
-        ax.axvline(thresholds[label], color=colour, linestyle=":", linewidth=1.5)
-    ax.set(xlabel="|u| / δ", ylabel="entries that are active (%)", ylim=(-4, 104))
-    ax.set_xlim(left=0)
+def averages(ax: Axes, means: dict) -> Axes:
+    """Means of the first n throws against n: ``{"label": (n,)}``, seen at 2,000 places."""
+    colours = (COLOURS["vermilion"], METHOD_COLOURS["localzo"])
+    for (label, values), colour in zip(means.items(), colours, strict=True):
+        values = as_array(values, 1, label)
+        seen = np.unique(np.geomspace(1, len(values), 2000).round().astype(int))
+        ax.plot(seen, values[seen - 1], color=colour, label=label)
+    ax.set(xscale="log", xlabel="throws so far", ylabel="average slope", ylim=(0, None))
     ax.legend()
     return ax
 
 
 def sampled(ax: Axes, draws, positions, density) -> Axes:
-    """A histogram of draws z ≥ 0, scaled as a density of |z|, under the density 2λ(z)."""
+    """A histogram of draws z ≥ 0, scaled as a density of |z|, under the density of |z|."""
     positions = as_array(positions, 1, "positions")
     edges = np.linspace(0, positions.max(), 61)
     counts, _ = np.histogram(as_array(draws, 1, "draws"), edges)
     height = counts / (len(draws) * (edges[1] - edges[0]))
     ax.stairs(height, edges, fill=True, color=COLOURS["sky"], alpha=0.6, label="samples")
-    ax.plot(positions, as_array(density, 1, "density"), color=COLOURS["black"], label="2 λ(z)")
+    curve = as_array(density, 1, "density")
+    ax.plot(positions, curve, color=COLOURS["black"], label="density of |z|")
     ax.set(xlabel="|z|", ylabel="density", xlim=(0, positions.max()))
     ax.set_ylim(bottom=0)
     ax.legend()
     return ax
 
 
-def against_samples(ax: Axes, samples, curves: dict, ylabel: str) -> Axes:
-    """Curves against m on a logarithmic axis: ``{"label": (n,), …}``."""
-    lines(ax, samples, curves)
-    ax.set(xscale="log", xlabel="draws m", ylabel=ylabel)
-    ax.set_xticks(samples, [f"{m}" for m in samples])
-    ax.minorticks_off()
-    if len(curves) > 1:
-        ax.legend()
+def replaced_link(ax: Axes) -> Axes:
+    """Backpropagation's chain with its one replaced link: a neuron that a throw reaches, and one
+    that it does not reach."""
+    ink, back, dice = COLOURS["black"], COLOURS["vermilion"], METHOD_COLOURS["localzo"]
+    box = {"boxstyle": "round,pad=0.45", "facecolor": "none", "edgecolor": ink}
+    places = (0.6, 3.1, 5.8, 8.6, 11.0)
+    names = ("weight\n$W$", "current\n$I = Wx$", "distance\n$u = v - θ$", "spike\n$s = 1[u > 0]$",
+             "loss\n$L$")  # fmt: skip
+
+    def arrow(start, end, y, colour, line="-"):
+        ax.annotate("", (end, y), (start, y), arrowprops={
+            "arrowstyle": "-|>", "color": colour, "linewidth": 1.5, "linestyle": line,
+            "shrinkA": 0, "shrinkB": 0})  # fmt: skip
+
+    for place, name in zip(places, names, strict=True):
+        ax.text(place, 3.1, name, ha="center", va="center", bbox=box)
+    for left, right in zip(places[:-1], places[1:], strict=True):
+        arrow(left + 0.95, right - 0.95, 3.1, ink)
+    link = box | {"edgecolor": dice, "linewidth": 2.2, "facecolor": (*to_rgb(dice), 0.2)}
+    for y, sign, slope in ((1.5, "<", "$|z|/2δ$"), (0.1, ">", "$0$")):
+        ax.text(-0.5, y, f"backward,\n$|u| {sign} δ|z|$", ha="right", va="center")
+        ax.text(7.2, y, f"  {slope}  ", ha="center", va="center", fontsize=12, bbox=link)
+        arrow(10.7, 8.25, y, back)
+    arrow(6.15, 3.3, 1.5, back)
+    arrow(2.9, 0.6, 1.5, back)
+    ax.text(3.4, 0.1, "nothing comes, nothing to compute", ha="center", va="center", color=ink)
+    ax.text(7.2, 2.15, "thrown anew every time", ha="center", color=dice, fontsize=9)
+    ax.text(-0.5, 3.1, "forward", ha="right", va="center")
+    ax.set(xlim=(-2.8, 11.9), ylim=(-0.6, 3.9))
+    ax.axis("off")
     return ax
 
 
-def training(ax: Axes, steps, runs: dict) -> Axes:
-    """Validation accuracy during training; ``{"method": (seeds, n) of 0 to 1}``.
-
-    Each seed is a thin line, their mean a thick one.
-    """
-    for index, (label, values) in enumerate(runs.items()):
-        values = 100 * as_array(values, 2, label)
-        look = series(index)
-        ax.plot(steps, values.T, color=look["color"], linewidth=0.7, alpha=0.45)
-        ax.plot(steps, values.mean(axis=0), label=label, **look)
-    ax.set(xlabel="step", ylabel="validation accuracy (%)", ylim=(0, 100))
-    ax.legend(loc="lower right")
+def losses(ax: Axes, runs: dict, colours: dict, window: int = 10) -> Axes:
+    """Training losses, ``{"label": (steps,)}``, each a running mean of ``window`` steps."""
+    for (label, values), line in zip(runs.items(), ("-", "--", "-.", ":"), strict=False):
+        mean = running_mean(values, window)
+        ax.plot(np.arange(1, len(mean) + 1), mean, line, color=colours[label], label=label)
+    ax.set(xlabel="step", ylabel=f"loss (nats), mean of {window} steps")
+    ax.legend()
     return ax
+
+
+def entries(ax: Axes, marked, colour: str) -> Axes:
+    """Entries (T, N) that are not 0, as a field of squares: time to the right."""
+    marked = as_array(marked, 2, "marked") != 0
+    ax.pcolormesh(marked.T, cmap=ListedColormap(["none", colour]), vmin=0, vmax=1)
+    ax.set(xlabel="time step", ylabel="hidden neuron", xticks=range(0, len(marked) + 1, 2))
+    ax.grid(False)
+    return ax
+
+
+def participants(axes, spikes, active: dict) -> None:
+    """One digit: spikes (T, N), and the entries that take part, ``{"m = 1": (T, N)}``."""
+    entries(axes[0], spikes, COLOURS["black"]).set_title("spikes")
+    for ax, (name, part) in zip(axes[1:], active.items(), strict=True):
+        entries(ax, part, METHOD_COLOURS["localzo"]).set_title(f"takes part, {name}")
+        ax.label_outer()

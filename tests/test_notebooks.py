@@ -301,6 +301,8 @@ BREAKS = {
 #: breaks that show in a cell which needs no other ones but these
 CELLS = {
     "fitness values gathered in another order": ("setup", "torchrun"),
+    "a quotient not divided by two": ("c02", "c19"),
+    "the threshold of one draw for every m": ("c02", "c19"),
     "ties ranked by their place in the list": ("c02", "c22"),
     "both members of a pair with one sign": ("c02", "c08", "c11", "c14", "c22", "c31"),
     "a population's mean taken twice": ("c02", "c08", "c11", "c14", "c22", "c31"),

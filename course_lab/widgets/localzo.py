@@ -1,24 +1,26 @@
-"""Lesson 05: LocalZO's estimate of a spike's derivative, and the training that it leads to."""
+"""Lesson 05: what draws m and reach δ buy, and who takes part in the backward pass."""
 
 import functools
+from typing import NamedTuple
 
 import ipywidgets as ipw
-import numpy as np
 import torch
 
 from course_lab import localzo_figures
-from course_lab.lines import lines, running_mean
 from course_lab.picture import new_figure, png
+from course_lab.widgets import bands
 from course_lab.widgets.sweep import Sweep, choice, one_thread, slider
 from course_lib.estimators.base import Estimator
-from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.events import load_splits
 from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork
-from course_lib.noise import torch_generator
-from course_lib.run.figures import COLOURS, style
+from course_lib.run.figures import METHOD_COLOURS, style
 
 STEPS, BATCH, HIDDEN, TESTED = 60, 64, 48, 500
+DRAWS, REACHES = (1, 2, 5, 10, 20), (0.5, 0.05, 0.2, 1.0)
+BAND = {
+    f"δ = {delta:g}": [(m, {"samples": m, "delta": delta}) for m in DRAWS] for delta in REACHES
+}
 
 
 @functools.cache
@@ -41,11 +43,11 @@ def pooled(frames: torch.Tensor) -> torch.Tensor:
     return parts.amax(dim=(4, 6)).flatten(2).double()
 
 
-def train(spike_of_step) -> tuple[list[float], float, SpikingNetwork]:
+def train(spike_of_step, seed: int = 0) -> tuple[list[float], float, SpikingNetwork]:
     """Loss of every step, accuracy after the last, and the network; a new spike every step."""
     frames, labels, tested, truth = small_digits()
     network = SpikingNetwork((578, HIDDEN, 10), readout="membrane").double()
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     for layer, deviation in zip(network.layers, (0.035, 0.01), strict=True):
         torch.nn.init.normal_(layer.weight, std=deviation, generator=generator)
     optimizer, losses = torch.optim.Adam(network.parameters(), lr=0.003), []
@@ -63,97 +65,96 @@ def train(spike_of_step) -> tuple[list[float], float, SpikingNetwork]:
     return losses, correct.double().mean().item(), network
 
 
-@functools.lru_cache(maxsize=64)
-def train_expected(distribution: str, delta: float) -> tuple[list[float], float]:
-    """The same training with the expected surrogate, LocalZO's limit of many draws."""
-    from course_lib.estimators.smoothing import named_smoothing  # not for every lesson's widgets
+def taking_part(
+    network: SpikingNetwork, frames: torch.Tensor, estimator: Estimator
+) -> torch.Tensor:
+    """Which hidden entries (T, B, N) have G ≠ 0, with the draws of step 0."""
+    spike, found = estimator.spike(0), []
 
-    surrogate = named_smoothing(distribution, delta).surrogate
-    return train(lambda step: surrogate_spike(surrogate))[:2]
-
-
-def active_share(network: SpikingNetwork, frames: torch.Tensor, estimator: Estimator) -> float:
-    """Share of the hidden (t, b, neuron) entries with G ≠ 0, with the draws of step 0."""
-    spike, shares = estimator.spike(0), []
-
-    def counting(distance):
+    def noting(distance):
         derivative = spike.smoothing.derivative(distance, spike.draw(distance))
-        shares.append((derivative != 0).double().mean().item())
+        found.append(derivative != 0)
         return (distance > 0).to(distance.dtype)
 
     with torch.no_grad():
-        network.logits(frames, spike=counting)
-    return float(np.mean(shares))
+        network.logits(frames, spike=noting)
+    return torch.stack(found)
 
 
-def render_localzo(values: dict) -> tuple[bytes, str, str]:
-    """values: "samples" m, "delta" δ, "distribution" λ, one of smoothing.DISTRIBUTIONS."""
-    from course_lib.estimators.localzo import LocalZO
-    from course_lib.estimators.spike_derivative import ZerothOrderSpike
+class Reached(NamedTuple):
+    """Accuracy (0 to 1), the share of entries that take part, and those of one digit (T, N)."""
 
-    samples, delta, name = values["samples"], values["delta"], values["distribution"]
-    estimator = LocalZO(delta=delta, samples=samples, distribution=name, kernel="readable")
-    smoothing = estimator.smoothing
+    accuracy: float
+    share: float
+    entries: torch.Tensor
 
-    distance = torch.linspace(-1.5, 1.5, 601, dtype=torch.float64)
-    spike = ZerothOrderSpike(smoothing, samples, torch_generator(1))
-    one = spike.draw(distance[:1])  # the same m draws for every u, as one neuron has them
-    every = spike.draw(distance)  # fresh draws for every u: each point another neuron
-    estimate, cloud = smoothing.derivative(distance, one), smoothing.derivative(distance, every)
-    expected = smoothing.surrogate(distance)
 
+@functools.lru_cache(maxsize=256)
+def reached(samples: int, delta: float, seed: int) -> Reached:
+    """One training by LocalZO with normal draws. seed: of the first weights and of the draws."""
+    from course_lib.estimators.localzo import LocalZO  # not for every lesson's widgets
+
+    estimator = LocalZO(delta=delta, samples=samples, seed=seed, kernel="readable")
     with one_thread():
-        losses, accuracy, network = train(estimator.spike)
-        goal, reference = train_expected(name, delta)
-        share = active_share(network, small_digits()[0][:, :256], estimator)
-    last, goal = running_mean(losses, 10), running_mean(goal, 10)
-    threshold = smoothing.expected_threshold(samples)
+        _, accuracy, network = train(estimator.spike, seed)
+        entries = taking_part(network, small_digits()[0][:, :256], estimator)
+    return Reached(accuracy, entries.double().mean().item(), entries[:, 0])
 
-    figure, (left, right) = new_figure(1, 2, width=9, height=3.4)
+
+def measure(values: dict, seed: int) -> float:
+    """One run of the band. values: "samples", "delta"."""
+    return reached(values["samples"], values["delta"], seed).accuracy
+
+
+def dot(values: dict) -> tuple[str, float, float]:
+    """The row of the band, m and the accuracy of one run."""
+    return f"δ = {values['delta']:g}", values["samples"], measure(values, values["seed"])
+
+
+def render_localzo(values: dict, visited=()) -> tuple[bytes, str, str]:
+    """values: "samples" m from 1 to 20, "delta" δ, one of REACHES, "seed" of the run."""
+    visited = list(visited) or [dot(values)]
+    samples, row = values["samples"], visited[-1][0]
+    run = reached(samples, values["delta"], values["seed"])
+    stored = bands.load("localzo")[row]
+
+    figure, (left, right) = new_figure(1, 2, width=9, height=3.6, width_ratios=(1.5, 1))
     with style():
-        localzo_figures.derivatives(left, distance, {"G, one neuron": estimate}, expected)
-        left.plot(
-            distance, cloud, linestyle="none", marker=".", markersize=3, alpha=0.5,
-            color=COLOURS["vermilion"], label="G, other neurons", zorder=1,
-        )  # fmt: skip
-        highest = max(1.6 * expected.max(), estimate.max(), cloud.quantile(0.98)).item()
-        left.set_ylim(0, 1.1 * highest)
-        left.legend(fontsize=8, loc="upper right", markerscale=3)
-        means = {"LocalZO": last, "expected surrogate": goal}
-        lines(right, np.arange(1, STEPS + 1), means, marks=6)
-        right.set(xlabel="training step", ylabel="loss (nats), mean of 10 steps", ylim=(0, 2.5))
-        right.legend()
+        bands.draw(left, {row: stored}, row, visited)
+        left.set_xscale("log", base=2)
+        left.set_xticks(DRAWS, [f"{m}" for m in DRAWS])
+        left.minorticks_off()
+        left.set(xlabel="draws m", ylabel="unseen digits right, %", ylim=(50, 90), title=row)
+        left.legend(loc="lower right")
+        localzo_figures.entries(right, run.entries, METHOD_COLOURS["localzo"])
+        right.set_title(f"one digit: who takes part ({100 * run.share:.1f} % of all)", fontsize=10)
     numbers = (
-        f"m = {samples}, δ = {delta:.2f}, {name.replace('_', ' ')}: "
-        f"{100 * share:.1f} % of entries active, B_th = {threshold:.2f}; after {STEPS} steps loss "
-        f"{last[-1]:.2f} and {100 * accuracy:.0f} % of {TESTED} digits right, with "
-        f"the expected surrogate {goal[-1]:.2f} and {100 * reference:.0f} %"
+        f"m = {samples}, {row}, seed {values['seed']}: ≈ {100 * run.accuracy:.1f} % of {TESTED} "
+        f"unseen digits right; ≈ {100 * run.share:.1f} % of the hidden entries take part"
     )
+    five = next((point["accuracies"] for point in stored if point["x"] == samples), None)
+    if five:
+        numbers += (
+            f"; five stored seeds from ≈ {100 * min(five):.1f} % to ≈ {100 * max(five):.1f} %"
+        )
     alt = (
-        "Left: the estimated derivative of the spike against u, a staircase that falls away from "
-        "u = 0 on both sides, with a cloud of estimates from other draws, around the smooth "
-        f"expectation, whose height is {expected.max().item():.2f}. Right: the falling training "
-        f"loss of a small network with LocalZO, and with the expected surrogate; {numbers}"
+        "Left: accuracy on unseen digits against the draws m, a band from the lowest to the "
+        "highest of five stored seeds with their mean, and a dot for every run so far. Right: the "
+        "48 hidden neurons over ten steps of one digit, a mark where one takes part in the "
+        "backward pass. "
     )
-    return png(figure), numbers, alt
+    return png(figure), numbers, alt + numbers
 
 
 def localzo_draws() -> Sweep:
-    """Lesson 05: draws m, reach δ and distribution λ; trains a small network at every position."""
+    """Lesson 05: draws m, reach δ and seed; every run leaves a dot."""
     return Sweep(
         render_localzo,
         {
             "samples": slider(ipw.IntSlider, "draws m", 5, 1, 20, 1),
-            "delta": slider(ipw.FloatSlider, "reach δ (voltage)", 0.5, 0.05, 1.0, 0.05, ".2f"),
-            "distribution": choice(
-                "distribution λ",
-                [
-                    ("normal", "normal"),
-                    ("uniform", "uniform"),
-                    ("Laplace", "laplace"),
-                    ("matched to the sigmoid", "sigmoid"),
-                    ("matched to the fast sigmoid", "fast_sigmoid"),
-                ],
-            ),
+            "delta": choice("reach δ (voltage)", [(f"{d:g}", d) for d in REACHES]),
+            "seed": slider(ipw.IntSlider, "seed of your run", 5, 5, 14, 1),
         },
+        measure=dot,
+        seconds=1,
     )

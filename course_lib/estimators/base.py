@@ -104,3 +104,9 @@ def check_batch(network: SpikingNetwork, frames: Tensor, labels: Tensor) -> None
             f"labels run from {int(labels.min())} to {int(labels.max())}; the network has "
             f"{classes} outputs, so they must lie in 0 … {classes - 1}"
         )
+
+
+def check_choice(name: str, value, choices) -> None:
+    """Raise ValueError, listing the choices, unless ``value`` is one of them."""
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")

@@ -25,8 +25,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import UNROLLED, Estimator, check_batch
-from course_lib.estimators.online import check_choice
+from course_lib.estimators.base import UNROLLED, Estimator, check_batch, check_choice
 from course_lib.estimators.smoothing import match_surrogate, named_smoothing
 from course_lib.estimators.spike_derivative import (
     Smoothing,

@@ -39,7 +39,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.estimators.base import Estimator, check_batch
+from course_lib.estimators.base import Estimator, check_batch, check_choice
 from course_lib.estimators.surrogate import SURROGATES
 from course_lib.lif import LIFParameters, heaviside, lif_step
 from course_lib.network import SpikingNetwork
@@ -229,12 +229,6 @@ class OnlineEstimator(Estimator):
         logits = scale * answer
         losses = F.cross_entropy(logits, labels, reduction="none")
         return losses, scale * (torch.softmax(logits, dim=1) - target)
-
-
-def check_choice(name: str, value, choices) -> None:
-    """Raise ValueError, listing the choices, unless ``value`` is one of them."""
-    if value not in choices:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
 
 
 def check_dynamics(network: SpikingNetwork, name: str) -> None:

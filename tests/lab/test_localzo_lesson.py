@@ -1,24 +1,26 @@
 """What the widget and the figures of lesson 05 show is what the library computes."""
 
+import json
 import math
+import re
 
 import numpy as np
 import pytest
 import torch
 
-from course_lab import localzo_figures
+from course_lab import dice, localzo_figures
+from course_lab.lines import running_mean
 from course_lab.picture import new_figure
-from course_lab.widgets import localzo
+from course_lab.widgets import bands, localzo
 from course_lib.estimators.localzo import LocalZO
 from course_lib.network import SpikingNetwork
 
 GRID = np.linspace(0, 1, 21)
 DRAWINGS = {
     "derivatives": [GRID, {"a": GRID, "b": GRID**2}, GRID**3, 5],
-    "reach": [GRID, {"m = 1": GRID, "m = 5": GRID}, {"m = 1": 0.8, "m = 5": 1.57}],
+    "averages": [{"a": GRID, "b": GRID**2}],
     "sampled": [np.random.default_rng(0).random(50), GRID, np.ones(21)],
-    "against_samples": [[1, 2, 5], {"a": GRID[:3], "b": GRID[:3]}, "cosine"],
-    "training": [[0, 10], {"a": np.ones((3, 2)), "b": np.zeros((3, 2))}],
+    "losses": [{"a": GRID, "b": GRID}, {"a": "#0072B2", "b": "#D55E00"}],
 }
 
 
@@ -36,6 +38,47 @@ def test_histogram_of_draws_has_area_one():
     ax = localzo_figures.sampled(new_figure()[1], draws, np.linspace(0, 2, 50), np.full(50, 0.5))
     values, edges, _ = ax.patches[0].get_data()
     assert np.dot(values, np.diff(edges)) == pytest.approx(1)
+
+
+def test_dots_have_the_colour_of_their_curve():
+    dots = ([0.2, 0.4], {"a": [0.1, 0.3], "b": [0.2, 0.5]})
+    ax = localzo_figures.derivatives(new_figure()[1], GRID, {"a": GRID, "b": GRID**2}, dots=dots)
+    curve_a, curve_b, dots_a, dots_b = ax.get_lines()
+    assert curve_a.get_color() == dots_a.get_color() != dots_b.get_color() == curve_b.get_color()
+    assert list(dots_b.get_ydata()) == [0.2, 0.5]
+
+
+def test_the_mean_of_n_throws_stands_over_n():
+    """2,000 places of 5,000 are drawn, the first and the last among them."""
+    ax = localzo_figures.averages(new_figure()[1], {"a": np.arange(1, 5001), "b": np.ones(5000)})
+    x, y = ax.get_lines()[0].get_data()
+    assert (x == y).all() and x[0] == 1 and x[-1] == 5000
+
+
+def test_participants_are_the_entries_that_are_not_zero():
+    spikes, part = np.zeros((10, 4)), np.zeros((10, 4))
+    spikes[3, 1], part[2, 0], part[9, 3] = 1, 0.7, 2.0
+    axes = new_figure(1, 2)[1]
+    localzo_figures.participants(axes, spikes, {"m = 1": part})
+    fields = [ax.collections[0].get_array().reshape(4, 10) for ax in axes]
+    assert np.argwhere(fields[0]).tolist() == [[1, 3]]
+    assert np.argwhere(fields[1]).tolist() == [[0, 2], [3, 9]]
+
+
+def test_the_replaced_link_is_shown_within_reach_and_beyond():
+    ax = localzo_figures.replaced_link(new_figure()[1])
+    words = [text.get_text().strip() for text in ax.texts]
+    assert "$|z|/2δ$" in words and "$0$" in words
+
+
+def test_throws_carry_their_neurons_words_and_a_still():
+    shown = dice.throw()._repr_mimebundle_()
+    call = r'dice\(document.getElementById\("[\w-]+"\), (\{.*\})\); \}\)'
+    data = json.loads(re.search(call, shown["text/html"])[1])
+    assert (len(data["distances"]), len(data["throws"])) == (dice.NEURONS, dice.THROWS)
+    assert np.abs(data["distances"]).max() < dice.SIDE
+    assert "data:image/png;base64," in shown["text/html"] and dice.ALT in shown["text/plain"]
+    assert dice.throw().page == dice.throw().page
 
 
 def test_pooling_merges_squares_and_keeps_polarity_and_time():
@@ -62,12 +105,29 @@ def test_active_share_is_that_of_the_formula(samples):
 
     network.logits(frames, spike=spy)
     short = torch.erf(torch.stack(seen).abs() / (0.5 * math.sqrt(2))) ** samples
-    share = localzo.active_share(network, frames, LocalZO(delta=0.5, samples=samples))
+    entries = localzo.taking_part(network, frames, LocalZO(delta=0.5, samples=samples))
+    assert entries.shape == (10, 200, 30)
+    share = entries.double().mean().item()
     assert abs(share - (1 - short).mean().item()) < 4 * 0.5 / math.sqrt(short.numel())
 
 
+def test_the_band_is_of_five_seeds_at_every_setting():
+    stored = bands.load("localzo")
+    assert {row: [point["x"] for point in points] for row, points in stored.items()} == {
+        row: [x for x, _ in points] for row, points in localzo.BAND.items()
+    }
+    assert all(len(point["accuracies"]) == 5 for points in stored.values() for point in points)
+
+
+def test_the_band_is_what_the_widget_measures():
+    """To five of 500 digits: in double precision rounding hardly ever flips a spike."""
+    (point,) = (p for p in bands.load("localzo")["δ = 0.5"] if p["x"] == 1)
+    reached = localzo.measure({"samples": 1, "delta": 0.5}, seed=3)
+    assert reached == pytest.approx(point["accuracies"][3], abs=0.01)
+
+
 def test_running_mean_and_threads():
-    assert localzo.running_mean([4.0, 2.0, 0.0, 0.0], 2).tolist() == [4, 3, 1, 0]
+    assert running_mean([4.0, 2.0, 0.0, 0.0], 2).tolist() == [4, 3, 1, 0]
     before = torch.get_num_threads()
     with pytest.raises(RuntimeError), localzo.one_thread():
         assert torch.get_num_threads() == 1
