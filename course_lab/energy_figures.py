@@ -1,12 +1,11 @@
-"""Pictures of what an inference costs: operations by layer, spikes on the way to an accuracy."""
+"""Pictures of what an inference costs: operations by layer, what they buy, spikes on the way."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from course_lab.lines import lines
-from course_lib.run.figures import COLOURS, as_array, series
+from course_lib.run.figures import COLOURS, METHOD_COLOURS, as_array
 
 HATCHES = ("", "//", "..", "xx", "\\\\")
 
@@ -32,26 +31,14 @@ def by_layer(ax: Axes, rows: Mapping, ylabel: str = "SynOps a recording") -> Axe
     return ax
 
 
-def recordings(ax: Axes, counts, ylabel: str = "SynOps") -> Axes:
-    """Counts (n, L) of every recording and layer, logarithmic: a dot each, sorted to the right."""
-    counts = as_array(counts, 2, "counts")
-    for index, values in enumerate(counts.T):
-        places = index + np.linspace(-0.35, 0.35, len(values))
-        ax.plot(places, np.sort(values), ".", markersize=3, color=series(index)["color"])
-    ax.set_xticks(range(counts.shape[1]), [f"layer {k}" for k in range(1, counts.shape[1] + 1)])
-    ax.set(yscale="log", ylabel=ylabel)
-    ax.grid(False, axis="x")
-    return ax
-
-
-def paths(
-    ax: Axes, runs: Mapping, target: float | None = None, names: Sequence[str] = ()
-) -> Axes:
+def paths(ax: Axes, runs: Mapping, target: float | None = None, names: Sequence[str] = ()) -> Axes:
     """Hidden spikes against accuracy while networks train: ``{"label": (accuracy, spikes), …}``.
 
     target: accuracy (0 to 1) at which they are compared; names: all labels of the lesson, so that
     a method looks the same in every picture.
     """
+    from course_lab.lines import lines
+
     names = list(names or runs)
     for label, (accuracy, spikes) in runs.items():
         lines(ax, 100 * as_array(accuracy, 1, label), {label: spikes}, names=names)
@@ -62,17 +49,40 @@ def paths(
     return ax
 
 
-def ratios(ax: Axes, rows: Mapping[str, tuple[float, float, float]], xlabel: str) -> Axes:
-    """Ratios with intervals, one line a row: ``{"label": (ratio, low, high), …}``, and 1."""
-    ax.axvline(1, color=COLOURS["black"], linestyle=":", linewidth=1)
-    for place, (mean, low, high) in enumerate(rows.values()):
-        ax.plot([low, high], [place, place], color=COLOURS["black"], linewidth=1.5)
-        ax.plot([mean], [place], "o", color=COLOURS["blue"])
-    ends = [value for row in rows.values() for value in row]
-    low, high = min(0.5, *ends) / 1.1, max(2.0, *ends) * 1.1
-    ticks = [tick for tick in (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 20) if low <= tick <= high]
-    ax.set(xscale="log", xlim=(low, high), ylim=(len(rows) - 0.5, -0.5), xlabel=xlabel)
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
-    ax.set_yticks(range(len(rows)), list(rows))
+def fan_out(ax: Axes, sizes: Sequence[int], arrivals: Sequence[float]) -> Axes:
+    """Who is called how often: one event reaches all of layer 1, one hidden spike all outputs.
+
+    sizes: neurons by layer, input first; arrivals: events and hidden spikes of a recording.
+    """
+    ink, colours = COLOURS["black"], (COLOURS["orange"], COLOURS["vermilion"])
+    columns = [
+        (0.0, 17),
+        (1.0, 13),
+        (2.0, 5),
+    ]  # where a layer stands, and how many dots stand for it
+    heights = [np.linspace(-1, 1, dots) * (0.45 + dots / 31) for _, dots in columns]
+    for layer, colour in enumerate(colours):
+        (x, _), (after, _) = columns[layer : layer + 2]
+        sender = len(heights[layer]) // 2
+        for y in heights[layer + 1]:
+            ax.plot([x, after], [heights[layer][sender], y], color=colour, linewidth=1)
+        ax.plot([x], [heights[layer][sender]], "o", color=colour, markersize=9, zorder=3)
+        noun = ("events", "hidden spikes")[layer]
+        told = f"{arrivals[layer]:,.0f} {noun}\n× {sizes[layer + 1]} synapses each"
+        ax.text((x + after) / 2, -1.45, told, ha="center", va="top", color=ink)
+    for (x, _), places, size in zip(columns, heights, sizes, strict=True):
+        ax.plot(np.full(len(places), x), places, "o", color=ink, markersize=4)
+        ax.text(x, places[-1] + 0.15, f"{size:,}", ha="center", color=ink)
+    ax.set(xlim=(-0.3, 2.3), ylim=(-2, 1.35))
+    ax.axis("off")
+    return ax
+
+
+def pruned(ax: Axes, synops: Sequence[float], accuracy: Sequence[float], kept: Sequence) -> Axes:
+    """Accuracy (0 to 1) against SynOps when only a share of the weights is kept, each labelled."""
+    ax.plot(synops, 100 * np.asarray(accuracy), "o-", color=METHOD_COLOURS["projected"])
+    for x, y, share in zip(synops, accuracy, kept, strict=True):
+        ax.annotate(f"{share:.0%}", (x, 100 * y), xytext=(4, -14), textcoords="offset points",
+                    fontsize=9, color=COLOURS["black"])  # fmt: skip
+    ax.set(xscale="log", xlabel="SynOps a recording", ylabel="test accuracy, %", ylim=(0, 100))
     return ax

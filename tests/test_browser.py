@@ -42,7 +42,7 @@ WIDGETS = {
     "07_eggroll": (0, "End", "r = 16,", "r = 1,"),
     "08_opzo": (0, "ArrowRight", "α = 0.316,", "α = 0.00316,"),
     "09_full_training": (0, "ArrowRight", "default = 4:", "default = 1/1024:"),
-    "10_beyond": (0, "ArrowRight", "BPTT is at 55 %", "EGGROLL is at 20 %"),
+    "10_beyond": (0, "End", "κ = 0.032,", "κ = 0.0001,"),
 }
 #: lessons whose cells take seconds
 WHOLE = ("01_events", "02_spikes")

@@ -1,143 +1,139 @@
-"""Lesson 10: spikes and synaptic operations of a network trained by any method, at an accuracy."""
+"""Lesson 10: what a price on spikes does. Runs as dots over bands of stored seeds."""
 
 import functools
-from typing import NamedTuple
 
 import ipywidgets as ipw
 import numpy as np
 import torch
 
-from course_lab import energy_figures
 from course_lab.picture import new_figure, png
-from course_lab.widgets.sweep import Sweep, choice, methods_menu, one_thread, slider
-from course_lib import estimators
-from course_lib.energy import JOULES_PER_AC, count_operations
+from course_lab.widgets.sweep import Sweep, log_slider, one_thread, slider
+from course_lib.estimators.beyond.projected import ProjectedEGGROLL
 from course_lib.events import load_splits
+from course_lib.fitness import sample_losses
+from course_lib.network import SpikingNetwork
 from course_lib.run.figures import style
-from course_lib.run.runs import RunConfig
-from course_lib.training import draw_batch
 
-STEPS, BATCH, EVERY = 60, 64, 3
-#: one start for all methods; its spikes are the same whoever trains
-START = {"readout": "membrane", "beta": 0.9, "logit_scale": 2.0, "weight_sd": (0.025, 0.06)}
-OPTIONS = {
-    "eggroll": {"population": 128}, "bptt": {}, "localzo": {}, "dfa": {"slope": 2.5},
-    "opzo": {"slope": 2.5, "momentum": 0.99},
-    "hybrid": {"slope": 2.5, "momentum": 0.99, "population": 32},
-}  # fmt: skip
+GENERATIONS, MEMBERS, BATCH, RATES = 60, 64, 32, (0.006, 0.02)
+PRICES = tuple(round(10 ** (k / 2), 6) for k in range(-8, -2))  # 0.0001 … 0.03
+BAND = {
+    what: [(price, {"price": price, "what": what}) for price in PRICES]
+    for what in ("accuracy", "spikes")
+}
 
 
-class Path(NamedTuple):
-    """From the start on, every EVERY updates: accuracy (0 to 1), hidden spikes a recording, SynOps
-    by layer."""
+class Thrifty(ProjectedEGGROLL):
+    """Projected EGGROLL whose members pay ``price`` nats for every hidden spike of a recording."""
 
-    updates: np.ndarray
-    accuracy: np.ndarray
-    spikes: np.ndarray
-    synops: np.ndarray
+    price = 0.0
 
-    def at(self, target: float) -> "Path | None":
-        """Where the accuracy first comes to ``target``, on the line between two looks; or None."""
-        places = np.flatnonzero(self.accuracy >= target)
-        if not len(places):
-            return None
-        after = int(places[0])
-        before = max(after - 1, 0)
-        step = self.accuracy[after] - self.accuracy[before]
-        share = (target - self.accuracy[before]) / step if step else 0.0
-        return Path(*(column[before] + share * (column[after] - column[before]) for column in self))
+    def evaluate(self, network, frames, labels, step, draws):
+        factors = self.factors(network, step, draws)
+        shaken = self.population_currents(network, factors, network.layers[0](frames))
+        spikes = []
+
+        def currents(index, inputs):
+            if index == 1:
+                spikes.append(inputs.sum(dim=(0, -1)))  # (signs, M, B)
+            return shaken(index, inputs)
+
+        logits = network.logits(frames, currents=currents)
+        fitness = -sample_losses(logits, labels) - self.price * spikes[0]
+        return fitness.transpose(0, 1)
 
 
-@functools.cache
-def recordings():
-    """Training recordings; frames and labels of 125 validation recordings. Never changed."""
-    splits = load_splits(progress=False)
-    some = splits.validation.subset(range(0, 500, 4))
-    return splits.train, some.frames(), some.labels
+def small(frames: torch.Tensor) -> torch.Tensor:
+    """(5, B, 578) of frames (10, B, 2312): coarser pixels, and two time bins in one."""
+    from course_lab.four_digits import coarse
+
+    return coarse(frames).view(5, 2, -1, 578).amax(1)
 
 
 @functools.cache
-def path(method: str, hidden: int, seed: int = 0) -> Path:
-    """Train 2312-hidden-10 for STEPS updates from the shared start, and look on."""
-    data, frames, labels = recordings()
-    config = RunConfig(
-        method=method, options=OPTIONS[method], hidden=(hidden,), shift=0, seed=seed, **START
+def test_frames() -> tuple[torch.Tensor, torch.Tensor]:
+    """500 recordings that no network here is trained on. Never changed."""
+    test = load_splits(progress=False).test
+    return small(test.frames()), test.labels
+
+
+@functools.lru_cache(maxsize=256)
+def reached(price: float, seed: int) -> tuple[float, float]:
+    """Test accuracy and hidden spikes a recording of 578-32-10 after 60 generations.
+
+    seed: of the first weights, the batches and the noise.
+    """
+    network = SpikingNetwork(
+        (578, 32, 10), readout="membrane", logit_scale=2.0, weight_sd=(0.05, 0.06), seed=seed
     )
-    network, estimator = config.network(), config.estimator()
-    optimizer = config.optimizer(network)
-    rows = []
-    for step in range(STEPS + 1):
-        if step % EVERY == 0:
-            with torch.no_grad():
-                hidden_layer, output = network.record(frames)
-            right = network.read(output).argmax(dim=1) == labels
-            spikes = hidden_layer.spikes.sum().item() / len(labels)
-            rows.append((step, right.double().mean().item(), spikes))
-        if step < STEPS:
-            estimator.fill_grads(network, *draw_batch(data, step, BATCH, seed), step)
-            optimizer.step()
-    updates, accuracy, spikes = (np.array(column) for column in zip(*rows, strict=True))
-    # No weight is zero: layer 1 hears the same events whoever trains, ten outputs each spike.
-    first = count_operations(network, frames).synops[:, 0].mean().item()
-    synops = np.stack([np.full(len(spikes), first), network.sizes[-1] * spikes], axis=1)
-    return Path(updates, accuracy, spikes, synops)
-
-
-def about(value: float, unit: int) -> str:
-    """The nearest multiple of ``unit``: further digits are chance."""
-    return f"{unit * round(value / unit):,}"
-
-
-def told(label: str, run: Path, target: float) -> str:
-    """One clause on a network at the target, or on why it is not there."""
-    there = run.at(target)
-    if there is None:
-        return f"{label} does not come to {100 * target:.0f} % in {STEPS} updates"
-    first, second = there.synops
-    joules = JOULES_PER_AC * (first + second)
-    return (
-        f"{label} is at {100 * target:.0f} % after about {there.updates:.0f} updates, with about "
-        f"{about(there.spikes, 10)} hidden spikes a recording; SynOps {first:,.0f} in "
-        f"layer 1, about {about(second, 100)} in layer 2; estimate {1e6 * joules:.2g} µJ"
-    )
-
-
-def render_sparsity(values: dict) -> tuple[bytes, str, str]:
-    """values: "method"; "percent", validation accuracy to compare at; "hidden", neurons."""
-    method, target, hidden = values["method"], values["percent"] / 100, values["hidden"]
+    estimator = Thrifty(population=MEMBERS, sigma=(0.03, 0.01), seed=seed)
+    estimator.price = price
+    groups = [{"params": layer.parameters(), "lr": rate}
+              for layer, rate in zip(network.layers, RATES, strict=True)]  # fmt: skip
+    optimizer, train = torch.optim.Adam(groups), load_splits(progress=False).train
     with one_thread():
-        runs = {estimators.METHODS[name].label: path(name, hidden) for name in ("bptt", method)}
-    figure, (left, right) = new_figure(1, 2, width=9, height=3.4, width_ratios=(1.3, 1))
+        for step in range(GENERATIONS):
+            for group, rate in zip(optimizer.param_groups, RATES, strict=True):
+                group["lr"] = rate * (1 - step / GENERATIONS)
+            rows = np.random.default_rng((seed, step)).choice(len(train), BATCH, replace=False)
+            estimator.fill_grads(network, small(train.frames(rows)), train.labels[rows], step)
+            optimizer.step()
+        frames, labels = test_frames()
+        with torch.no_grad():
+            hidden, output = network.record(frames)
+    right = network.read(output).argmax(dim=1) == labels
+    return right.double().mean().item(), hidden.spikes.sum().item() / len(labels)
+
+
+def measure(values: dict, seed: int) -> float:
+    """One run of the bands. values: "price", and "what": "accuracy", or "spikes" in hundreds."""
+    accuracy, spikes = reached(values["price"], seed)
+    return accuracy if values["what"] == "accuracy" else spikes / 100
+
+
+def dot(values: dict) -> tuple[float, float, float]:
+    """Price, accuracy and hidden spikes of one run."""
+    return values["price"], *reached(values["price"], values["seed"])
+
+
+def render_price(values: dict, visited=()) -> tuple[bytes, str, str]:
+    """Accuracy and spikes against the price. values: "price" κ in nats a spike, "seed"."""
+    from course_lab.widgets import bands
+
+    dots = list(visited) or [dot(values)]
+    price, accuracy, spikes = dots[-1]
+    stored = bands.load("sparsity")
+    figure, (left, right) = new_figure(1, 2, 9, 3.4)
     with style():
-        lines = {label: (run.accuracy, run.spikes) for label, run in runs.items()}
-        energy_figures.paths(left, lines, target)
-        left.set_title(f"2312-{hidden}-10 while it trains")
-        left.legend(loc="upper left")
-        there = {label: run.at(target).synops for label, run in runs.items()
-                 if run.at(target) is not None}  # fmt: skip
-        if there:
-            energy_figures.by_layer(right, there)
-            right.set_ylim(10, 1e6)
-            right.legend(loc="upper right")
-        else:
-            right.set_axis_off()
-        right.set_title(f"SynOps at {values['percent']} %")
-    numbers = "; ".join(told(label, run, target) for label, run in reversed(runs.items())) + "."
+        bands.draw(left, stored, "accuracy", [("accuracy", x, a) for x, a, _ in dots])
+        bands.draw(right, stored, "spikes", [("spikes", x, s / 100) for x, _, s in dots])
+        for ax in (left, right):
+            ax.set(xscale="log", xlabel="price κ of a spike, nats", xlim=(7e-5, 0.045))
+        left.set(ylim=(0, 75))
+        right.set(ylim=(0, 60), ylabel="hidden spikes a recording")
+    numbers = (
+        f"κ = {price:.2g}, seed {values['seed']}: test accuracy ≈ {100 * accuracy:.1f} %, "
+        f"≈ {spikes:.1f} hidden spikes a recording"
+    )
+    point = min(stored["accuracy"], key=lambda point: abs(np.log(point["x"] / price)))
+    if abs(point["x"] / price - 1) < 0.01:
+        low, high = (100 * end(point["accuracies"]) for end in (min, max))
+        numbers += f"; five stored seeds from ≈ {low:.1f} % to ≈ {high:.1f} %"
     alt = (
-        "Left: hidden spikes a recording against validation accuracy while networks train, with a "
-        "line at the accuracy of the comparison. Right: synaptic operations of each layer there, "
-        "on a logarithmic axis: layer 1 has far more than layer 2. "
+        "Test accuracy and hidden spikes a recording against the price of a spike, on a "
+        "logarithmic axis: a band from the lowest to the highest of five stored seeds with their "
+        "mean, and a dot for every run so far. "
     )
     return png(figure), numbers, alt + numbers
 
 
-def spikes_at_accuracy() -> Sweep:
-    """Lesson 10: method, the accuracy of the comparison, the network's width."""
+def price_of_a_spike() -> Sweep:
+    """Lesson 10: the price and the seed; every run leaves a dot."""
     return Sweep(
-        render_sparsity,
+        render_price,
         {
-            "method": choice("method", methods_menu(OPTIONS)),
-            "percent": slider(ipw.IntSlider, "compare at accuracy (%)", 50, 20, 80, 5),
-            "hidden": slider(ipw.IntSlider, "hidden neurons N", 64, 16, 64, 16),
+            "price": log_slider("price of a spike κ (nats)", 1e-3, -4, -1.5, 0.25, ".2g"),
+            "seed": slider(ipw.IntSlider, "seed of your run", 5, 5, 14, 1),
         },
+        measure=dot,
+        seconds=2,
     )

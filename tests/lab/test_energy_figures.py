@@ -1,15 +1,15 @@
-"""Lesson 10's pictures show the numbers they are given; its widget counts as the library does."""
+"""Lesson 10's pictures show the numbers they are given; its widget's members pay for spikes."""
 
 import copy
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 
 from course_lab import energy_figures
 from course_lab.widgets import sparsity
-from course_lib.energy import count_operations
-from course_lib.estimators import SurrogateBPTT
+from course_lib.network import SpikingNetwork
 
 
 @pytest.fixture
@@ -31,13 +31,6 @@ def test_bars_of_each_layer(ax):
         energy_figures.by_layer(ax, {"a": np.ones(2), "b": np.ones(3)})
 
 
-def test_dots_of_every_recording(ax):
-    counts = np.array([[300.0, 3.0], [100.0, 1.0], [200.0, 2.0]])
-    energy_figures.recordings(ax, counts)
-    assert [list(line.get_ydata()) for line in ax.get_lines()] == [[100, 200, 300], [1, 2, 3]]
-    assert counts[0, 0] == 300, "sorting left the input alone"
-
-
 def test_paths_to_an_accuracy(ax):
     runs = {"a": (np.array([0.1, 0.5]), np.array([40.0, 90.0])), "b": (np.ones(1), np.ones(1))}
     energy_figures.paths(ax, runs, 0.4)
@@ -47,43 +40,38 @@ def test_paths_to_an_accuracy(ax):
     assert first.get_marker() != second.get_marker()
 
 
-def test_ratios_with_intervals(ax):
-    energy_figures.ratios(ax, {"a": (1.5, 1.2, 1.9), "b": (0.4, 0.1, 3.0)}, "x")
-    _, interval, mean, *_ = ax.get_lines()
-    assert list(interval.get_xdata()) == [1.2, 1.9] and list(mean.get_xdata()) == [1.5]
-    low, high = ax.get_xlim()
-    assert low < 0.1 and high > 3 and ax.get_xscale() == "log"
+def test_fan_out_says_who_is_called_how_often(ax):
+    energy_figures.fan_out(ax, (2312, 64, 10), (1847.3, 153))
+    words = [text.get_text() for text in ax.texts]
+    assert words == ["1,847 events\n× 64 synapses each", "153 hidden spikes\n× 10 synapses each",
+                     "2,312", "64", "10"]  # fmt: skip
 
 
-def test_the_widget_counts_as_the_library_does(monkeypatch):
-    """Its last place is that of a network trained in the same way, counted by ``energy``."""
-    kept, plain = [], SurrogateBPTT.fill_grads
-    monkeypatch.setattr(
-        SurrogateBPTT, "fill_grads", lambda self, network, *batch: kept.append(network)
-        or plain(self, network, *batch),
-    )  # fmt: skip
-    sparsity.path.cache_clear()
-    run = sparsity.path("bptt", 16)
-    sparsity.path.cache_clear()
-    counts = count_operations(kept[-1], sparsity.recordings()[1])
-    assert run.synops[-1] == pytest.approx(counts.synops.mean(dim=0).tolist())
-    assert run.spikes[-1] == pytest.approx(counts.spikes[:, 0].mean().item())
-    assert list(run.updates) == list(range(0, 61, 3))
-    assert run.at(1.01) is None
+def test_pruned_networks_are_labelled_by_what_is_kept(ax):
+    energy_figures.pruned(ax, [1000, 300], [0.8, 0.5], [1.0, 0.3])
+    (line,) = ax.get_lines()
+    assert list(line.get_xdata()) == [1000, 300] and list(line.get_ydata()) == [80, 50]
+    assert [text.get_text() for text in ax.texts] == ["100%", "30%"]
 
 
-def test_networks_are_compared_on_the_line_between_two_looks():
-    two = np.array([[600.0, 400.0], [600.0, 800.0], [600.0, 900.0], [600.0, 1000.0]])
-    run = sparsity.Path(
-        np.arange(0, 12, 3), np.array([0.1, 0.5, 0.4, 0.7]), two[:, 1] / 10, two
-    )  # fmt: skip
-    there = run.at(0.3)
-    assert (there.updates, there.spikes) == pytest.approx((1.5, 60.0))
-    assert list(there.synops) == pytest.approx([600.0, 600.0])
-    assert run.at(0.6).updates == pytest.approx(6 + 3 * 2 / 3)
-    assert run.at(0.05).updates == 0  # there from the start
-
-
-def test_an_accuracy_that_is_not_reached_is_told():
-    numbers = sparsity.render_sparsity({"method": "eggroll", "percent": 80, "hidden": 16})[1]
-    assert "EGGROLL does not come to 80 % in 60 updates" in numbers
+def test_a_member_of_the_widget_pays_for_its_own_spikes():
+    """At a price, its fitness lacks the price times the spikes of the network with its weights."""
+    network = SpikingNetwork((6, 5, 3), readout="membrane", weight_sd=(0.9, 0.5), seed=1).double()
+    frames = (torch.rand(4, 7, 6, generator=torch.Generator().manual_seed(0)) < 0.5).double()
+    labels = torch.arange(7) % 3
+    free, thrifty = sparsity.Thrifty(population=4, sigma=0.1), sparsity.Thrifty(4, sigma=0.1)
+    thrifty.price = 0.25
+    with torch.no_grad():
+        paid = [e.evaluate(network, frames, labels, 3, range(2)) for e in (free, thrifty)]
+        for draw in range(2):
+            for index, sign in enumerate((1, -1)):
+                member = copy.deepcopy(network)
+                for layer, (a, b, bias) in zip(
+                    member.layers, free.factors(network, 3, range(2)), strict=True
+                ):
+                    layer.weight += sign * 0.1 * a[draw] @ b[draw].T
+                    layer.bias += sign * 0.1 * bias[draw]
+                spikes = member.record(frames)[0].spikes.sum(dim=(0, 2))
+                assert spikes.sum() > 0
+                lost = (paid[0] - paid[1])[draw, index]
+                assert torch.allclose(lost, 0.25 * spikes)

@@ -1,34 +1,64 @@
 """Figures of shared populations show the numbers they are given."""
 
 import copy
+import json
+import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
 
-from course_lab.scaling_figures import received, speed_up
+from course_lab.scaling_figures import (
+    FITNESS_BYTES,
+    GRADIENT_BYTES,
+    messages,
+    speed_up,
+    together,
+)
 from course_lib.run.scaling_model import NETWORKS, Compute
 from studies.bench.model import predictions
 
+ROOT = Path(__file__).parents[2]
 ROWS = predictions(Compute(0.01, 2e-5, 2e-4), NETWORKS, 594698)
 NETWORK = next(iter(NETWORKS))
 
 
-@pytest.mark.parametrize("draw, column, lines", [(speed_up, "speed_up", 4),
-                                                 (received, "received_bytes", 4)])  # fmt: skip
-def test_lines_hold_the_predictions_and_change_nothing(draw, column, lines):
+def test_lines_hold_the_predictions_and_change_nothing():
     before = copy.deepcopy(ROWS)
     figure, ax = plt.subplots()
-    assert draw(ax, ROWS, NETWORK) is ax
-    assert len(ax.get_lines()) == lines and ax.get_xscale() == ax.get_yscale() == "log"
+    assert speed_up(ax, ROWS, NETWORK) is ax
+    assert len(ax.get_lines()) == 4 and ax.get_xscale() == ax.get_yscale() == "log"
     (line,) = [line for line in ax.get_lines() if line.get_label().endswith("N = 32,768")]
     some = [row for row in ROWS if row["network"] == NETWORK and row["population"] == 32768]
-    some = [row for row in some if draw is speed_up or row["processes"] > 1]
     assert list(line.get_xdata()) == [row["processes"] for row in some]
-    assert list(line.get_ydata()) == [row[column] for row in some]
+    assert list(line.get_ydata()) == [row["speed_up"] for row in some]
     styles = {(line.get_linestyle(), line.get_marker()) for line in ax.get_lines()}
-    assert len(styles) == lines, "told apart without colour"
+    assert len(styles) == 4, "told apart without colour"
     assert before == ROWS
     plt.close(figure)
+
+
+def test_what_workers_did_together():
+    figure, ax = plt.subplots()
+    together(ax, {"a": [0, 1], "b": [2, 3]}, "distance")
+    assert [list(line.get_ydata()) for line in ax.get_lines()] == [[0, 1], [2, 3]]
+    assert ax.get_ylabel() == "distance"
+    plt.close(figure)
+
+
+def test_messages_have_the_bytes_of_the_stored_predictions():
+    """Those of four workers with 1,024 members; areas on the page are as the bytes."""
+    stored = json.loads((ROOT / "data" / "results" / "scaling.json").read_text(encoding="utf-8"))
+    (row,) = [row for row in stored["predictions"] if row["network"] == NETWORK
+              and row["population"] == 1024 and row["processes"] == 4]  # fmt: skip
+    assert (row["received_bytes"], row["gradient_bytes"]) == (FITNESS_BYTES, GRADIENT_BYTES)
+    page = messages().page
+    data = json.loads(re.search(r'getElementById\("messages-\w+"\), (.*)\); }\)', page)[1])
+    few, many = data["panels"]
+    assert (many["size"] / few["size"]) ** 2 == pytest.approx(
+        many["bytes"] / few["bytes"], rel=0.02
+    )
+    assert len(data["weights"]) == len(data["fitness"]) + 1 == data["generations"] + 1
 
 
 def test_an_unknown_network_is_named():
