@@ -166,7 +166,11 @@ def test_two_runs_in_one_folder_at_once_are_refused(capsys, tmp_path):
         capsys.readouterr()
         assert run("train", "--resume", "r") == 2
         assert "r is in use: another process trains there" in capsys.readouterr().err
+    left, other = tmp_path / "r/.history.csv.a1b2", tmp_path / "r/.mine.csv.a1b2"
+    left.touch()  # as of a killed run
+    other.touch()
     assert run("train", "--resume", "r", "--quiet") == 0
+    assert not left.exists() and other.exists()
 
 
 def test_training_goes_on_where_nobody_reads_its_output(tmp_path):

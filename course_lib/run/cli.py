@@ -4,10 +4,13 @@ Whatever takes long to import is imported when a command needs it.
 """
 
 import argparse
+import contextlib
+import json
 import os
 import re
 import sys
 import tempfile
+import time
 import traceback
 import warnings
 from collections.abc import Callable
@@ -66,16 +69,23 @@ def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except (ValueError, OSError, ModuleNotFoundError, OverflowError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        return failed(str(error), 2)
     except Exception as error:
         if isinstance(error, MemoryError) or "memory" in str(error):  # torch raises RuntimeError
-            print("error: there is too little memory; choose smaller sizes", file=sys.stderr)
-            return 2
-        print(f"error: {unexpected(error)}", file=sys.stderr)
-        return 1
+            return failed("there is too little memory; choose smaller sizes", 2)
+        return failed(unexpected(error), 1)
     finally:
         warnings.formatwarning = before
+
+
+def failed(why: str, status: int) -> int:
+    """Say it, also to torchrun, whose report of many lines comes last. Returns the status."""
+    print(f"error: {why}", file=sys.stderr)
+    if report := os.environ.get("TORCHELASTIC_ERROR_FILE"):
+        with contextlib.suppress(OSError):
+            text = json.dumps({"message": f"error: {why}", "timestamp": int(time.time())})
+            Path(report).write_text(text, encoding="utf-8")
+    return status
 
 
 def unexpected(error: Exception) -> str:

@@ -28,6 +28,10 @@ from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
 from course_lib.training import Schedule
 
+#: what a run writes into its folder
+FILES = (
+    "config.json", "checkpoint.pt", "history.csv", "history.json", "result.json", "summary.png",
+)  # fmt: skip
 #: weights of a network, and numbers of a method, beyond which memory would be asked for in vain
 MOST_WEIGHTS = 2**29
 MOST = {"rank": 2**16, "samples": 2**16, "population": 2**26}
@@ -257,6 +261,9 @@ def alone(folder: Path) -> Iterator[None]:
                 f"{folder} is in use: another process trains there. Wait for it, or choose another "
                 "--out"
             )
+        for name in FILES:
+            for left in folder.glob(f".{name}.*"):
+                left.unlink()  # half a file that a killed run left behind
         yield
 
 
