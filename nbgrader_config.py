@@ -1,5 +1,11 @@
 """nbgrader: sources lie in solutions/, what students get in exercises/. See solutions/README.md."""
 
+import os
+import sys
+
+# nbgrader calls alembic by its name: so it is found in an environment that is not activated, too.
+os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", "")
+
 c = get_config()  # noqa: F821 - nbgrader provides it
 
 c.CourseDirectory.course_id = "spikes-without-backprop"

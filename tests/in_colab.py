@@ -45,6 +45,8 @@ def main(names: list[str]) -> int:
     for name in ("PYTHONPATH", "NMNIST_DIR"):
         os.environ.pop(name, None)
     os.environ["COURSE_PROGRESS"] = "off"
+    pip = [sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes"]
+    subprocess.run([*pip, "spikes-without-backprop"], check=True)  # an earlier run's
     faults = []
     with tempfile.TemporaryDirectory() as folder:
         colab = [sys.executable, "-m", "course_lab.authoring", "colab", "--out"]

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import nbformat
 import pytest
@@ -17,6 +18,14 @@ SECONDS = 20  # what a cell may take in this test; nbgrader_config.py grants mor
 
 nbgrader = pytest.importorskip("nbgrader", reason="needs the extra instructor")
 pytestmark = pytest.mark.slow
+
+
+def test_its_helpers_are_found_without_an_activated_environment(monkeypatch):
+    """The formgrader calls alembic by name when it is first opened."""
+    monkeypatch.setenv("PATH", os.defpath)
+    code = (ROOT / "nbgrader_config.py").read_text(encoding="utf-8")
+    exec(code, {"get_config": MagicMock})
+    assert Path(shutil.which("alembic")).parent == Path(sys.executable).parent
 
 
 def command(folder: Path, *words: str) -> str:

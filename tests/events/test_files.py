@@ -1,6 +1,8 @@
 """Atomic writing and the cache."""
 
 import os
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -99,6 +101,17 @@ def test_cache_folder(tmp_path, monkeypatch):
     assert cache_folder() == tmp_path / "a" and cache_folder(tmp_path) == tmp_path
     monkeypatch.delenv("COURSE_CACHE")
     assert "spikes-without-backprop" in str(cache_folder())
+
+
+def test_without_a_home_folder_nothing_is_written_to_one_named_tilde(tmp_path):
+    code = (
+        "import os; os.path.expanduser = lambda path: path\n"  # as for a user id without a name
+        "import course_lib, platformdirs; print(os.environ['HOME'])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.strip() == os.path.join(os.sep, "no-home") and not list(tmp_path.iterdir())
 
 
 def claiming(path, shape, name="x_train", compressed=False):
