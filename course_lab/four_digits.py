@@ -12,19 +12,13 @@ from torch import Tensor
 
 from course_lib.estimators.es import ES
 from course_lib.estimators.evolution import EvolutionStrategy
-from course_lib.events import FrameSet, load_splits
+from course_lib.events import FrameSet, coarse, load_splits
 from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork, per_layer
 
 DIGITS = (0, 1, 2, 3)
 SIZES = (289, 8, 4)
 LEARNING_RATE = 0.02
-
-
-def coarse(frames: Tensor) -> Tensor:
-    """(T, B, 578) of frames (T, B, 2312): 2 × 2 pixels become one, 1 if any of the four is."""
-    steps, batch, _ = frames.shape
-    return frames.view(steps, batch, 2, 17, 2, 17, 2).amax((4, 6)).reshape(steps, batch, 578)
 
 
 class FourDigits(NamedTuple):

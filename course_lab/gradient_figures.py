@@ -54,14 +54,6 @@ def losses(ax: Axes, histories: dict, window: int = 5) -> Axes:
     return ax
 
 
-def memory(ax: Axes, steps, measured: dict) -> Axes:
-    """Megabytes against the number of time steps T: ``{"label": (n,) bytes, …}``."""
-    lines(ax, steps, measured, 1e-6)
-    ax.set(xlabel="number of time steps T", ylabel="megabytes", xlim=(0, None), ylim=(0, None))
-    ax.legend()
-    return ax
-
-
 def credit(ax: Axes, blame, spikes) -> Axes:
     """The blame (T,) that reaches the voltage of each step, as bars; spikes (T,) as walls."""
     blame, spikes = as_array(blame, 1, "blame"), as_array(spikes, 1, "spikes")

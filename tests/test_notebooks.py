@@ -308,6 +308,9 @@ CELLS = {
     "ties ranked by their place in the list": ("c02", "c22"),
     "both members of a pair with one sign": ("c02", "c08", "c11", "c14", "c22", "c31"),
     "a population's mean taken twice": ("c02", "c08", "c11", "c14", "c22", "c31"),
+    "noise not divided by its scale": ("setup", "own", "noisy", "opzo", "same"),
+    "feedback that forgets what it should keep": ("setup", "own", "noisy", "opzo", "same"),
+    "an error of the wrong sign": ("setup", "own", "memory"),
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from course_lib.events.folders import (
     matching_digits,
 )
 from course_lib.events.frames import count_frames, pack
-from course_lib.events.frameset import FrameSet, concatenate, shift_frames
+from course_lib.events.frameset import FrameSet, coarse, concatenate, shift_frames
 from course_lib.events.recordings import (
     EVENT_DTYPE,
     SENSOR_SIZE,
@@ -34,6 +34,7 @@ __all__ = [
     "Recordings",
     "Splits",
     "check_events",
+    "coarse",
     "concatenate",
     "count_frames",
     "find_recordings",

@@ -140,6 +140,12 @@ def concatenate(*sets: FrameSet) -> FrameSet:
     return replace(sets[0], packed=packed, labels=torch.cat([part.labels for part in sets]))
 
 
+def coarse(frames: torch.Tensor) -> torch.Tensor:
+    """(T, B, 578) of frames (T, B, 2312): 2 × 2 pixels become one, 1 if any of the four is."""
+    steps, batch, _ = frames.shape
+    return frames.view(steps, batch, 2, 17, 2, 17, 2).amax((4, 6)).reshape(steps, batch, 578)
+
+
 def shift_frames(
     frames: torch.Tensor, shifts: torch.Tensor, sensor: tuple[int, int, int] = SENSOR_SIZE
 ) -> torch.Tensor:

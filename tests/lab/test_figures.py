@@ -53,10 +53,17 @@ DRAWINGS = {
     "surrogate": (gradient_figures.surrogate, [np.arange(20) - 10, SPIKES[:, 0], SPIKES[:, 1] - 1]),
     "credit": (gradient_figures.credit, [SPIKES[:, 1] / 3, SPIKES[:, 0]]),
     "losses": (gradient_figures.losses, [{"a": RANDOM.random(30), "b": RANDOM.random(30)}]),
-    "memory": (gradient_figures.memory, [np.arange(20), {"kept": RANDOM.random(20) * 1e6}]),
+    "memory": (
+        feedback_figures.memory,
+        [np.arange(1, 21), {"bptt": RANDOM.random(20) * 1e6, "ottt": np.full(20, 5e5)}],
+    ),
+    "losses of methods": (
+        feedback_figures.losses,
+        [{"opzo": RANDOM.random(30), "dfa": RANDOM.random(30)}],
+    ),
+    "bill": (feedback_figures.bill, [{"bptt": 90.0, "opzo": 89.0}, {"bptt": 8.0, "opzo": 2.0}]),
     "cosines": (feedback_figures.cosines, [np.arange(20), {"a": SPIKES[:, 0], "b": SPIKES[:, 1]}]),
     "accuracies": (feedback_figures.accuracies, [np.arange(20), {"a": SPIKES[:, 0]}]),
-    "grouped_bars": (feedback_figures.grouped_bars, [{"a": SPIKES[:2, 0]}, ["x", "y"]]),
     "levels": (event_figures.levels, [SPIKES[:, 0], SPIKES[:, 1], [3], [4, 5]]),
     "stream": (event_figures.stream, [EVENTS]),
     "rate": (event_figures.rate, [{"one": SPIKES[0], "other": SPIKES[1]}, 5]),
@@ -119,8 +126,11 @@ def test_nothing_is_cut_off(name):
     assert drawn.x1 < figure.get_figwidth() + 0.02 and drawn.y1 < figure.get_figheight() + 0.02
 
 
-@pytest.mark.parametrize("draw", [neuron_figures.diagram, gradient_figures.broken_chain,
-                                  gradient_figures.network_in_time])  # fmt: skip
+DIAGRAMS = (neuron_figures.diagram, gradient_figures.broken_chain,
+            gradient_figures.network_in_time, feedback_figures.paths)  # fmt: skip
+
+
+@pytest.mark.parametrize("draw", DIAGRAMS)
 def test_nothing_of_a_diagram_is_cut_off(draw):
     figure, ax = new_figure(width=9, height=3)
     assert draw(ax) is ax
@@ -248,24 +258,3 @@ def test_a_picture_carries_its_words(capsys):
     assert "a &lt; b" in page and "words &amp; more" in page and "<details>" in page
     with pytest.raises(ValueError, match="description in words"):
         show(new_figure()[0], "Figure 1.", " ")
-
-
-def test_a_curve_looks_the_same_in_neighbouring_pictures():
-    _, (left, right) = new_figure(1, 2)
-    both = {"a": [0.0, 1.0], "b": [1.0, 0.0]}
-    feedback_figures.cosines(left, [1, 2], both)
-    feedback_figures.cosines(right, [1, 2], {"b": both["b"]}, names=both)
-    one, other = left.get_lines()[-1], right.get_lines()[-1]
-    assert one.get_label() == other.get_label() == "b"
-    assert (one.get_color(), one.get_marker()) == (other.get_color(), other.get_marker())
-
-
-def test_grouped_bars_stand_where_their_group_is():
-    ax = new_figure()[1]
-    feedback_figures.grouped_bars(ax, {"BPTT": [1.0, 2.0], "OPZO": [3.0, 4.0]}, ["x", "y"])
-    heights = [bar.get_height() for container in ax.containers for bar in container]
-    assert heights == [1.0, 3.0, 2.0, 4.0]
-    places = [bar.get_x() + bar.get_width() / 2 for bar in ax.containers[0]]
-    np.testing.assert_allclose(np.diff(places), 1)
-    with pytest.raises(ValueError, match="1 values for the 2 names"):
-        feedback_figures.grouped_bars(ax, {"BPTT": [1.0]}, ["x", "y"])
