@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +15,10 @@ from course_lib.events import digits, folders, frames, saccades
 from course_lib.events.files import cache_folder, cached, progress_bar
 from course_lib.events.frames import bytes_of_bin, check_bins, pack
 from course_lib.events.frameset import FrameSet
-from course_lib.events.own import Camera, find
 from course_lib.events.recordings import SENSOR_SIZE, decode, ordinary_file
+
+if TYPE_CHECKING:  # read only where there are recordings of another camera
+    from course_lib.events.own import Camera
 
 SOURCE = "saccade-digits"
 
@@ -40,7 +42,7 @@ class How(NamedTuple):
     cache_dir: str | os.PathLike | None
     on_bad: str
     progress: bool
-    camera: Camera | None
+    camera: "Camera | None"
     classes: tuple[str, ...] | None
 
 
@@ -66,7 +68,7 @@ def load_splits(
     on_bad: str = "error",
     seed: int = 0,
     progress: bool = True,
-    camera: Camera | None = None,
+    camera: "Camera | None" = None,
     classes: tuple[str, ...] | None = None,
 ) -> Splits:
     """Frames of a data source, split by a stated rule.
@@ -129,7 +131,7 @@ def load_all(
     cache_dir: str | os.PathLike | None = None,
     on_bad: str = "error",
     progress: bool = True,
-    camera: Camera | None = None,
+    camera: "Camera | None" = None,
     classes: tuple[str, ...] | None = None,
 ) -> FrameSet:
     """The frames of every recording of a folder, Train/ then Test/, by label, then by name."""
@@ -215,6 +217,8 @@ def _find(source, how: How) -> folders.Recordings:
     A folder that is not in N-MNIST's layout, or with a ``camera``, may hold what is another's.
     """
     if str(source) != "nmnist":
+        from course_lib.events.own import find
+
         if how.camera is None:
             try:
                 return folders.find_recordings(source)
@@ -279,7 +283,11 @@ def _read(found: folders.Recordings, how: How) -> tuple[FrameSet, np.ndarray, st
         "bins": how.bins,
         "on_bad": how.on_bad,
     }
-    camera = how.camera or (None if found.classes is folders.DIGITS else Camera())
+    camera = how.camera
+    if camera is None and found.classes is not folders.DIGITS:
+        from course_lib.events.own import Camera
+
+        camera = Camera()
     pixels = camera.pixels if camera else SENSOR_SIZE
     if camera:
         key["camera"] = asdict(camera)
