@@ -1,9 +1,9 @@
-"""The command line: python -m studies study | align | bench | scaling"""
+"""The command line: python -m studies study | align | bench | scaling | measure | compare"""
 
 from pathlib import Path
 
 from course_lib.run.cli import Parser, run
-from studies import align, runner
+from studies import align, recordings, runner
 from studies.bench import benchmarks, model
 
 RESULTS = Path("data/results")
@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     add_align(commands)
     add_bench(commands)
     add_scaling(commands)
+    add_recordings(commands)
     return run(parser, arguments)
 
 
@@ -82,6 +83,17 @@ def add_scaling(commands) -> None:
     add("--json", type=Path, metavar="FILE", help="write the figures there, too")
     add("--repeats", type=int, default=7, help="medians of so many; default: 7")
     scaling.set_defaults(run=lambda o: model.main(o.repeats, o.json))
+
+
+def add_recordings(commands) -> None:
+    measure = commands.add_parser("measure", help="write down how real recordings look, in figures")
+    measure.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")
+    measure.add_argument("--json", type=Path, default=RESULTS / "nmnist.json", metavar="FILE",
+                         help="default: data/results/nmnist.json")  # fmt: skip
+    measure.set_defaults(run=recordings.main_measure)
+    compare = commands.add_parser("compare", help="saccade digits beside real recordings of them")
+    compare.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")
+    compare.set_defaults(run=recordings.main_compare)
 
 
 if __name__ == "__main__":

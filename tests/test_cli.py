@@ -23,7 +23,7 @@ SMALL = ["--hidden", "8", "--batch-size", "8", "--quiet", "--validate-every", "2
 
 
 def run(*arguments):
-    command = studies if arguments[0] in ("study", "bench", "align", "scaling") else cli
+    command = cli if arguments[0] in ("train", "evaluate", "data") else studies
     return command.main([str(a) for a in arguments])
 
 
@@ -263,8 +263,8 @@ def test_a_layer_whose_rate_is_0_stays_as_it_starts():
         (["train", "--resume", "nowhere"], "nowhere is not the folder of a run"),
         (["evaluate", "nowhere"], "nowhere is not the folder of a run"),
         (["bench", "nothing"], "no benchmark nothing; there are frames"),
-        (["data", "compare", "nowhere"], "nowhere"),
-        (["data", "measure", "nowhere"], "nowhere"),
+        (["compare", "nowhere"], "nowhere"),
+        (["measure", "nowhere"], "nowhere"),
     ],
 )
 def test_user_errors_are_one_clear_line(arguments, message, capsys):

@@ -1,7 +1,7 @@
 """Tables of the simulated camera: where the gaze is, what the optics blur, how pixels respond.
 
-``rounded_tables`` rounds them to integers, far coarser than the last bit in which two
-mathematical libraries may differ, so that all machines hold the same tables.
+``saccades.py`` rounds them to integers, far coarser than the last bit in which two mathematical
+libraries may differ, so that all machines hold the same tables.
 """
 
 import math
@@ -52,6 +52,8 @@ def low_pass_gain(tau: float, step_ms: float) -> float:
 def scaled_tables(p, steps: int, step_ms: float) -> dict[str, np.ndarray]:
     """The tables of the camera with ``saccades.Parameters`` p, in their units, not yet rounded.
 
+    In the order in which ``pixels.record`` takes them.
+
     A photoreceptor is the slower the less light it gets: its time constant is
     ``tau + tau_dark * dark / (I + dark)``.
     """
@@ -76,9 +78,3 @@ def scaled_tables(p, steps: int, step_ms: float) -> dict[str, np.ndarray]:
             ]
         ),
     }
-
-
-def rounded_tables(p, steps: int, step_ms: float) -> tuple[np.ndarray, ...]:
-    """``scaled_tables`` rounded to int64, in the order in which ``pixels.record`` takes them."""
-    tables = scaled_tables(p, steps, step_ms)
-    return tuple(np.rint(table).astype(np.int64) for table in tables.values())

@@ -6,9 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from course_lib.events.files import load_npz
-from course_lib.events.recordings import decode, looks_like, ordinary_file
-
-MOST_BYTES = 1 << 28
+from course_lib.events.recordings import MOST_BYTES, decode, looks_like, ordinary_file
 
 
 def read_events(path: str | os.PathLike, sensor: tuple[int, ...] = (256, 240)):

@@ -47,7 +47,7 @@ GAZE_Y = (
 
 @dataclass(frozen=True)
 class Parameters:
-    """Parameters of the simulated camera; the defaults are fitted to N-MNIST (see describe.py).
+    """Parameters of the simulated camera; fitted to N-MNIST (studies/recordings.py).
 
     Lengths are in sensor pixels, times in ms, contrasts in log intensity.
     """
@@ -103,10 +103,12 @@ DEFAULT = Parameters()
 @lru_cache(maxsize=8)
 def _tables(parameters: Parameters) -> tuple:
     """The arguments of ``pixels.record`` that do not depend on the digit."""
-    from course_lib.events.optics import rounded_tables
+    from course_lib.events.optics import scaled_tables
     from course_lib.events.pixels import STEP_US
 
-    return rounded_tables(parameters, round(parameters.duration * 1000 / STEP_US), STEP_US / 1000)
+    steps = round(parameters.duration * 1000 / STEP_US)
+    tables = scaled_tables(parameters, steps, STEP_US / 1000)
+    return tuple(np.rint(table).astype(np.int64) for table in tables.values())
 
 
 def _check(images: np.ndarray, seeds) -> tuple[np.ndarray, np.ndarray]:

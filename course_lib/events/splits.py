@@ -15,7 +15,13 @@ from course_lib.events import digits, folders, frames, saccades
 from course_lib.events.files import cache_folder, cached, progress_bar
 from course_lib.events.frames import bytes_of_bin, check_bins, pack
 from course_lib.events.frameset import FrameSet
-from course_lib.events.recordings import SENSOR_SIZE, decode, ordinary_file
+from course_lib.events.recordings import (
+    MAX_BYTES,
+    MOST_BYTES,
+    SENSOR_SIZE,
+    decode,
+    ordinary_file,
+)
 
 if TYPE_CHECKING:  # read only where there are recordings of another camera
     from course_lib.events.own import Camera
@@ -268,43 +274,39 @@ SOURCES: dict[str, Callable[[str | os.PathLike, How], Data]] = {
 def _read(found: folders.Recordings, how: How) -> tuple[FrameSet, np.ndarray, str]:
     """Frames of all files, Train/ then Test/, empty where a file is bad; which are good; a note.
 
-    Where classes are not N-MNIST's or a camera is given, files may be of any format.
-
-    The cache knows files by what they hold: their bytes are hashed at every start.
+    Where classes are not N-MNIST's or a camera is given, files may be of any format. The cache
+    knows files by what they hold: their bytes are hashed at every start.
     """
     if how.on_bad not in ("error", "skip"):
         raise ValueError(f"on_bad is {how.on_bad!r}; expected 'error' or 'skip'")
     files = found.train + found.test
-    known = progress_bar(files, "checking recordings", how.progress)
-    digests = [_digest(recording.path, how.on_bad) for recording in known]
-    key = {
-        "recordings": hashlib.sha256(b"".join(digests)).hexdigest(),
-        "frames": frames.VERSION,
-        "bins": how.bins,
-        "on_bad": how.on_bad,
-    }
     camera = how.camera
     if camera is None and found.classes is not folders.DIGITS:
         from course_lib.events.own import Camera
 
         camera = Camera()
-    pixels = camera.pixels if camera else SENSOR_SIZE
-    if camera:
-        key["camera"] = asdict(camera)
+    pixels, limit = (camera.pixels, MOST_BYTES) if camera else (SENSOR_SIZE, MAX_BYTES)
+    known = progress_bar(files, "checking recordings", how.progress)
+    digests = [_digest(recording.path, how.on_bad, limit) for recording in known]
+    key = {
+        "recordings": hashlib.sha256(b"".join(digests)).hexdigest(),
+        "frames": frames.VERSION,
+        "bins": how.bins,
+        "on_bad": how.on_bad,
+    } | ({"camera": asdict(camera)} if camera else {})
 
     def build():
         packed = np.zeros((len(files), how.bins * bytes_of_bin(pixels)), np.uint8)
         bad = []
         for i, (path, _) in enumerate(progress_bar(files, "recordings", how.progress)):
             try:
-                data = ordinary_file(path).read_bytes()
+                data, name = ordinary_file(path, limit).read_bytes(), str(path)
                 if hashlib.sha256(data).digest() != digests[i]:
                     raise ValueError(f"{path} was changed while it was read; start again")
-                packed[i] = (
-                    camera.pack(path, how.bins, str(path))
-                    if camera
-                    else pack(decode(data, str(path)), how.bins, str(path))
-                )
+                if camera:
+                    packed[i] = camera.pack(path, how.bins, name)
+                else:
+                    packed[i] = pack(decode(data, name), how.bins, name)
             except (OSError, ValueError):
                 if how.on_bad == "error":
                     raise
@@ -329,10 +331,10 @@ def _read(found: folders.Recordings, how: How) -> tuple[FrameSet, np.ndarray, st
     )
 
 
-def _digest(path: Path, on_bad: str) -> bytes:
+def _digest(path: Path, on_bad: str, limit: int) -> bytes:
     """The SHA-256 of a file's bytes; of none where a bad file is to be skipped."""
     try:
-        return hashlib.sha256(ordinary_file(path).read_bytes()).digest()
+        return hashlib.sha256(ordinary_file(path, limit).read_bytes()).digest()
     except (OSError, ValueError):
         if on_bad == "error":
             raise

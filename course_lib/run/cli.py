@@ -213,7 +213,7 @@ def add_camera(parser) -> None:
 
 
 def add_data(commands) -> None:
-    data = commands.add_parser("data", help="look at, make, fetch, compare or measure data")
+    data = commands.add_parser("data", help="look at or fetch data")
     verbs = data.add_subparsers(required=True, metavar="VERB")
     info = verbs.add_parser("info", help="what a source holds and how it is split")
     info.add_argument("source", nargs="?", default="saccade-digits")
@@ -223,14 +223,6 @@ def add_data(commands) -> None:
     download = verbs.add_parser("download", help="fetch N-MNIST (1.2 GB)")
     download.add_argument("folder", nargs="?", type=Path, help="default: the user's cache")
     download.set_defaults(run=command("data_download"))
-    compare = verbs.add_parser("compare", help="simulated against real recordings, measured")
-    compare.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")
-    compare.set_defaults(run=command("data_compare"))
-    measure = verbs.add_parser("measure", help="write down how real recordings look, in figures")
-    measure.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")
-    measure.add_argument("--json", type=Path, default=Path("data/results/nmnist.json"),
-                         metavar="FILE", help="default: data/results/nmnist.json")  # fmt: skip
-    measure.set_defaults(run=command("data_measure"))
 
 
 def command(name: str) -> Callable[[argparse.Namespace], int]:

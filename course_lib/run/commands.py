@@ -1,6 +1,5 @@
 """What the commands do. Imported only when a command runs: torch takes seconds to load."""
 
-import json
 import os
 import sys
 from contextlib import nullcontext
@@ -190,18 +189,3 @@ def data_download(options) -> int:
     return 0
 
 
-def data_compare(options) -> int:
-    from course_lib.events.describe import compare, report
-
-    print(report(compare(options.folder)))
-    return 0
-
-
-def data_measure(options) -> int:
-    from course_lib.events.describe import measure
-    from course_lib.events.files import write_atomic
-
-    text = json.dumps(measure(options.folder), indent=1) + "\n"
-    write_atomic(options.json, lambda stream: stream.write(text.encode()))
-    print(f"wrote {options.json}\n{text}", end="")
-    return 0

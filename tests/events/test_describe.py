@@ -1,6 +1,7 @@
 """Recordings in a few figures, those of the real ones, and saccade digits beside real ones."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from course_lib.events import (
     simulate,
     write_recording,
 )
-from course_lib.events.describe import compare, correlation, describe, measure, measured, report
-from course_lib.run import cli
+from studies.__main__ import main
+from studies.recordings import compare, correlation, describe, measure, report
+
+STORED = Path(__file__).parents[2] / "data/results/nmnist.json"
 
 
 def recording_of(times, polarities):
@@ -38,21 +41,21 @@ def test_the_command_writes_what_the_training_recordings_are(tmp_path, digits, c
         write_recording(tmp_path / f"Train/{k}/{k:05}.bin", simulate(digits.images[500 * k], k))
     write_recording(tmp_path / "Test/0/00001.bin", simulate(digits.images[0], 0))
     file = tmp_path / "figures.json"
-    assert cli.main(["data", "measure", str(tmp_path), "--json", str(file)]) == 0
+    assert main(["measure", str(tmp_path), "--json", str(file)]) == 0
     expected = describe(simulate(digits.images[500 * k], k) for k in range(1, 4))
     assert json.loads(file.read_text(encoding="utf-8")) == expected
     assert "figures.json" in capsys.readouterr().out
 
 
 def test_the_stored_figures_are_those_of_the_real_recordings(nmnist):
-    stored = measured()
+    stored = json.loads(STORED.read_text(encoding="utf-8"))
     if len(find_recordings(nmnist).train) != stored["recordings"]:
         pytest.skip(f"NMNIST_DIR does not hold the {stored['recordings']} recordings measured")
     assert measure(nmnist) == stored
 
 
 def test_the_course_comes_with_figures_of_real_recordings():
-    stored = measured()
+    stored = json.loads(STORED.read_text(encoding="utf-8"))
     assert stored["recordings"] >= 1000
     assert sum(stored["tenths"]) == pytest.approx(stored["events"]["mean"], abs=0.01)
 
@@ -65,7 +68,7 @@ def test_correlation_is_pearsons():
     assert correlation(a, np.zeros_like(b)) == 0
 
 
-def test_recordings_that_are_saccade_digits_agree_fully(tmp_path, digits):
+def test_recordings_that_are_saccade_digits_agree_fully(tmp_path, digits, capsys):
     """Saccade digits written as if they were real: numbers 1 to 40, classes in turn."""
     for k in range(1, 41):
         index = 500 * (k % 10) + (k - 1) // 10
@@ -76,6 +79,8 @@ def test_recordings_that_are_saccade_digits_agree_fully(tmp_path, digits):
     assert list(result["correlations"].values()) == pytest.approx([1, 1, 1])
     assert result["simulated"] == result["real"] and result["real"]["recordings"] == 20
     assert "20 real recordings" in report(result) and "1.00 1.00" in report(result)
+    assert main(["compare", str(tmp_path)]) == 0
+    assert report(result) in capsys.readouterr().out
 
 
 def test_no_recording_of_the_reporting_half(tmp_path, recording):

@@ -1,7 +1,8 @@
 """Recordings in a few figures, and simulated ones beside real ones of the same digits.
 
-``python -m course_lib data measure PATH`` writes data/results/nmnist.json: figures only, since
-the recordings themselves are not part of the course. Lesson 01 sets saccade digits beside them.
+``python -m studies measure PATH`` writes data/results/nmnist.json: figures only, since the
+recordings themselves are not part of the course. ``python -m studies compare PATH`` sets saccade
+digits beside them.
 
 The camera's parameters (``saccades.Parameters``) were fitted, by coordinate search, to those of
 the N-MNIST training recordings 1 to 1,000 whose number leaves 0 or 1 when divided by 4; its
@@ -16,12 +17,15 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from course_lib.events.digits import load_digits
-from course_lib.events.files import data_file
-from course_lib.events.folders import find_recordings, matching_digits
-from course_lib.events.frames import count_frames
-from course_lib.events.recordings import read_recording
-from course_lib.events.saccades import simulate
+from course_lib.events import (
+    count_frames,
+    find_recordings,
+    load_digits,
+    matching_digits,
+    read_recording,
+    simulate,
+)
+from course_lib.events.files import write_atomic
 
 TENTH_US = 30_800  # a tenth of 308 ms, the mean time of the last event in N-MNIST
 
@@ -62,19 +66,6 @@ def measure(folder: str | os.PathLike) -> dict:
     return describe(read_recording(r.path) for r in find_recordings(folder).train)
 
 
-def measured() -> dict:
-    """The stored figures of real N-MNIST.
-
-    Raises FileNotFoundError, naming the command that makes them, if there are none.
-    """
-    path = data_file(
-        "results/nmnist.json",
-        "there is no data/results/nmnist.json; it comes with the repository, and `python -m "
-        "course_lib data measure PATH` makes it from a folder of N-MNIST",
-    )
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
 def correlation(a: np.ndarray, b: np.ndarray) -> float:
     """Pearson's r between a[i] and b[i], averaged over i. Arrays (n, ...)."""
     a, b = (array.reshape(len(array), -1).astype(float) for array in (a, b))
@@ -108,6 +99,18 @@ def compare(folder: str | os.PathLike, bins: int = 10) -> dict:
             "clamped frames": correlation(*(c.clip(0, 1) for c in counts)),
         },
     }
+
+
+def main_measure(options) -> int:
+    text = json.dumps(measure(options.folder), indent=1) + "\n"
+    write_atomic(options.json, lambda stream: stream.write(text.encode()))
+    print(f"wrote {options.json}\n{text}", end="")
+    return 0
+
+
+def main_compare(options) -> int:
+    print(report(compare(options.folder)))
+    return 0
 
 
 def report(result: dict) -> str:
