@@ -4,12 +4,8 @@
 
 lists all that a lesson breaks at once; the tests ask the same functions. A rule takes a Lesson and
 yields a line for each place that breaks it. To change what a lesson has to be, change a rule here.
-
-Lessons are being rewritten. The second edition (00_start, and where a cell is tagged "guess") has
-rules of its own, and what is left of the first keeps its old ones until it is rewritten.
 """
 
-import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator
@@ -20,7 +16,7 @@ import nbformat
 from course_lab import course_map
 from course_lab import lesson as opened
 from course_lab.authoring import opening
-from course_lab.authoring.authoring import KEPT, KERNEL, LANGUAGE, WIDGET
+from course_lab.authoring.authoring import KEPT, KERNEL, LANGUAGE
 
 RULES: list[Callable[["Lesson"], Iterator[str]]] = []
 FORBIDDEN = (
@@ -31,10 +27,6 @@ UNCOMPARED = {"nbval-ignore-output", "nbval-skip", "nbval-raises-exception"}
 MACHINE_PATHS = re.compile(
     r"(?<![\w.:/])/(home|root|tmp|Users|usr|opt|var|mnt|content)/|\b[A-Z]:\\"
 )
-PARTS = (
-    "After this lesson you can", "**Time** about", "**You need**", "## Check yourself",
-    "## Summary", "**What the next lesson fixes.**", "### Symbols", "### References",
-)  # fmt: skip
 
 
 class Lesson:
@@ -48,27 +40,12 @@ class Lesson:
         self.outputs = [output for cell in self.code for output in cell.outputs]
         self.texts = [cell.source for cell in self.cells if cell.cell_type == "markdown"]
         self.prose = "\n".join(self.texts)
-        guesses = any("guess" in cell.metadata.get("tags", []) for cell in self.cells)
-        self.edition = 2 if guesses or path.stem == "00_start" else 1
 
 
 def rule(function):
     """Adds a rule to all those that a lesson has to keep."""
     RULES.append(function)
     return function
-
-
-def rule_of(edition: int):
-    """Adds a rule that the lessons of one edition have to keep."""
-
-    def add(function):
-        @functools.wraps(function)
-        def only(lesson):
-            return function(lesson) if lesson.edition == edition else iter(())
-
-        return rule(only)
-
-    return add
 
 
 def sentence(rule) -> str:
@@ -97,50 +74,6 @@ def executed_in_order(lesson):
         for output in cell.outputs:
             if output.output_type == "error" or output.get("name") == "stderr":
                 yield f"Cell {cell.id} has an error or a warning."
-
-
-@rule_of(1)
-def enough_numbers(lesson):
-    """At least 5 outputs print numbers, so that there is something to compare."""
-    streams = [output.text for output in lesson.outputs if output.output_type == "stream"]
-    printing = [text for text in streams if re.search(r"\d", text)]
-    if len(printing) < 5:
-        yield f"There are {len(printing)}."
-
-
-@rule_of(1)
-def pictures_have_words(lesson):
-    """At least 3 pictures, each with a description of 10 words or more, a caption "Figure N." and
-    a key number printed beside it."""
-    pictures = 0
-    for cell in lesson.code:
-        for position, output in enumerate(cell.outputs):
-            if "image/png" not in output.get("data", {}):
-                continue
-            pictures += 1
-            alt = output.metadata.get("image/png", {}).get("alt", "")
-            if len(alt.split()) < 10:
-                yield f"Cell {cell.id}: the description is too short: {alt!r}."
-            if WIDGET in output.data:
-                continue
-            after = cell.outputs[position + 1 : position + 2]
-            below = after[0].get("data", {}).get("text/html", "") if after else ""
-            if "<details>" not in below or "Figure" not in below:
-                yield f"Cell {cell.id}: no caption follows the picture; draw it by show(…)."
-            if not ignored(cell) and all(o.output_type != "stream" for o in cell.outputs):
-                yield f"Cell {cell.id}: no key number is printed beside the figure."
-    if pictures < 3:
-        yield f"There are {pictures} pictures."
-
-
-@rule_of(1)
-def figures_are_numbered(lesson):
-    """Figures are numbered in order, from 1."""
-    pages = [output.data for output in lesson.outputs if "text/html" in output.get("data", {})]
-    numbers = [re.match(r"Figure (\d+)\.", page["text/plain"]) for page in pages]
-    numbers = [int(found[1]) if found else None for found in numbers]
-    if numbers != list(range(1, len(numbers) + 1)):
-        yield f"Their numbers are {numbers}."
 
 
 @rule
@@ -187,45 +120,6 @@ def ignored_for_a_reason(lesson):
             yield f"Cell {cell.id} gives no reason."
 
 
-@rule_of(1)
-def anatomy(lesson):
-    """A lesson has a numbered title, aims, its time, what it needs, a check of oneself, a summary,
-    an outlook, symbols and references."""
-    if not re.match(r"# \d\d · ", lesson.cells[0].source):
-        yield 'The title is not of the form "# 02 · Spikes".'
-    for part in PARTS:
-        if part not in lesson.prose:
-            yield f"{part!r} is missing."
-
-
-@rule_of(1)
-def questions(lesson):
-    """At least 5 questions "Before you run this", each with its answer, and 4 times what was
-    seen; at least 5 folded parts, all closed."""
-    asked = lesson.prose.count("**Before you run this:**")
-    answered = lesson.prose.count("**Answer:**")
-    if asked < 5 or answered < asked - 1:  # two questions may share an answer
-        yield f"{asked} questions, {answered} answers."
-    seen = lesson.prose.count("**What you saw:**")
-    if seen < 4:
-        yield f'"What you saw" stands there {seen} times.'
-    opened, closed = lesson.prose.count("<details>"), lesson.prose.count("</details>")
-    if opened != closed or opened < 5:
-        yield f"{opened} folded parts open and {closed} close."
-
-
-@rule_of(1)
-def references(lesson):
-    """Every reference has a DOI or an arXiv number, and every number in the text is listed."""
-    body, _, listed = lesson.prose.partition("### References")
-    for line in listed.strip().splitlines():
-        if not re.search(r"https://(doi\.org|arxiv\.org/abs)/", line):
-            yield f"No address in {line[:60]!r}."
-    known = set(re.findall(r"^(\d+)\. ", listed, re.M))
-    for number in sorted(set(re.findall(r"\[(\d+)\](?!\()", body)) - known):
-        yield f"[{number}] is not listed."
-
-
 @rule
 def opening_of_all(lesson):
     """The badge and the set-up cell are those of all lessons."""
@@ -236,8 +130,6 @@ def opening_of_all(lesson):
         yield "They are not: store it by python3 course.py lessons."
 
 
-# ---------------------------------------------------------------- the second edition
-
 WORDS, WORDS_A_CELL = 2500, 250
 FOLDED = re.compile(r"<details>.*?</details>", re.S)
 
@@ -247,7 +139,7 @@ def in_sight(text: str) -> str:
     return FOLDED.sub("", text)
 
 
-@rule_of(2)
+@rule
 def stake(lesson):
     """The first cell has title and minutes of course_lab/lessons.toml, and says what one needs."""
     rows = {row.name: row for row in course_map.lessons()}
@@ -263,7 +155,7 @@ def stake(lesson):
             yield f"It does not say {words!r}."
 
 
-@rule_of(2)
+@rule
 def motion(lesson):
     """Something moves within the first ten cells."""
     pages = [output.get("data", {}).get("text/html", "")
@@ -272,7 +164,7 @@ def motion(lesson):
         yield "Nothing does."
 
 
-@rule_of(2)
+@rule
 def guesses(lesson):
     """Four to ten questions ask for a guess, each with a place for it and an answer folded away
     right after the experiment."""
@@ -294,7 +186,7 @@ def guesses(lesson):
             yield f"An answer stands in plain sight: {text[:60]!r}."
 
 
-@rule_of(2)
+@rule
 def numbers(lesson):
     """Cells print numbers, and never True or False."""
     streams = [output.text for output in lesson.outputs if output.output_type == "stream"]
@@ -306,7 +198,7 @@ def numbers(lesson):
         yield f"There are {len(printing)} outputs with numbers, too few to compare; 5 are needed."
 
 
-@rule_of(2)
+@rule
 def short(lesson):
     """At most 2,500 words in sight, and 250 in a cell; what is folded is closed again."""
     counts = [len(in_sight(text).split()) for text in lesson.texts]
@@ -319,7 +211,7 @@ def short(lesson):
             yield f"A fold stays open: {text[:40]!r}."
 
 
-@rule_of(2)
+@rule
 def descriptions(lesson):
     """Figures are numbered from 1, and each is described in ten words or more, in the lesson's file
     in course_lab/descriptions/ and not in its code."""
@@ -336,7 +228,7 @@ def descriptions(lesson):
             yield f"That of figure {number} has {len(words.split())} words."
 
 
-@rule_of(2)
+@rule
 def way_on(lesson):
     """It ends with a check of oneself, a summary, and links: its exercises if it has any, symbols,
     all methods, and the next lesson."""
