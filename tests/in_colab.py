@@ -5,8 +5,10 @@ in holds the archive of `course.py colab` and nothing else; their set-up cells i
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from pathlib import Path
@@ -47,6 +49,7 @@ def main(names: list[str]) -> int:
     os.environ["COURSE_PROGRESS"] = "off"
     pip = [sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes"]
     subprocess.run([*pip, "spikes-without-backprop"], check=True)  # an earlier run's
+    shutil.rmtree(Path(sysconfig.get_path("purelib"), "course_lib"), ignore_errors=True)  # Numba's
     faults = []
     with tempfile.TemporaryDirectory() as folder:
         colab = [sys.executable, "-m", "course_lab.authoring", "colab", "--out"]
