@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
 from course_lab.lines import lines, running_mean
@@ -16,7 +17,7 @@ def staircase(ax: Axes, positions, losses, label: str = "loss") -> Axes:
     losses = as_array(losses, 1, "losses")
     ax.plot(positions, losses, color=COLOURS["blue"], drawstyle="steps-mid", linewidth=1.4,
             label=label)  # fmt: skip
-    ax.set(ylabel="loss (nats)")
+    ax.set(ylabel="loss")
     return ax
 
 
@@ -92,28 +93,29 @@ def broken_chain(ax: Axes) -> Axes:
 def network_in_time(ax: Axes) -> Axes:
     """Three steps of a network side by side: what goes forwards, and the way of the blame back."""
     columns, labels = (1.5, 5.0, 8.5), ("t − 1", "t", "t + 1")
+    ax.add_patch(FancyBboxPatch((0.6, 5.25), 8.8, 0.6, boxstyle="round,pad=0.1", facecolor="none",
+                                edgecolor=INK))  # fmt: skip
+    ax.text(5.0, 5.55, "loss $L$", ha="center", va="center")
     for x, step in zip(columns, labels, strict=True):
         inside = f"[{step.replace(' ', '')}]".replace("−", "-")
-        for y, letter in ((0, "x"), (1.6, "u"), (3.2, "s")):
+        for y, letter in ((0, "x"), (2.4, "u"), (4.0, "s")):
             ax.text(x, y, f"${letter}{inside}$", ha="center", va="center", bbox=BOX)
-        ax.text(x, 4.5, "loss $L$", ha="center", va="center")
+        ax.text(x, 1.2, "$W$", ha="center", va="center")
         ax.text(x, -0.75, f"step {step}", ha="center", va="center")
-        for low in (0, 1.6, 3.2):
-            _arrow(ax, (x - 0.12, low + 0.42), (x - 0.12, low + 1.18 - 0.1 * (low > 3)), INK)
-        _arrow(ax, (x + 0.12, 4.2), (x + 0.12, 3.62), BACK)
-        _arrow(ax, (x + 0.12, 2.78), (x + 0.12, 2.02), BACK)
-        ax.text(x + 0.25, 2.4, "$ψ$", va="center", color=BACK)
-        _arrow(ax, (x + 0.12, 1.18), (x + 0.12, 0.42), BACK)
-        ax.text(x - 0.25, 0.8, "$W$", ha="right", va="center")
+        for low, high in ((0.42, 0.95), (1.45, 1.98), (2.82, 3.58), (4.42, 5.13)):
+            _arrow(ax, (x - 0.12, low), (x - 0.12, high), INK)
+        for high, low in ((5.13, 4.42), (3.58, 2.82), (1.98, 1.45)):  # blame ends at the weight
+            _arrow(ax, (x + 0.12, high), (x + 0.12, low), BACK)
+        ax.text(x + 0.25, 3.2, "$ψ$", va="center", color=BACK)
     for left, right in ((-1.2, columns[0]), *zip(columns[:-1], columns[1:], strict=True),
                         (columns[-1], 11.2)):  # fmt: skip
-        _arrow(ax, (left + 0.7, 1.72), (right - 0.7, 1.72), INK)
-        _arrow(ax, (right - 0.7, 1.48), (left + 0.7, 1.48), BACK)
-        ax.text((left + right) / 2, 1.2, "$β(1 - s)$", ha="center", va="center", color=BACK)
+        _arrow(ax, (left + 0.7, 2.52), (right - 0.7, 2.52), INK)
+        _arrow(ax, (right - 0.7, 2.28), (left + 0.7, 2.28), BACK)
+        ax.text((left + right) / 2, 2.0, "$β(1 - s)$", ha="center", va="center", color=BACK)
     ax.plot([], [], color=INK, label="forwards: signals")
     ax.plot([], [], color=BACK, label="backwards: blame")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=2)
-    ax.set(xlim=(-1.2, 11.2), ylim=(-1.1, 4.8))
+    ax.set(xlim=(-1.2, 11.2), ylim=(-1.1, 6.0))
     ax.axis("off")
     return ax
 

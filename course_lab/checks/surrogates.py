@@ -152,16 +152,16 @@ LIF_BACKWARD = Exercise(
             (4, 1, 5.0, 0.9, 1.0), (4, 2, 2.0, 0.5, 1.5), (6, 2, 10.0, 0.8, 0.7))
     ],
     mistakes=(
-        Mistake("blame does not travel in time in yours: add β (1 − s[t]) δ[t+1].",
+        Mistake("blame does not travel in time in yours: add β (1 − s[t]) c[t+1].",
                 lambda e, u, s, k, beta: e * surrogate_slope(u, k)),
-        Mistake("you go forward. Start at the last step: δ[t] needs δ[t+1].",
+        Mistake("you go forward. Start at the last step: c[t] needs c[t+1].",
                 lambda *a: blame(*a, forward=True)),
         Mistake("the last step, t = T − 1, has no blame in yours: reversed(range(T - 1)) begins at "
                 "T − 2. Write reversed(range(T)).",
                 lambda e, u, s, k, beta: np.concatenate(
                     [lif_backward(e[:-1], u[:-1], s[:-1], k, beta), 0 * u[-1:]])),
         Mistake("your result runs from the last step to the first. Turn it round, or fill "
-                "delta[t] in place.", lambda *a: lif_backward(*a)[::-1]),
+                "c[t] in place.", lambda *a: lif_backward(*a)[::-1]),
         Mistake("the wall is missing: after a reset to zero nothing of u[t] is left, so blame is "
                 "cut by the factor 1 − s[t].", lambda *a: blame(*a, wall="1")),
         Mistake("the wall is one step off: a spike at t cuts the way from u[t] to u[t+1], the "
@@ -176,9 +176,9 @@ LIF_BACKWARD = Exercise(
                 "not through the spike.", lambda *a: blame(*a, psi="both")),
         Mistake("ψ is missing: the step's own blame is e[t] ψ(u[t]).",
                 lambda *a: blame(*a, psi="none")),
-        Mistake("you look one step ahead only. δ[t+1] holds all later blame: hand δ[t] on, not "
+        Mistake("you look one step ahead only. c[t+1] holds all later blame: hand c[t] on, not "
                 "e[t] ψ(u[t]).", lambda *a: blame(*a, source="own")),
-        Mistake("you hand e[t] on to the step before. It is δ[t] that goes back.",
+        Mistake("you hand e[t] on to the step before. It is c[t] that goes back.",
                 lambda *a: blame(*a, source="e")),
     ),
 )  # fmt: skip
@@ -365,13 +365,13 @@ WEIGHT_GRADIENT = Exercise(
     ],
     mistakes=(
         Mistake("you use the error of the same step only. Blame for later steps goes back "
-                "through the voltage: δ from lif_backward, not e ψ.",
+                "through the voltage: c from lif_backward, not e ψ.",
                 lambda *a: _layers(*a, back=lambda e, u, s, k, b: e * surrogate_slope(u, k))),
-        Mistake("a δ is multiplied with the input one step before. Input and voltage of one step "
-                "belong together: δ[t] x[t].", lambda *a: _layers(*a, pair="late")),
-        Mistake("you multiply by a trace of inputs. δ holds the leak over time already: "
-                "δ[t] x[t].", lambda *a: _layers(*a, pair="trace")),
-        Mistake("you add up over time first and multiply then. Multiply δ[t] and x[t] of the same "
+        Mistake("the blame is multiplied with the input one step before. Input and voltage of "
+                "one step belong together: c[t] x[t].", lambda *a: _layers(*a, pair="late")),
+        Mistake("you multiply by a trace of inputs. c holds the leak over time already: "
+                "c[t] x[t].", lambda *a: _layers(*a, pair="trace")),
+        Mistake("you add up over time first and multiply then. Multiply c[t] and x[t] of the same "
                 "step, then add.", lambda *a: _layers(*a, pair="apart")),
         Mistake("you take ψ of the voltage after the reset. u is the distance before it.",
                 lambda *a: _layers(*a, after=True)),
