@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb, to_rgba
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from course_lib.run.figures import COLOURS, as_array
 
@@ -17,15 +18,15 @@ SHADES = LinearSegmentedColormap.from_list("shades", [to_rgba(INK, 0), to_rgba(I
 
 
 def levels(ax: Axes, signal, reference, up, down) -> Axes:
-    """A pixel's log brightness (T,), the level it remembers (T,), and the steps of its events."""
+    """A pixel's log light (T,), the level it remembers (T,), and the steps of its events."""
     signal, reference = as_array(signal, 1, "signal"), as_array(reference, 1, "reference")
     steps = np.arange(len(signal))
-    ax.plot(steps, signal, color=COLOURS["black"], label="log brightness L")
+    ax.plot(steps, signal, color=COLOURS["black"], label="log light ℓ")
     ax.step(steps, reference, where="post", color=COLOURS["green"], linestyle="--",
             label="remembered level")  # fmt: skip
     ax.plot(up, signal[list(up)], "^", color=BRIGHTER, label="brighter", linestyle="none")
     ax.plot(down, signal[list(down)], "v", color=DARKER, label="darker", linestyle="none")
-    ax.set(xlabel="time step", ylabel="log brightness")
+    ax.set(xlabel="time step", ylabel="log light ℓ")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4, columnspacing=1.2)
     return ax
 
@@ -161,14 +162,15 @@ def shared_legend(axes, columns: int = 4) -> None:
 
 def arrows(ax: Axes, angles: dict) -> Axes:
     """An arrow from the middle of the sensor for each angle, in degrees; 90 is up."""
-    looks = ((COLOURS["green"], 5, 0.45), (COLOURS["vermilion"], 1.8, 1))
-    for (label, angle), (colour, width, alpha) in zip(angles.items(), looks, strict=False):
+    looks = (("white", 6, "black"), ("black", 2.5, "white"))  # seen on every colour and theme
+    for (label, angle), (colour, width, rim) in zip(angles.items(), looks, strict=False):
         middle, turn = (SIDE - 1) / 2, np.radians(angle)
         end = middle + 13 * np.cos(turn), middle - 13 * np.sin(turn)
-        arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "alpha": alpha,
-                 "mutation_scale": 14, "shrinkA": 0, "shrinkB": 0}  # fmt: skip
+        outline = [withStroke(linewidth=width + 2, foreground=rim)]
+        arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "shrinkA": 0,
+                 "shrinkB": 0, "mutation_scale": 10 + 2 * width, "path_effects": outline}
         ax.annotate("", end, (middle, middle), arrowprops=arrow)
-        ax.plot([], [], color=colour, linewidth=width, alpha=alpha, label=label)
+        ax.plot([], [], color=colour, linewidth=width, path_effects=outline, label=label)
     return ax
 
 
@@ -177,18 +179,18 @@ def pixel_diagram(ax: Axes) -> Axes:
     arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.4}
     box = {"boxstyle": "round,pad=0.6", "facecolor": "none", "edgecolor": INK}
     ax.text(0.2, 1.2, "light", ha="right", va="center", fontsize=11)
-    for x, words in ((1.6, "$L = \\ln(\\mathrm{light})$"),
-                     (4.5, "is $L$ away from the\nlevel by $C$ or more?")):  # fmt: skip
+    for x, words in ((1.6, "$ℓ = \\ln(\\mathrm{light})$"),
+                     (4.5, "is $ℓ$ away from the\nlevel by $C$ or more?")):  # fmt: skip
         ax.text(x, 1.2, words, ha="center", va="center", fontsize=11, bbox=box)
     ax.annotate("", (0.75, 1.2), (0.3, 1.2), arrowprops=arrow)
     ax.annotate("", (3.15, 1.2), (2.45, 1.2), arrowprops=arrow)
     for y, colour, words in ((1.75, BRIGHTER, "above: event “brighter”"),
                              (0.65, DARKER, "below: event “darker”")):  # fmt: skip
         ax.annotate("", (6.7, y), (5.85, 1.2), arrowprops=arrow | {"color": colour})
-        ax.text(6.8, y, words, va="center", color=colour, fontsize=11)
+        ax.text(6.8, y, words, va="center", fontsize=11)
     back = arrow | {"color": COLOURS["green"], "connectionstyle": "arc3,rad=-0.35"}
     ax.annotate("", (4.5, 0.45), (7.4, 0.4), arrowprops=back)
-    ax.text(6.0, -0.55, "level moves by $C$ towards $L$", ha="center", color=COLOURS["green"])
+    ax.text(6.0, -0.55, "level moves by $C$ towards $ℓ$", ha="center", color=COLOURS["green"])
     ax.set(xlim=(-0.5, 9.6), ylim=(-0.9, 2.2))
     ax.axis("off")
     return ax
@@ -196,21 +198,20 @@ def pixel_diagram(ax: Axes) -> Axes:
 
 def stroke_diagram(ax: Axes) -> Axes:
     """A bright stroke on black that moves to the right, and which edge sends which events."""
-    ax.add_patch(Rectangle((0, 0), 10, 3, facecolor=INK, alpha=0.2))
-    ax.add_patch(Rectangle((3.5, 0.3), 2, 2.4, facecolor=INK, alpha=0.45))
-    ax.text(4.5, 1.5, "bright\nstroke", ha="center", va="center")
-    edges = ((3.2, DARKER, "v", "pixels left\nbehind: darker"),
-             (5.8, BRIGHTER, "^", "pixels reached:\nbrighter"))  # fmt: skip
-    for x, colour, marker, words in edges:
-        ax.plot([x] * 7, np.linspace(0.5, 2.5, 7), marker, color=colour, markersize=7)
-        side = -1 if x < 4.5 else 1
-        ax.text(x + 0.4 * side, 1.5, words, ha="right" if side < 0 else "left", va="center",
-                color=colour)  # fmt: skip
+    ax.add_patch(Rectangle((0, 0), 10, 3, facecolor="#444444"))  # dark in both themes, too
+    ax.add_patch(Rectangle((3.5, 0.3), 2, 2.4, facecolor="#eeeeee"))
+    ax.text(4.5, 1.5, "bright\nstroke", ha="center", va="center", color="#222222")
+    edges = ((3.2, DARKER, "v", "right", "pixels left behind: darker"),
+             (5.8, BRIGHTER, "^", "left", "pixels reached: brighter"))  # fmt: skip
+    for x, colour, marker, side, words in edges:
+        ax.plot([x] * 7, np.linspace(0.5, 2.5, 7), marker, color=colour, markersize=8,
+                markeredgecolor="white")  # fmt: skip
+        ax.text(x, 3.25, words, ha=side, va="center")
     arrow = {"arrowstyle": "-|>", "color": COLOURS["green"], "linewidth": 2.5}
     ax.annotate("", (5.8, -0.4), (3.2, -0.4), arrowprops=arrow)
     ax.text(6.0, -0.4, "from the darker to the brighter events", va="center",
             color=COLOURS["green"])  # fmt: skip
-    ax.set(xlim=(-0.1, 10.6), ylim=(-0.8, 3.1))
+    ax.set(xlim=(-0.1, 10.6), ylim=(-0.8, 3.5))
     ax.axis("off")
     return ax
 
