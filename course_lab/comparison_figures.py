@@ -105,16 +105,17 @@ def flow(ax: Axes) -> Axes:
 
 
 def race(ax: Axes, runs: Mapping, labels: Mapping, xlabel: str) -> Axes:
-    """Accuracies (0 to 1) in percent against a cost, by method, each in its colour.
+    """Accuracies (0 to 1) in percent against a cost, by method, each in its colour and marker.
 
     runs: ``{"bptt": (costs, accuracies), …}``; labels: what people call these methods.
     """
-    for index, (method, (x, y)) in enumerate(runs.items()):
-        look = series(index) | {"color": METHOD_COLOURS[method], "markersize": 5}
+    for method, (x, y) in runs.items():
+        look = series(list(METHOD_COLOURS).index(method))  # the same marker in all figures
+        look |= {"color": METHOD_COLOURS[method], "markersize": 5}
         ax.plot(x, 100 * as_array(y, 1, method), label=labels[method], **look)
     ax.axhline(10, color=COLOURS["black"], linewidth=1, linestyle=":")
     ax.set(xscale="log", ylim=(0, 100), xlabel=xlabel, ylabel="test accuracy (%)")
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return ax
 
 
@@ -123,10 +124,11 @@ def confusion(ax: Axes, matrix, colour: str) -> Axes:
     counts = as_array(matrix, 2, "matrix")
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     ink = np.broadcast_to(to_rgb(colour), (*share.shape, 3))
-    ax.imshow(np.dstack([ink, 0.6 * share]))  # the counts stay readable
+    ax.imshow(np.dstack([ink, np.minimum(1, 1.2 * share)]))
     for row, column in np.ndindex(counts.shape):
-        if counts[row, column]:
-            ax.text(column, row, f"{counts[row, column]:g}", ha="center", va="center", fontsize=9)
+        if counts[row, column]:  # readable on a strong colour, and on none, light or dark
+            ax.text(column, row, f"{counts[row, column]:g}", ha="center", va="center",
+                    color="black" if share[row, column] > 0.3 else COLOURS["black"])  # fmt: skip
     ticks = range(len(counts))
     ax.set(xlabel="the network says", ylabel="the digit is", xticks=ticks, yticks=ticks)
     ax.grid(False)
@@ -141,5 +143,5 @@ def sigma(ax: Axes, scales, accuracies, moved) -> Axes:
             label="recordings in which a spike moves")  # fmt: skip
     ax.set_xscale("log", base=2)
     ax.set(xlabel="σ, times its default", ylabel="percent", ylim=(-3, 103))
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1), fontsize=9)
+    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return ax

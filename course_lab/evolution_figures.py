@@ -4,16 +4,16 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from course_lab.lines import lines, running_mean
-from course_lib.run.figures import COLOURS, METHOD_COLOURS, as_array, series
+from course_lib.run.figures import COLOURS, METHOD_COLOURS, as_array
 
 
 def landscape(ax: Axes, distances, fitness, smoothed: dict | None = None) -> Axes:
     """Fitness (n,) along a direction, and smoothed forms of it: ``{"σ = 0.1": (n,), …}``."""
     ax.plot(
-        distances, as_array(fitness, 1, "fitness"), color=COLOURS["black"], linewidth=0.9,
+        distances, as_array(fitness, 1, "fitness"), color=COLOURS["black"], linewidth=1.2,
         drawstyle="steps-mid", label="fitness f", zorder=3,
     )  # fmt: skip
-    lines(ax, distances, smoothed or {})
+    lines(ax, distances, smoothed or {}, marks=0)
     ax.axvline(0, color=COLOURS["black"], linestyle=":", linewidth=1.2)
     ax.set(xlabel="distance t along one direction", ylabel="fitness (−nats)")
     return ax
@@ -36,16 +36,28 @@ def runs(ax: Axes, losses: dict, passes: dict, window: int = 1) -> Axes:
     return ax
 
 
+#: what an evolution strategy's curve looks like in all pictures of lesson 06
+REPAIRS = {
+    "plain": (COLOURS["black"], ""), "mean": (COLOURS["green"], "^"),
+    "pairs": (COLOURS["blue"], "o"), "ranks": (COLOURS["purple"], "s"),
+    "Adam": (COLOURS["vermilion"], "D"),
+}  # fmt: skip
+
+
 def repairs(ax: Axes, curves: dict, top: float = 2.6) -> Axes:
     """Losses against generations, ``{"plain": (generations,), …}``: the newest is drawn boldly.
 
-    The last curve is the one that a cell is about; those before it keep their looks and are faint.
-    What rises above ``top`` leaves the picture.
+    A curve's colour and marker are those of the last of REPAIRS that its name contains; a second
+    one of the same kind is dashed, a third dotted. What rises above ``top`` leaves the picture.
     """
+    kinds = []
     for index, (label, values) in enumerate(curves.items()):
         newest = index == len(curves) - 1
-        look = series(index) | {"linewidth": 2.6 if newest else 1.4, "alpha": 1 if newest else 0.7}
-        ax.plot(as_array(values, 1, label), label=label, markevery=(index, 10), **look)
+        kinds.append([kind for kind in REPAIRS if kind in label][-1])
+        colour, marker = REPAIRS[kinds[-1]]
+        ax.plot(as_array(values, 1, label), label=label, color=colour, marker=marker,
+                linestyle=("-", "--", ":")[kinds.count(kinds[-1]) - 1], markevery=(3 * index, 15),
+                linewidth=2.6 if newest else 1.6, alpha=1 if newest else 0.8)  # fmt: skip
     ax.axhline(np.log(4), color=COLOURS["black"], linestyle=":", linewidth=1.2, label="guessing")
     ax.set(xlabel="generation", ylabel="loss (nats)", ylim=(0, top))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))

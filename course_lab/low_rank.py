@@ -49,7 +49,7 @@ def memory(ax: Axes, members, gigabytes: dict, budget: float) -> Axes:
     """GB of noise against the members of a population, a line a layer: ``{"2312 × 128": (n,)}``."""
     for (label, values), line in zip(gigabytes.items(), ("-", "--", ":"), strict=False):
         ax.plot(members, values, line, marker="o", color=METHOD_COLOURS["es"])
-        ax.text(members[0], 1.7 * values[0], label, color=METHOD_COLOURS["es"])
+        ax.text(1.15 * members[-1], values[-1], label, color=METHOD_COLOURS["es"], va="center")
     ax.axhline(budget, color=COLOURS["purple"], linewidth=1.2)
     ax.text(members[-1], budget * 1.25, f"a laptop: {budget:g} GB", ha="right",
             color=COLOURS["purple"])  # fmt: skip
@@ -61,7 +61,7 @@ def memory(ax: Axes, members, gigabytes: dict, budget: float) -> Axes:
 
 def brackets(ax: Axes) -> Axes:
     """Where the brackets are set: x (B Aᵀ) above, (x B) Aᵀ below; matrices have their shapes."""
-    ax.set(xlim=(0, 11.4), ylim=(0, 6.4))
+    ax.set(xlim=(-0.1, 11.4), ylim=(0, 6.4))  # the first box keeps its left edge
     ax.axis("off")
     ink, noise, dense = (to_rgb(c) for c in (
         COLOURS["black"], METHOD_COLOURS["eggroll"], METHOD_COLOURS["es"]))  # fmt: skip

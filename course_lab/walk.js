@@ -39,11 +39,12 @@ function walk(box, data) {
       (one.members[generation] || []).forEach(([x, y], k) => {
         const good = one.better[generation][k] === "1", told = phase > 0.35;
         pen.globalAlpha = moved ? 1 - moved : 1;
-        pen.fillStyle = told && good ? GOOD : ink;
-        pen.strokeStyle = ink;
+        pen.fillStyle = told && good ? GOOD : "#fff";
+        pen.strokeStyle = "#333";
         pen.beginPath();
-        pen.arc(X(mx + out * (x - mx)), Y(my + out * (y - my)), 3.2, 0, 7);
-        if (told && !good) pen.stroke(); else pen.fill();
+        pen.arc(X(mx + out * (x - mx)), Y(my + out * (y - my)), 2.4, 0, 7);
+        pen.fill();
+        pen.stroke();
       });
       pen.globalAlpha = 1;
       pen.strokeStyle = PATH;

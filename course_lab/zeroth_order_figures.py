@@ -16,12 +16,12 @@ def two_runs(ax: Axes) -> Axes:
     for y, sign, colour in ((2.1, "+", up), (0.3, "−", down)):
         ax.text(3.1, y, f"run with\n$w {sign} σz$", ha="center", va="center", fontsize=11,
                 color=colour, bbox=box | {"edgecolor": colour})  # fmt: skip
-        ax.annotate("", (2.35, y), (0.95, 1.2 + (y - 1.2) / 3), arrowprops=arrow)
-        ax.annotate("", (5.1, 1.2 + (y - 1.2) / 3), (3.85, y), arrowprops=arrow | {"color": colour})
-        ax.text(4.6, y, f"loss $f_{sign}$", color=colour, va="center", fontsize=11)
-    ax.text(6.2, 1.2, "$\\dfrac{f_+ - f_-}{2σ}$", ha="center", va="center", fontsize=15, bbox=box)
-    ax.text(6.2, -0.15, "one number", ha="center", va="center", color=ink)
-    ax.annotate("", (8.2, 1.2), (7.15, 1.2), arrowprops=arrow)
+        ax.annotate("", (2.52, y), (0.78, 1.2 + (y - 1.2) / 3), arrowprops=arrow)
+        ax.annotate("", (5.4, 1.2 + (y - 1.2) / 3), (3.68, y), arrowprops=arrow | {"color": colour})
+        ax.text(4.6, y, f"loss $L_{sign}$", color=colour, va="center", fontsize=11)
+    ax.text(6.2, 1.2, "$\\dfrac{L_+ - L_-}{2σ}$", ha="center", va="center", fontsize=15, bbox=box)
+    ax.text(6.2, 0.2, "one number", ha="center", va="center", color=ink)
+    ax.annotate("", (8.3, 1.2), (7.0, 1.2), arrowprops=arrow)
     ax.text(9.1, 1.2, "times $z$:\na guess for\nevery weight", ha="center", va="center",
             fontsize=11, bbox=box)  # fmt: skip
     ax.set(xlim=(-1.1, 10.4), ylim=(-0.5, 2.9))
@@ -74,17 +74,27 @@ def price(ax: Axes, sizes, errors) -> Axes:
     return ax
 
 
-def window(ax: Axes, sigmas, cosines, ties) -> Axes:
-    """How well a mean of guesses points, and the share of guesses that saw nothing, against σ."""
-    for values, look, label in (
-        (cosines, {"color": COLOURS["blue"], "marker": "o"},
-         "cosine of the angle to the reference"),
-        (ties, {"color": COLOURS["vermilion"], "marker": "s", "linestyle": "--"},
-         "share of guesses whose two losses are equal"),
-    ):  # fmt: skip
-        ax.plot(sigmas, as_array(values, 1, label), label=label, **look)
-    ax.set(xscale="log", xlabel="scale σ", ylim=(-0.1, 1.25))
-    ax.legend(loc="upper right")
+def window(ax: Axes, sigmas, counts, voltages, ties, promised: float = 0.28) -> Axes:
+    """How well a mean of guesses points, and the share of guesses that saw nothing, against σ.
+
+    counts, voltages: cosines with outputs that count spikes, and that are read as voltages; ties:
+    shares from 0 to 1, on an axis of their own; promised: the best cosine to be had.
+    """
+    right = ax.twinx()
+    right.plot(sigmas, 100 * as_array(ties, 1, "ties"), color=COLOURS["vermilion"], marker="s",
+               linestyle="--", label="guesses with two equal losses (right axis)")  # fmt: skip
+    right.set(ylabel="equal losses (%)", ylim=(-4, 104))
+    right.grid(False)
+    for values, colour, marker, label in (
+        (voltages, COLOURS["green"], "^", "cosine, outputs read as voltages"),
+        (counts, COLOURS["blue"], "o", "cosine, outputs count spikes"),
+    ):
+        ax.plot(sigmas, as_array(values, 1, label), color=colour, marker=marker, label=label)
+    ax.axhline(promised, color=COLOURS["black"], linestyle=":", label="cosine, promised")
+    ax.set(xscale="log", xlabel="scale σ", ylabel="cosine with the reference", ylim=(-0.012, 0.312))
+    drawn = [*ax.get_lines(), *right.get_lines()]
+    ax.legend(drawn, [line.get_label() for line in drawn], loc="lower center", ncols=2,
+              bbox_to_anchor=(0.5, 1))  # fmt: skip
     return ax
 
 

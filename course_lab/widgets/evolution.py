@@ -68,8 +68,8 @@ def render_population(values: dict, visited: list | None = None) -> tuple[bytes,
     with style():
         bell = smoothed(distances, fitness, sigma)
         evolution_figures.landscape(left, distances, fitness, {f"smoothed, σ = {sigma:g}": bell})
-        left.set(title="before training", xlim=(-0.8, 0.8), ylim=(-11, -1))
-        left.legend(loc="lower center", fontsize=8)
+        left.set(title="before training", xlim=(-0.8, 0.8), ylim=(-11, 1))
+        left.legend(loc="upper center", ncols=2, fontsize=8)
         bands.draw(right, bands.load("evolution"), f"N = {population}", visited)
         right.axhline(25, color="0.5", linestyle=":")
         right.set(xscale="log", xlabel="scale of the noise σ", ylim=(10, 90),

@@ -68,7 +68,7 @@ def test_race_gives_methods_their_colours(ax):
 def test_confusion_shows_every_count_but_zeros(ax):
     comparison_figures.confusion(ax, np.array([[3, 0], [1, 2]]), "#E69F00")
     assert [text.get_text() for text in ax.texts] == ["3", "1", "2"]
-    assert np.allclose(ax.images[0].get_array()[..., 3], [[0.6, 0], [0.2, 0.4]])
+    assert np.allclose(ax.images[0].get_array()[..., 3], [[1, 0], [0.4, 0.8]])
 
 
 def test_long_runs_have_the_best_forms_without_gradients():

@@ -46,7 +46,7 @@ DRAWINGS = {
         ],
     ),
     "price": (zeroth_order_figures.price, [np.arange(1, 21), 1 + RANDOM.random(20)]),
-    "window": (zeroth_order_figures.window, [np.arange(1, 21), SPIKES[:, 0], SPIKES[:, 1]]),
+    "window": (zeroth_order_figures.window, [np.arange(1, 21), *SPIKES[:, :3].T]),
     "secant": (zeroth_order_figures.secant, [np.arange(20) - 10, RANDOM.random(20), 4.0]),
     "staircase": (gradient_figures.staircase, [np.arange(20), SPIKES[:, 0]]),
     "curves": (gradient_figures.curves, [np.arange(20), {"a": SPIKES[:, 0], "b": SPIKES[:, 1]}]),
