@@ -374,6 +374,7 @@ def _few_inputs(rng):
 CHOOSE_INPUTS = Open(
     "choose_inputs", TOPIC, points=3,
     goal="find out where the information sits",
-    reference=choose_inputs, trial=_few_inputs, seconds=20,
-    marks=((0.42, 1), (0.52, 2), (0.62, 3)), wording="{:.1%} read right with 50 inputs",
+    reference=choose_inputs, trial=_few_inputs,
+    marks=((0.42, 1), (0.52, 2), (0.62, 3)), 
+    wording="{:.1%} read right with 50 inputs".format,
 )  # fmt: skip

@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 from course_lab.checks.engine.cases import tenths
-from course_lab.checks.engine.engine import Exercise, Mistake
+from course_lab.checks.engine import tiny
+from course_lab.checks.engine.engine import Exercise, Mistake, NotYet
+from course_lab.checks.engine.open import Open
 from course_lib import fitness as library
 
 TOPIC = "06_evolution_strategies"
@@ -350,4 +352,113 @@ RANK_WEIGHTS = Exercise(
                 "member: shaped[np.argsort(f)] = values, with one argsort.",
                 lambda f, v: _shared(f, v, order=_places)),
     ),
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------- a bug to find
+
+
+def climb(fitness, weights, generations, pairs, sigma, lr, seed):
+    return _climb(fitness, weights, generations, pairs, sigma, lr, seed)
+
+
+def _climb(fitness, weights, generations, pairs, sigma, lr, seed, *, noise="fresh", sign=-1):
+    rng = np.random.default_rng(seed)
+    once = rng.normal(size=(pairs, len(weights))) if noise == "once" else None
+    for _ in range(generations):
+        drawn = rng.normal(size=(pairs, len(weights))) if once is None else once
+        drawn = np.repeat(drawn[:1], pairs, axis=0) if noise == "one pair" else drawn
+        weights = weights + sign * lr * es_generation(fitness, weights, drawn, sigma)[0]
+    return weights
+
+
+CLIMB = Exercise(
+    "climb", TOPIC, points=2, kind="bug",
+    goal="see why one draw is not enough, in code that runs without a complaint",
+    reference=climb,
+    cases=lambda rng: [
+        (hill, rng.normal(size=4).round(1), 5, 3, 0.1, 0.2, int(seed))
+        for seed in rng.integers(0, 100, 2)
+    ],
+    mistakes=(
+        Mistake("every generation looks in the same few directions: the noise is drawn once, as in "
+                "the loop that was given, or the generator is made anew each time. Make it once, "
+                "draw often.", lambda *a: _climb(*a, noise="once")),
+        Mistake("all pairs of a generation have the same noise in yours: draw (pairs, d) numbers.",
+                lambda *a: _climb(*a, noise="one pair")),
+        Mistake("you climb the loss: es_generation returns the gradient of the loss, so go against "
+                "it.", lambda *a: _climb(*a, sign=1), lambda *a: _climb(*a, sign=1, noise="once")),
+    ),
+)  # fmt: skip
+
+
+# ------------------------------------------------------------------------------- train, and race
+
+ALLOWED = 600
+
+
+def train_population(fitness, weights, allowed, seed):
+    weights, optimizer = _adam(weights)
+    rng, pairs = np.random.default_rng(seed), 4
+    for _ in range(allowed // (2 * pairs)):
+        noise = rng.normal(size=(pairs, len(weights)))
+        members = mirrored_members(weights.numpy(), noise, 0.05)
+        f = np.array([[fitness(member) for member in pair] for pair in members])
+        shaped = centred_ranks(f.ravel()).reshape(f.shape)
+        weights.grad = torch.from_numpy(es_gradient(shaped, noise, 0.05))
+        optimizer.step()
+    return weights.numpy()
+
+
+def _adam(weights, lr=0.05):
+    weights = torch.tensor(weights)
+    return weights, torch.optim.Adam([weights], lr=lr)
+
+
+def _population(rng):
+    fitness, seed = tiny.Counted(-1, ALLOWED), int(rng.integers(1000))
+    return (fitness, tiny.start(seed), ALLOWED, seed), tiny.accuracy
+
+
+TRAIN_POPULATION = Open(
+    "train_population", TOPIC, points=3, kind="train",
+    goal="train a spiking network with nothing but forward passes",
+    reference=train_population, trial=_population, forward_only=True,
+    marks=((0.75, 1), (0.85, 2), (0.92, 3)), wording="{:.0%} of unseen digits right".format,
+)  # fmt: skip
+
+ROUNDS_AT_MOST = 20_000
+
+
+def few_rounds(fitness, weights, seed):
+    weights, optimizer = _adam(weights, lr=0.15)
+    rng, pairs = np.random.default_rng(seed), 256
+    for _ in range(14):
+        noise = rng.normal(size=(pairs, len(weights)))
+        members = mirrored_members(weights.numpy(), noise, 0.07)
+        f = fitness(members.reshape(2 * pairs, -1))
+        shaped = centred_ranks(f).reshape(pairs, 2)
+        weights.grad = torch.from_numpy(es_gradient(shaped, noise, 0.07))
+        optimizer.step()
+    return weights.numpy()
+
+
+def _rounds(rng):
+    fitness, seed = tiny.Counted(-1, ROUNDS_AT_MOST), int(rng.integers(1000))
+
+    def score(weights) -> float:
+        if (right := tiny.accuracy(weights)) < 0.9:
+            raise NotYet(f"  {right:.0%} of unseen digits right after {fitness.calls} rounds; 90 % "
+                         "are asked for.")  # fmt: skip
+        return -fitness.calls
+
+    return (fitness, tiny.start(seed), seed), score
+
+
+FEW_ROUNDS = Open(
+    "few_rounds", TOPIC, points=3,
+    goal="trade machines for time",
+    reference=few_rounds, trial=_rounds, forward_only=True,
+    marks=((-60, 1), (-30, 2), (-16, 3)),
+    wording=lambda value: f"90 % in {-value:.0f} rounds",
 )  # fmt: skip

@@ -3,9 +3,12 @@
 import math
 
 import numpy as np
+import torch
 
+from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import tenths
-from course_lab.checks.engine.engine import Exercise, Mistake
+from course_lab.checks.engine.engine import Exercise, Mistake, NotYet
+from course_lab.checks.engine.open import Open
 
 TOPIC = "04_zeroth_order"
 
@@ -385,4 +388,105 @@ LEAVE_ONE_OUT = Exercise(
         Mistake("you return n estimates. Asked is their mean, shape (d,).",
                 lambda L, z, s: (L - (L.sum() - L) / (len(L) - 1))[:, None] * z / s),
     ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- a bug to find
+
+
+def descend(loss, weights, sigma, lr, steps, seed):
+    return _descend(loss, weights, sigma, lr, steps, seed)
+
+
+def _descend(loss, weights, sigma, lr, steps, seed, *, draws=1, sign=-1, once=False, sides=2):
+    """draws: how many of the three places have noise of their own."""
+    rng = np.random.default_rng(seed)
+    kept = rng.normal(size=len(weights)) if once else None
+    for _ in range(steps):
+        up, down, along = [rng.normal(size=len(weights)) for _ in range(draws)] + [None] * (3 - draws)
+        up = kept if once else up
+        down = up if down is None else down
+        along = (down if draws == 2 else up) if along is None else along
+        change = loss(weights + sigma * up) - loss(weights - sigma * down)
+        weights = weights + sign * lr * change / (sides * sigma) * along
+    return weights
+
+
+DESCEND = Exercise(
+    "descend", TOPIC, points=2, kind="bug",
+    goal="see that a difference tells only about the direction that was tried",
+    reference=descend,
+    cases=lambda rng: [
+        (bowl, tenths(rng, 5), 0.1, 0.05, 6, int(rng.integers(100))),
+        (cubes, tenths(rng, 3), 0.2, 0.02, 4, int(rng.integers(100))),
+    ],
+    mistakes=(
+        Mistake("that is the loop as it was given. Count how many random vectors it draws in a "
+                "step, and how many it should.", lambda *a: _descend(*a, draws=3)),
+        Mistake("the two sides are tried along different vectors. Draw z once, and use it for both "
+                "sides and for the step.", lambda *a: _descend(*a, draws=2)),
+        Mistake("you draw z once for all steps. Every step needs a new one.",
+                lambda *a: _descend(*a, once=True)),
+        Mistake("you climb: go against the estimate.", lambda *a: _descend(*a, sign=1)),
+        Mistake("the two points are 2σ apart.", lambda *a: _descend(*a, sides=1)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- train, and race
+
+ALLOWED, AT_MOST = 400, 5_000
+
+
+def train_by_trying(loss, weights, allowed, seed):
+    return _trained(loss, weights, seed, allowed)
+
+
+def _trained(loss, weights, seed, allowed, enough=0.0):
+    weights, rng, sigma = torch.tensor(weights), np.random.default_rng(seed), 0.05
+    optimizer, latest = torch.optim.Adam([weights], lr=0.05), []
+    for _ in range(allowed // 2):
+        w, z = weights.numpy(), rng.normal(size=len(weights))
+        up, down = loss(w + sigma * z), loss(w - sigma * z)
+        latest = [*latest[-4:], up, down]
+        if len(latest) == 6 and np.mean(latest) < enough:
+            break
+        weights.grad = torch.from_numpy((up - down) / (2 * sigma) * z)
+        optimizer.step()
+    return weights.numpy()
+
+
+def _tried(rng):
+    loss, seed = tiny.Counted(1, ALLOWED), int(rng.integers(1000))
+    return (loss, tiny.start(seed), ALLOWED, seed), tiny.accuracy
+
+
+TRAIN_BY_TRYING = Open(
+    "train_by_trying", TOPIC, points=3, kind="train",
+    goal="train a spiking network from pairs of forward passes",
+    reference=train_by_trying, trial=_tried, forward_only=True,
+    marks=((0.75, 1), (0.85, 2), (0.9, 3)), wording="{:.0%} of unseen digits right".format,
+)  # fmt: skip
+
+
+def few_tries(loss, weights, seed):
+    return _trained(loss, weights, seed, AT_MOST, enough=0.25)
+
+
+def _fewest(rng):
+    loss, seed = tiny.Counted(1, AT_MOST), int(rng.integers(1000))
+
+    def score(weights) -> float:
+        if (right := tiny.accuracy(weights)) < 0.85:
+            raise NotYet(f"  {right:.0%} of unseen digits right after {len(loss.asked)} forward "
+                         "passes; 85 % are asked for.")  # fmt: skip
+        return -len(loss.asked)
+
+    return (loss, tiny.start(seed), seed), score
+
+
+FEW_TRIES = Open(
+    "few_tries", TOPIC, points=3,
+    goal="get the most out of every forward pass",
+    reference=few_tries, trial=_fewest, forward_only=True,
+    marks=((-1000, 1), (-500, 2), (-300, 3)),
+    wording=lambda value: f"85 % with {-value:.0f} forward passes",
 )  # fmt: skip

@@ -1,11 +1,13 @@
 """A task without a formula: it is graded by what is reached, and one's best result is kept."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 
 from course_lab import progress
+from course_lab.checks.engine import tiny
 from course_lab.checks.engine.engine import SHOWN_SEED, Exercise, NotYet
 
 
@@ -16,19 +18,27 @@ class Open(Exercise):
     trial: random generator → (arguments, score), where ``score(result)`` is what was reached, the
            more the better; it raises NotYet for an answer that does not count.
     marks: (what has to be reached, points for it), ascending; the last has all points.
-    wording: how a score is written, such as "{:.1%} read right".
+    wording: score → how it is told, such as "81.0% read right".
+    forward_only: whether torch's backward is forbidden.
+
+    ``kind`` is "open", or "train" where a network learns in the student's own loop.
     """
 
     cases: Callable = lambda rng: []
     trial: Callable[[np.random.Generator], tuple[tuple, Callable[..., float]]] | None = None
     marks: Sequence[tuple[float, int]] = ()
-    wording: str = "{:.1%}"
+    wording: Callable[[float], str] = "{:.1%}".format
+    forward_only: bool = False
     kind: str = "open"
+    seconds: float = 60.0
 
     def reach(self, function: Callable, seed: int) -> float:
         """What the function reaches. Raises NotYet if it fails, or is below the first mark."""
+        tiny.digits()  # before the clock of a call runs
         arguments, score = self.trial(np.random.default_rng(seed))
-        value = score(self.result(function, arguments))
+        with tiny.no_backward() if self.forward_only else nullcontext():
+            result = self.result(function, arguments)
+        value = score(result)
         if value < self.marks[0][0]:
             raise NotYet(f"  It reaches {self.told(value)}; the first point is at "
                          f"{self.told(self.marks[0][0])}.")  # fmt: skip
@@ -39,7 +49,7 @@ class Open(Exercise):
         return max((points for mark, points in self.marks if value >= mark), default=0)
 
     def told(self, value: float) -> str:
-        return self.wording.format(value)
+        return self.wording(value)
 
     def verdict(self, function: Callable) -> str:
         value = self.reach(function, SHOWN_SEED)
