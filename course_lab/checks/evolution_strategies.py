@@ -5,8 +5,8 @@ import math
 import numpy as np
 import torch
 
-from course_lab.checks.engine.cases import tenths
 from course_lab.checks.engine import tiny
+from course_lab.checks.engine.cases import tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet
 from course_lab.checks.engine.open import Open
 from course_lib import fitness as library

@@ -5,8 +5,10 @@ import math
 import numpy as np
 import torch
 
+from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import tenths
-from course_lab.checks.engine.engine import Exercise, Mistake
+from course_lab.checks.engine.engine import Exercise, Mistake, NotYet
+from course_lab.checks.engine.open import Open
 from course_lib.estimators.surrogate import fast_sigmoid, surrogate_spike
 from course_lib.lif import LIFParameters, lif_run
 
@@ -399,4 +401,105 @@ WEIGHT_GRADIENT = Exercise(
         Mistake("your result is transposed: like the weights, it has the shape (N, D).",
                 lambda *a: _layers(*a).T),
     ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- a bug to find
+
+
+def recorded_distances(currents, beta, threshold):
+    return _recorded(currents, beta, threshold)
+
+
+def _recorded(currents, beta, threshold, *, after=False, alias=False, reset=True, sign=1,
+              strict=True):  # fmt: skip
+    v, spikes, distances = np.zeros_like(currents[0]), [], []
+    for current in currents:
+        v = beta * v + current
+        u = sign * (v - threshold)
+        s = (v > threshold if strict else v >= threshold).astype(float)
+        v = v * (1 - s) if reset else v
+        spikes.append(s)
+        distances.append(v - threshold if after else v if alias else u)
+    return np.array(spikes), np.array(distances)
+
+
+RECORDED_DISTANCES = Exercise(
+    "recorded_distances", TOPIC, points=2, kind="bug",
+    goal="see what a reset that comes a line too early does to learning",
+    reference=recorded_distances,
+    cases=lambda rng: [
+        (np.abs(tenths(rng, 6, 3)) + np.array([0.0, 0.5, 0.0]), 0.5, 1.0),
+        (np.array([[0.5, 1.0], [0.25, 0.0], [1.0, 2.0]]), 0.5, 0.5),
+        (tenths(rng, 4, 2), 0.9, 0.3),
+    ],
+    mistakes=(
+        Mistake("that is the loop as it was given. Look at a neuron that has just fired: how far "
+                "above the threshold was it, and what is recorded?",
+                lambda *a: _recorded(*a, after=True)),
+        Mistake("you record the voltage. The distance is v − θ.",
+                lambda *a: _recorded(*a, reset=False, alias=True),
+                lambda *a: _recorded(*a, alias=True)),
+        Mistake("you have left the reset out. It stays, but after the distance is taken.",
+                lambda *a: _recorded(*a, reset=False)),
+        Mistake("the distance has the wrong sign: v − θ, positive above the threshold.",
+                lambda *a: _recorded(*a, sign=-1)),
+        Mistake("at exactly θ a neuron does not fire.", lambda *a: _recorded(*a, strict=False)),
+        Mistake("spikes and distances are the wrong way round.", lambda *a: _recorded(*a)[::-1]),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- train, and silence
+
+
+def train_with_surrogate(run, weights, frames, labels, steps):
+    return _trained(run, weights, frames, labels, steps)
+
+
+def _trained(run, weights, frames, labels, steps, price=0.0):
+    spike = surrogate_spike(lambda u: fast_sigmoid(u, 5.0))
+    weights = torch.tensor(weights, requires_grad=True)
+    optimizer = torch.optim.Adam([weights], lr=0.05)
+    for _ in range(steps):
+        logits, spikes = run(weights, frames, spike)
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        if loss.item() < 0.15:  # silence is worth something once the answers are right
+            loss = loss + price * spikes.sum() / len(labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return weights.detach().numpy()
+
+
+def _network(rng):
+    arguments = tiny.run, tiny.start(int(rng.integers(1000))), *tiny.known(), 60
+    return arguments, tiny.accuracy
+
+
+TRAIN_WITH_SURROGATE = Open(
+    "train_with_surrogate", TOPIC, points=3, kind="train",
+    goal="write a spike with a derivative of its own, and train through it",
+    reference=train_with_surrogate, trial=_network,
+    marks=((0.75, 1), (0.9, 2), (0.95, 3)), wording="{:.0%} of unseen digits right".format,
+)  # fmt: skip
+
+
+def quiet_network(run, weights, frames, labels):
+    return _trained(run, weights, frames, labels, 120, price=0.1)
+
+
+def _quiet(rng):
+    def score(weights) -> float:
+        if (right := tiny.accuracy(weights)) < 0.9:
+            raise NotYet(f"  {right:.0%} of unseen digits right; 90 % are asked for.")
+        return -tiny.hidden_spikes(weights)
+
+    return (tiny.run, tiny.start(int(rng.integers(1000))), *tiny.known()), score
+
+
+QUIET_NETWORK = Open(
+    "quiet_network", TOPIC, points=3,
+    goal="find out how little a network has to say",
+    reference=quiet_network, trial=_quiet,
+    marks=((-8, 1), (-3, 2), (-1.6, 3)),
+    wording=lambda value: f"{-value:.2f} hidden spikes in a recording",
 )  # fmt: skip

@@ -402,7 +402,8 @@ def _descend(loss, weights, sigma, lr, steps, seed, *, draws=1, sign=-1, once=Fa
     rng = np.random.default_rng(seed)
     kept = rng.normal(size=len(weights)) if once else None
     for _ in range(steps):
-        up, down, along = [rng.normal(size=len(weights)) for _ in range(draws)] + [None] * (3 - draws)
+        drawn = [rng.normal(size=len(weights)) for _ in range(draws)]
+        up, down, along = drawn + [None] * (3 - draws)
         up = kept if once else up
         down = up if down is None else down
         along = (down if draws == 2 else up) if along is None else along

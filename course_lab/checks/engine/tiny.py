@@ -1,6 +1,6 @@
 """Zeros or ones: a spiking network of 154 weights that a check can train in half a second.
 
-    16 inputs (a grid of 4 × 4 fields) → 8 LIF neurons, reset to zero → 2 leaky outputs that never fire
+    16 inputs (4 × 4 fields) → 8 LIF neurons, reset to zero → 2 leaky outputs that never fire
 
 β = 0.9 and θ = 1; the answer is the larger mean output voltage. It is written in NumPy, for many
 networks at once: one call of a fitness is a tenth of a millisecond.
