@@ -351,8 +351,8 @@ def with_needed(cells: list, last: str) -> list:
 
 
 def test_what_a_cell_needs_is_found():
-    sources = ("import a", "x = a.start()", "y = 2", "def f():\n    return x", "x.move()", "print(y)",
-               "f()", "print(x)")  # fmt: skip
+    sources = ("import a", "x = a.start()", "y = 2", "def f():\n    return x", "x.move()",
+               "print(y)", "f()", "print(x)")  # fmt: skip
     cells = [nbformat.v4.new_code_cell(text, id=f"c{k}") for k, text in enumerate(sources)]
     assert [cell.id for cell in with_needed(cells, "c6")] == ["c0", "c1", "c3", "c4", "c6"]
     assert [cell.id for cell in with_needed(cells, "c5")] == ["c0", "c2", "c5"]
