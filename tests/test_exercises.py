@@ -30,8 +30,8 @@ from course_lab.authoring.assignments import (
     verify,
 )
 from course_lab.authoring.authoring import find_lessons
-from course_lab.checks import NotYet
 from course_lab.checks.engine import compare
+from course_lab.checks.engine.engine import NotYet
 
 EXERCISES = checks.exercises()
 SOURCES = find_solutions()

@@ -303,6 +303,8 @@ NOTICED_BY = {
     "fires at twice the threshold": "c04",
     "integrates before it leaks": "c04",
     "weights start too large": "c04",
+    "polarity turned round": "c18",
+    "logits without their scale": "c13",
     "readout that adds up its voltages": "c17",
     "a quotient not divided by two": "c19",
     "the threshold of one draw for every m": "c19",

@@ -22,8 +22,8 @@ from course_lib.checkpoints import load_checkpoint
 from course_lib.estimators import Estimator
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import try_lock, write_atomic
+from course_lib.events.frames import INPUTS
 from course_lib.events.frameset import DIGITS
-from course_lib.events.own import Camera
 from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
 from course_lib.training import Schedule
@@ -160,16 +160,20 @@ class RunConfig(Schedule):
         per_layer("lr", rates, layers)
 
     @property
-    def camera(self) -> Camera | None:
-        """How a folder's recordings are to be read; None where nothing is said about it."""
+    def camera(self):
+        """How a folder's recordings are to be read, a ``Camera``; None where nothing is said."""
+        if (self.sensor, self.unit, self.order, self.fit) == (None, "us", "xytp", "scale"):
+            return None
+        from course_lib.events.own import Camera  # and the readers, which few runs need
+
         said = Camera(self.sensor or Camera.sensor, self.unit, self.order, self.fit)
         return None if said == Camera() else said
 
     @property
     def sizes(self) -> tuple[int, ...]:
         """Of the network's layers, from the sensor's pixels to the classes."""
-        pixels = (self.camera or Camera()).pixels
-        return (math.prod(pixels), *self.hidden, len(self.classes or DIGITS))
+        inputs = math.prod(self.camera.pixels) if self.camera else INPUTS
+        return (inputs, *self.hidden, len(self.classes or DIGITS))
 
     def network(self) -> SpikingNetwork:
         neuron = LIFParameters(self.beta, self.threshold, self.reset, self.reset_delay)
