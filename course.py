@@ -56,6 +56,7 @@ COMMANDS = {
     "verify": (["-m", "course_lab.authoring", "verify"], "prove that exercises/ is up to date"),
     "address": (["-m", "course_lab.authoring", "address"], "change the repository's address"),
     "colab": (["-m", "course_lab.authoring", "colab"], "make an archive to use in Colab"),
+    "rates": (["-m", "course_lab.authoring", "rates"], "how well checks name what is wrong"),
     "test": (["tests/everything.py"], "run every check (--fast: the quick ones)"),
     "setup": ([], "only install (--with EXTRA ..., --gpu)"),
     "doctor": (["-m", "course_lib.run.doctor"], "what is installed and what is wrong, to report"),

@@ -1,12 +1,8 @@
 """Every check works: it accepts what is right, and names each mistake that it was made for.
 
-tests/exercises/NN_topic.py.txt holds solutions as students write them, in blocks headed
-
-    # ==== name | wrong | words of the message meant for it
-    # ==== name | right | what is unusual about it
+Solutions as students write them lie in tests/exercises; ``course_lab.authoring.rates`` reads them.
 """
 
-import math
 import re
 import subprocess
 import sys
@@ -16,10 +12,9 @@ import nbformat
 import numpy as np
 import pytest
 import scipy.stats  # noqa: F401 - as assignment 09 does, before a check's two seconds run
-import torch
 
 from course_lab import checks
-from course_lab.authoring import opening
+from course_lab.authoring import opening, rates
 from course_lab.authoring.assignments import (
     GUIDE,
     ROOT,
@@ -30,38 +25,26 @@ from course_lab.authoring.assignments import (
     verify,
 )
 from course_lab.authoring.authoring import find_lessons
-from course_lab.checks.engine import compare
+from course_lab.checks.engine import compare, sandbox
 from course_lab.checks.engine.engine import NotYet
 
 EXERCISES = checks.exercises()
 SOURCES = find_solutions()
 TOPICS = [path.stem for path in SOURCES]
 NAMES = [path.stem for path in find_lessons()]
-DATA = Path(__file__).parent / "exercises"
-HEAD = re.compile(r"^# ==== (\w+) \| (wrong|right) \| (.+)\n", re.M)
+BLOCKS = list(rates.blocks())
+BLIND = list(rates.blocks(rates.STORED / "blind"))
 
 
-def blocks() -> list[tuple[str, str, str, str]]:
-    """(exercise, "wrong" or "right", words, source) of every stored solution."""
-    found = []
-    for path in sorted(DATA.glob("*.py.txt")):
-        parts = HEAD.split(path.read_text(encoding="utf-8"))
-        assert not parts[0].strip(), f"{path.name} starts with something else than a heading"
-        found += [tuple(parts[k : k + 4]) for k in range(1, len(parts), 4)]
-    return found
-
-
-BLOCKS = blocks()
-WRONG = [(name, words, source) for name, kind, words, source in BLOCKS if kind == "wrong"]
-RIGHT = [(name, words, source) for name, kind, words, source in BLOCKS if kind == "right"]
+def stored(kind: str):
+    """A parameter for each stored solution of a kind: exercise, words, source."""
+    found = [(b.name, b.words, b.source) for b in BLOCKS if b.kind == kind]
+    ids = [f"{name}: {words}" for name, words, _ in found]
+    return pytest.mark.parametrize(("name", "words", "source"), found, ids=ids)
 
 
 def define(name: str, source: str):
-    """The function ``name`` of a source, which may use the topic's other functions."""
-    space = {"math": math, "np": np, "torch": torch}
-    space |= {e.name: e.reference for e in checks.exercises(EXERCISES[name].topic).values()}
-    exec(compile(source, f"<{name}>", "exec"), space)  # noqa: S102 - our own test data
-    return space[name]
+    return rates.define(EXERCISES[name], source)
 
 
 def cells(path: Path) -> dict:
@@ -83,8 +66,7 @@ def test_reference_passes_on_every_seed(name, capsys):
     assert capsys.readouterr().out.startswith(f"✓ {name}")
 
 
-@pytest.mark.parametrize(("name", "words", "source"), WRONG,
-                         ids=[f"{name}: {words}" for name, words, _ in WRONG])  # fmt: skip
+@stored("wrong")
 def test_a_wrong_solution_gets_the_message_meant_for_it(name, words, source, capsys):
     exercise = EXERCISES[name]
     assert exercise(define(name, source)) is exercise.reference
@@ -99,24 +81,65 @@ def test_a_wrong_solution_gets_the_message_meant_for_it(name, words, source, cap
         assert not reason.points
 
 
-@pytest.mark.parametrize(("name", "words", "source"), RIGHT,
-                         ids=[f"{name}: {words}" for name, words, _ in RIGHT])  # fmt: skip
+@stored("right")
 def test_an_unusual_right_solution_passes(name, words, source, capsys):
     exercise, function = EXERCISES[name], define(name, source)
     assert exercise(function) is function, capsys.readouterr().out
     exercise.grade()
 
 
+@stored("shown")
+def test_grading_asks_for_a_boundary_that_the_shown_cases_lack(name, words, source, capsys):
+    exercise, function = EXERCISES[name], define(name, source)
+    assert exercise(function) is function, capsys.readouterr().out
+    try:
+        assert exercise.grade() == exercise.points - 1
+        said = capsys.readouterr().out
+    except NotYet as reason:
+        said = str(reason)
+    assert words in said and f"What is missing: {exercise.boundary.where}" in said
+
+
 @pytest.mark.parametrize("name", EXERCISES)
 def test_enough_solutions_are_kept(name):
-    kinds = [kind for exercise, kind, _, _ in BLOCKS if exercise == name]
+    kinds = [block.kind for block in BLOCKS if block.name == name]
     assert kinds.count("wrong") >= 4 and kinds.count("right") >= 2
+    if EXERCISES[name].topic != TOPICS[0] and not EXERCISES[name].kind:  # others have marks, parts
+        assert EXERCISES[name].boundary and kinds.count("shown") >= 1
+        assert sum(block.name == name for block in BLIND) >= 3
+
+
+@pytest.mark.parametrize("topic", TOPICS[1:])
+def test_mistakes_that_nobody_had_listed_are_named_and_never_by_a_wrong_name(topic):
+    counts, rest = rates.measure([topic])
+    named, unnamed, accepted, wrong = (counts[verdict] for verdict in rates.VERDICTS)
+    assert wrong == accepted == 0, rest
+    assert named >= 0.75 * (named + unnamed), rest
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_no_two_names_fit_the_same_numbers(name):
+    """Or one of them would be wrong: a case has to part them, or they have to become one."""
+    exercise = EXERCISES[name]
+    cases, parts = exercise.drawn(0)
+    cases, told = cases + [case for _, more in parts for case in more], []
+    for mistake in exercise.mistakes:
+        for function in mistake.functions:
+            called = [sandbox.call(function, case, exercise.seconds) for case in cases]
+            if not any(c.error for c in called):
+                told.append((mistake.says, [c.result for c in called]))
+    for k, (says, results) in enumerate(told):
+        for other, others in told[:k]:
+            if says != other:
+                alike = all(map(exercise.same, results, others))
+                assert not alike, f"{other}\nor\n{says}"
 
 
 def test_every_lesson_from_01_on_has_exercises_checks_and_proofs():
     assert NAMES[1:] == TOPICS
     assert list(checks.topics()) == TOPICS
-    assert [path.name for path in sorted(DATA.glob("*"))] == [f"{t}.py.txt" for t in TOPICS]
+    for folder, there in ((rates.STORED, TOPICS), (rates.STORED / "blind", TOPICS[1:])):
+        assert [p.name for p in sorted(folder.glob("*.*"))] == [f"{t}.py.txt" for t in there]
 
 
 def test_a_check_loads_its_own_topic_and_no_scipy():
@@ -179,7 +202,7 @@ def leaving(*arguments):
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (endless, "is there a loop that never ends?"),
+        (endless, "Is there a loop that never ends?"),
         (chatty, "prints very much"),
         (leaving, "stopped with SystemExit"),
         (lambda *a: None, "does your function end with return?"),
@@ -343,7 +366,7 @@ def test_exercises_are_in_step_with_solutions():
 
 def test_verify_notices_what_is_out_of_step(tmp_path):
     pytest.importorskip("nbgrader", reason="needs the extra instructor")
-    source = SOURCES[0]
+    source = SOURCES[1]
     copy = tmp_path / "solutions" / source.parent.name / source.name
     copy.parent.mkdir(parents=True)
     copy.write_bytes(source.read_bytes())

@@ -43,6 +43,10 @@ def add_commands(commands) -> None:
     colab.add_argument("--out", type=Path, default=Path("spikes-without-backprop.zip"),
                        metavar="FILE", help="default: spikes-without-backprop.zip")  # fmt: skip
     colab.set_defaults(run=run_colab)
+    rates = commands.add_parser("rates", help="how often checks name, or accept, what is wrong")
+    rates.add_argument("names", nargs="*", metavar="NAME", help="such as 02_spikes; default: all")
+    rates.add_argument("--details", action="store_true", help="also what is not named")
+    rates.set_defaults(run=run_rates)
 
 
 def run_lessons(options) -> int:
@@ -83,6 +87,14 @@ def run_build(options) -> int:
             print(f"ran {done.path.name}: {done.seconds:.0f} s")
     for path in build(options.names):
         print(f"wrote exercises/{path.parent.name}/{path.name}")
+    return 0
+
+
+def run_rates(options) -> int:
+    from course_lab import checks
+    from course_lab.authoring.rates import report
+
+    print(report(options.names or list(checks.topics()), options.details))
     return 0
 
 

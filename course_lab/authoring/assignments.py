@@ -111,18 +111,20 @@ def guide(root: Path = ROOT) -> str:
             if cell.id.endswith("-task"):
                 facts[cell.id.removesuffix("-task").replace("-", "_")] = task_facts(cell.source)
     kept = [exercise for exercise in exercises().values() if exercise.name in facts]
-    rows = ["| assignment | exercise | goal | difficulty | minutes | points |",
-            "|---|---|---|---|---|---|"]  # fmt: skip
+    columns = "assignment", "exercise", "goal", "grading also asks where", "difficulty", "minutes"
+    rows = [f"| {' | '.join(columns)} | points |",
+            "|---|---|---|---|---|---|---|"]  # fmt: skip
     for exercise in kept:
         fact = facts[exercise.name]
-        rows.append(f"| {exercise.topic} | `{exercise.name}` | {exercise.goal} | "
+        where = exercise.boundary.where if exercise.boundary else ""
+        rows.append(f"| {exercise.topic} | `{exercise.name}` | {exercise.goal} | {where} | "
                     f"{fact['difficulty']} | {fact['minutes']} | {exercise.points} |")  # fmt: skip
         total = minutes.setdefault(exercise.topic, [0, 0, 0])
         for k, value in enumerate((1, int(fact["minutes"]), exercise.points)):
             total[k] += value
     sums = "; ".join(f"{topic}: {n} exercises, {m} minutes, {p} points"
                      for topic, (n, m, p) in minutes.items())  # fmt: skip
-    told = ((e, [*e.mistakes, *([e.room] if e.room else [])]) for e in kept)
+    told = ((e, [*e.mistakes, *filter(None, (e.calls, e.room))]) for e in kept)
     said = (f"- `{e.name}`: {mistake.says}" for e, mistakes in told for mistake in mistakes)
     mistakes = list(dict.fromkeys(said))  # some are made in two ways
     text = (root / GUIDE).read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from course_lab.checks.engine.cases import tenths
+from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, Property
 from course_lib.energy import JOULES_PER_AC, JOULES_PER_MAC
 from course_lib.run import scaling, scaling_model
@@ -26,6 +26,7 @@ NANOJOULES = Exercise(
         (119_319, 0), (0, 1000),
         *[tuple(int(n) for n in rng.integers(100, 10**6, 2)) for _ in range(3)],
     ],
+    boundary=Boundary("there is nothing to pay for", lambda rng: [(0, 0)]),
     mistakes=(
         Mistake("that is in picojoules. A nanojoule has 1,000 of them.",
                 lambda a, m: 0.9 * a + 4.6 * m),
@@ -41,6 +42,12 @@ NANOJOULES = Exercise(
                 lambda a, m: 1e-3 * 0.9 * (a + m)),
         Mistake("every operation costs 4.6 pJ in yours. Where spikes arrive, weights are only "
                 "added: 0.9 pJ.", lambda a, m: 1e-3 * 4.6 * (a + m)),
+        Mistake("you multiply by 1,000. A nanojoule is larger than a picojoule: divide.",
+                lambda a, m: 1e3 * (0.9 * a + 4.6 * m)),
+        Mistake("brackets are missing: both parts are in picojoules, and divided by 1,000.",
+                lambda a, m: 0.9 * a + 4.6 * m / 1e3),
+        Mistake("the addition of a MAC is in its 4.6 pJ already. It needs no AC beside it.",
+                lambda a, m: 1e-3 * (0.9 * (a + m) + 4.6 * m)),
     ),
 )  # fmt: skip
 
@@ -62,7 +69,7 @@ def _operations(x, W, *, arrivals=lambda x: x != 0, synapses=lambda W: W != 0, o
 def _layer(rng, steps, batch, outputs, inputs, values):
     """Inputs (T, B, in) from these values, and weights of which some are zero."""
     x = rng.choice(values, (steps, batch, inputs))
-    x[:, 0, 0] = values[-1]
+    x[:, 0, 0], x[0, 0, 1] = values[-1], values[-2]
     W = tenths(rng, outputs, inputs) * (rng.random((outputs, inputs)) < 0.7)
     W[0, :2] = 0, 0.4
     return x.astype(float), W
@@ -74,9 +81,11 @@ SYNAPTIC_OPERATIONS = Exercise(
     reference=synaptic_operations,
     cases=lambda rng: [
         _layer(rng, 3, 2, 3, 4, (0, 0, 1)),
-        _layer(rng, 2, 3, 4, 4, (0, 1)),
+        _layer(rng, 2, 3, 4, 3, (0, 1)),
         _layer(rng, 3, 2, 2, 3, (0, 1, -1, 2)),
     ],
+    boundary=Boundary("there are as many inputs as outputs",
+                      lambda rng: [_layer(rng, 3, 2, 4, 4, (0, 1, 1))]),
     mistakes=(
         Mistake("you add the inputs up. An input of 2 or −1 arrives once: count entries that are "
                 "not zero.", lambda *a: _operations(*a, arrivals=lambda x: x)),
@@ -103,6 +112,11 @@ SYNAPTIC_OPERATIONS = Exercise(
         Mistake("an input counts once however often it arrives in yours. Each time step at which "
                 "it is not zero is work anew.",
                 lambda x, W: (x != 0).any(axis=0) @ (W != 0).sum(axis=0)),
+        Mistake("only positive weights count in yours. A negative one is a synapse too: W ≠ 0.",
+                lambda *a: _operations(*a, synapses=lambda W: W > 0)),
+        Mistake("you take the average fan-out. Inputs have different ones: each arrival times the "
+                "fan-out of its own input.",
+                lambda x, W: (x != 0).sum((0, 2)) * (W != 0).sum() / W.shape[1]),
     ),
 )  # fmt: skip
 
@@ -133,6 +147,15 @@ def _interpolated(acc_a, cost_a, acc_b, cost_b):
     return goal, costs[0] / costs[1]
 
 
+def _from_the_ends(acc_a, cost_a, acc_b, cost_b):
+    goal = min(acc_a[-1], acc_b[-1])
+    return goal, cost_a[np.argmax(acc_a >= goal)] / cost_b[np.argmax(acc_b >= goal)]
+
+
+def _ends_alone(acc_a, cost_a, acc_b, cost_b):
+    return min(acc_a[-1], acc_b[-1]), cost_a[-1] / cost_b[-1]
+
+
 def _paths(rng, accuracy_a, accuracy_b):
     """Two paths; costs rise and fall back a little where the accuracy has been reached."""
     paths = []
@@ -150,8 +173,11 @@ RATIO_AT_EQUAL_ACCURACY = Exercise(
     cases=lambda rng: [
         _paths(rng, (0.2, 0.35, 0.52, 0.5, 0.48), (0.3, 0.48, 0.7, 0.8, 0.79)),
         _paths(rng, (0.25, 0.5, 0.66, 0.81, 0.8), (0.1, 0.3, 0.55, 0.6, 0.58)),
-        _paths(rng, (0.2, 0.4, 0.7, 0.65), (0.15, 0.32, 0.45, 0.7, 0.7)),
+        _paths(rng, (0.2, 0.4, 0.7, 0.65, 0.6), (0.15, 0.32, 0.45, 0.7, 0.7)),
     ],
+    boundary=Boundary("the two paths have different lengths", lambda rng: [
+        (np.array([0.2, 0.6, 0.5]), 10.0 + rng.permutation(3), np.array([0.1, 0.4, 0.7, 0.6]),
+         20.0 + rng.permutation(4))]),
     mistakes=(
         Mistake("you compare at the end of both paths, where one knows more than the other. "
                 "Compare at the same accuracy.", _ratio(at=lambda acc, t: -1)),
@@ -172,6 +198,11 @@ RATIO_AT_EQUAL_ACCURACY = Exercise(
                 "target.", _interpolated),
         Mistake("the two are the wrong way round: return (target, ratio).",
                 lambda *a: ratio_at_equal_accuracy(*a)[::-1]),
+        Mistake("the target is the lower of the two best accuracies. The last of a path may be "
+                "lower than its best.", _from_the_ends, _ends_alone),
+        Mistake("searchsorted wants a path that never falls. These do: look for the first True of "
+                "accuracy >= target.", _ratio(at=lambda acc, t: min(
+                    np.searchsorted(acc, t), len(acc) - 1))),
     ),
 )  # fmt: skip
 
@@ -191,15 +222,15 @@ RECEIVED_BYTES = Exercise(
     goal="count what a distributed method sends",
     reference=received_bytes,
     cases=lambda rng: [
-        (256, 2), (1000, 7), (1024, 100), (64, 1), (2 * int(rng.integers(50, 500)), 3),
+        (256, 2), (1000, 7), (1024, 100), (2 * int(rng.integers(50, 500)), 3),
     ],
+    boundary=Boundary("one process works alone (K = 1)",
+                      lambda rng: [(2 * int(rng.integers(20, 60)), 1)]),
     mistakes=(
         Mistake("a process does not send to itself: K − 1 messages come in.",
                 lambda *a: _received(*a, senders=0)),
         Mistake("the header is missing: 8 bytes in every message.",
                 lambda *a: _received(*a, header=0)),
-        Mistake("the header comes with every message, not once.",
-                lambda n, k: 8 + _received(n, k, header=0) if k > 1 else 0),
         Mistake("a fitness value has 4 bytes (float32), not 8.",
                 lambda *a: _received(*a, number=8)),
         Mistake("mirrored pairs stay together: the largest share is ⌈N/2K⌉ pairs, two members "
@@ -214,6 +245,8 @@ RECEIVED_BYTES = Exercise(
                 lambda *a: _received(*a, share=lambda n, k: n)),
         Mistake("that is one message. A process receives one from each of the K − 1 others.",
                 scaling_model.message_bytes),
+        Mistake("the header comes with every message, not once.",
+                lambda n, k: 8 + _received(n, k, header=0)),
     ),
 )  # fmt: skip
 
@@ -248,7 +281,7 @@ CUT_POPULATION = Exercise(
     goal="share work so that the result does not depend on how many share it",
     reference=cut_population, compared=False,
     cases=lambda rng: [
-        (32, 8, 2), (128, 8, 3), (30, 4, 4), (50, 8, 1), (21, 2, 4),
+        (32, 8, 2), (128, 8, 3), (30, 4, 4), (50, 8, 2), (21, 2, 4),
         (int(rng.integers(60, 120)), 5, 7),
     ],
     properties=(
@@ -264,6 +297,8 @@ CUT_POPULATION = Exercise(
         Property("The shares are not as even as can be: numbers of chunks may differ by one at "
                  "most.", lambda r, draws, chunk, processes: np.ptp(_chunks(r, chunk)) <= 1),
     ),
+    boundary=Boundary("one process works alone (K = 1)",
+                      lambda rng: [(int(rng.integers(20, 60)), 8, 1)]),
     mistakes=(
         Mistake("you cut in the middle of a chunk. One process would have evaluated that chunk as "
                 "a whole: cut at multiples of the chunk only.", _even),
@@ -302,7 +337,11 @@ def _decoded(data, *, p=lambda h: h >> 7, mask=127, shifts=(16, 8, 0), order="xy
 
 def _bytes(rng, n):
     """n events: both polarities, and times above 2¹⁶ whose low bits vary."""
-    t = np.sort(rng.integers(70_000, 310_000, n))
+    return _written(rng, np.sort(rng.integers(70_000, 310_000, n)))
+
+
+def _written(rng, t):
+    n = len(t)
     p = rng.permutation(np.arange(n) % 2)
     columns = [*rng.integers(0, 34, (2, n)), (p << 7) | (t >> 16), (t >> 8) & 255, t & 255]
     return (np.stack(columns, axis=1).astype(np.uint8).tobytes(),)
@@ -312,7 +351,13 @@ DECODE_EVENTS = Exercise(
     "decode_events", TOPIC, points=2,
     goal="read a binary format from its description",
     reference=decode_events,
-    cases=lambda rng: [_bytes(rng, 4), _bytes(rng, 3), _bytes(rng, 7)],
+    cases=lambda rng: [
+        _bytes(rng, 4), _bytes(rng, 3), _bytes(rng, 7),
+        at("the time needs its highest bits",
+           *_written(rng, np.array([2**21 + 5, 2**22 + 70_000]))),
+    ],
+    boundary=Boundary("events are not in the order of their times", lambda rng: [
+        _written(rng, np.array([300_000, 100_000, 200_000]))]),
     mistakes=(
         Mistake("the polarity is still in your time: mask its bit off, third byte & 127.",
                 lambda d: _decoded(d, mask=255)),
@@ -327,13 +372,16 @@ DECODE_EVENTS = Exercise(
                 lambda d: _decoded(d, p=lambda h: 1 - (h >> 7))),
         Mistake("big-endian: the first of the three bytes is the highest part of the time, "
                 "<< 16.", lambda d: _decoded(d, shifts=(0, 8, 16))),
-        Mistake("the seven bits in the third byte are the highest of the time: add them, << 16.",
+        Mistake("the seven highest bits of the time are lost. Are they added, << 16? In numbers "
+                "of more than 16 bits? And with brackets, (a & 127) << 16?",
                 lambda d: _decoded(d, mask=0)),
         Mistake("x comes first in the file, then y.", lambda d: _decoded(d, order="yxpt")),
         Mistake("return x, y, p, t in this order; your last two are swapped.",
                 lambda d: _decoded(d, order="xytp")),
         Mistake("the five bytes of an event stand together: reshape(-1, 5), one event a row.",
                 lambda d: _decoded(d, by_row=False)),
+        Mistake("a byte has 8 bits: shift by 8 for each byte that follows, << 16 and << 8.",
+                lambda d: _decoded(d, shifts=(15, 7, 0)), lambda d: _decoded(d, shifts=(14, 7, 0))),
     ),
 )  # fmt: skip
 
@@ -384,8 +432,10 @@ READOUT_GRADIENT = Exercise(
     cases=lambda rng: [
         _readout(rng, mean_square, 2, 2, 2, 2, 3, 0.5),
         _readout(rng, first_class, 3, 3, 2, 3, 2, 0.2),
-        _readout(rng, cubes, 1, 4, 3, 2, 2, 0.3),
+        _readout(rng, cubes, 1, 4, 3, 2, 4, 0.3),
     ],
+    boundary=Boundary("there are as many neurons as classes (N = C)",
+                      lambda rng: [_readout(rng, first_class, 2, 2, 3, 3, 3, 0.3)]),
     mistakes=(
         Mistake("the factor 1/√r is missing, in the members and in the sum: E = A Bᵀ/√r.",
                 lambda *a: _gradient(*a, run_root=False, root=False)),
@@ -410,5 +460,8 @@ READOUT_GRADIENT = Exercise(
                 "the difference of the losses.", lambda *a: _gradient(*a, sided=0, two=1)),
         Mistake("your result is transposed: like the weights it has the shape (C, N).",
                 lambda *a: readout_gradient(*a).T),
+        Mistake("one pair alone is left: add up what all pairs say, +=.",
+                lambda loss, x, W, a, b, s: _gradient(loss, x, W, a[-1:], b[-1:], s) / len(a),
+                lambda loss, x, W, a, b, s: _gradient(loss, x, W, a[-1:], b[-1:], s)),
     ),
 )  # fmt: skip

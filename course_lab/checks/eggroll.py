@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from course_lab.checks.engine.cases import tenths
+from course_lab.checks.engine.cases import Boundary, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, Room
 from course_lib.noise import gaussian
 
@@ -29,8 +29,10 @@ LOW_RANK_NOISE = Exercise(
     goal="multiply stacks of matrices, and keep the variance at 1",
     reference=low_rank_noise,
     cases=lambda rng: [
-        _factors(rng, *shape) for shape in ((1, 2, 3, 4), (3, 2, 2, 2), (2, 4, 1, 3), (2, 3, 2, 1))
+        _factors(rng, *shape) for shape in ((1, 2, 3, 4), (3, 2, 4, 2), (2, 4, 1, 3), (2, 3, 2, 1))
     ],
+    boundary=Boundary("there are as many inputs as outputs (m = n)",
+                      lambda rng: [_factors(rng, 2, 3, 3, 2)]),
     mistakes=(
         Mistake("√r is missing. An entry is a sum of r products, so its variance is r: divide by "
                 "√r.", lambda A, B: _noise(A, B, lambda p, m, r: 1)),
@@ -50,6 +52,13 @@ LOW_RANK_NOISE = Exercise(
                 "column s of B only.",
                 lambda A, B: _noise(A.sum(2)[..., None], B.sum(2)[..., None],
                                     lambda *shape: A.shape[2] ** 0.5)),
+        Mistake("every pair has the same noise in yours, made of all pairs. Keep the pair's axis: "
+                "noise p from factors p.",
+                lambda A, B: np.broadcast_to(
+                    _noise(A.sum(0)[None], B.sum(0)[None], lambda *shape: A.shape[2] ** 0.5),
+                    (len(A), A.shape[1], B.shape[1])),
+                lambda A, B: np.broadcast_to(
+                    low_rank_noise(A, B).sum(0), (len(A), A.shape[1], B.shape[1]))),
     ),
 )  # fmt: skip
 
@@ -80,9 +89,11 @@ LOW_RANK_FORWARD = Exercise(
     cases=lambda rng: [
         _layer(rng, *shape)
         for shape in ((1, 1, 2, 3, 4, 0.5), (2, 3, 1, 2, 2, 0.1), (3, 2, 3, 1, 2, 2.0),
-                      (4, 8, 200, 300, 1, 0.1))
+                      (3, 4, 300, 500, 1, 0.1))
     ],
     atol=1e-4,
+    boundary=Boundary("there are as many inputs as outputs (m = n)",
+                      lambda rng: [_layer(rng, 2, 2, 3, 3, 2, 0.5)]),
     mistakes=(
         Mistake("√r is missing: the change is σ/√r · (x B) Aᵀ.",
                 lambda *a: _forward(*a, scale=lambda s, r: s)),
@@ -108,7 +119,7 @@ LOW_RANK_FORWARD = Exercise(
     ),
     room=Room("the currents are right, but you build a matrix of noise, or weights, for a member. "
               "Set the brackets otherwise: (x B) Aᵀ.",
-              lambda x, W, A, B, sigma: max(3 * W.nbytes // 2, 2**18)),
+              lambda x, W, A, B, sigma: max(3 * W.nbytes // 4, 2**18)),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------- gradient without E
@@ -143,6 +154,8 @@ EGGROLL_GRADIENT = Exercise(
         for shape in ((2, 2, 3, 2, 0.5), (3, 1, 2, 1, 0.1), (2, 3, 1, 2, 2.0),
                       (100, 60, 50, 1, 0.1))
     ],
+    boundary=Boundary("there are as many inputs as outputs (m = n)",
+                      lambda rng: [_generation(rng, 2, 3, 3, 2, 0.5)]),
     mistakes=(
         Mistake("the sign is turned round: .grad holds the gradient of the loss, and f is the "
                 "fitness. A minus in front.", lambda *a: _gradient(*a, sign=1)),
@@ -196,6 +209,11 @@ def _one_tape(seed, generation, members, length):
     return _rows(members, lambda k, place: tape, length)
 
 
+def _from_the_first(seed, generation, members, length):
+    tape = _philox((seed, generation), (0, 0, 0, members[0]))
+    return _rows(members, lambda k, place: tape, length)
+
+
 MEMBER_NOISE = Exercise(
     "member_noise", TOPIC, points=2,
     goal="make the same noise again anywhere, from three numbers",
@@ -204,6 +222,8 @@ MEMBER_NOISE = Exercise(
         (3, 7, [5, 2, 5], 3), (0, 1, [0, 1], 6), (1, 0, [1, 0], 6),
         (*map(int, rng.integers(1, 1000, 2)), rng.integers(0, 500, 3).tolist(), 4),
     ],
+    boundary=Boundary("members have large numbers (2⁴⁰)",
+                      lambda rng: [(3, int(rng.integers(1, 99)), [2**40, 2**40 + 1], 5)]),
     mistakes=(
         Mistake("the generation is missing in the key, so every generation tries the same members: "
                 "lesson 07's mistake (a).",
@@ -240,6 +260,13 @@ MEMBER_NOISE = Exercise(
         Mistake("you draw from 0 to 1. Asked are standard Gaussians: standard_normal.",
                 lambda s, g, members, n: np.array(
                     [_philox((s, g), (0, 0, 0, k)).random(n, dtype=np.float32) for k in members])),
+        Mistake("one generator, started at the first member, plays on through all rows. Start "
+                "another at each member's counter.", _from_the_first),
+        Mistake("your rows are sorted. Row i belongs to members[i], in the order that was given.",
+                lambda s, g, members, n: member_noise(s, g, sorted(members), n)),
+        Mistake("a member that is named twice has its row twice.",
+                lambda s, g, members, n: member_noise(s, g, list(dict.fromkeys(members)), n),
+                lambda s, g, members, n: member_noise(s, g, sorted(set(members)), n)),
     ),
 )  # fmt: skip
 
@@ -270,10 +297,12 @@ GENERATION_COSTS = Exercise(
     goal="count numbers and multiply-adds, and see which ones are shared",
     reference=generation_costs,
     cases=lambda rng: [
-        (160, 128, 2312, 256, None), (160, 128, 2312, 256, 1), (3, 2, 5, 4, None), (3, 2, 5, 4, 2),
-        (*map(int, rng.integers(2, 50, 3)), 2 * int(rng.integers(2, 50)), 3),
+        (160, 128, 2312, 256, None), (160, 128, 2312, 256, 1), (3, 4, 5, 4, None), (3, 4, 5, 4, 2),
+        (*map(int, rng.integers(4, 50, 3)), 2 * int(rng.integers(2, 50)), 3),
     ],
     rtol=0, atol=0.5,
+    boundary=Boundary("the rank is as high as it can be (r = m)",
+                      lambda rng: [(int(rng.integers(2, 9)), 4, 6, 8, 4)]),
     mistakes=(
         Mistake("you draw noise for every member. The two of a pair share theirs, with opposite "
                 "signs: N/2 draws.", lambda *a: _costs(*a, draws=lambda N: N)),
@@ -291,7 +320,8 @@ GENERATION_COSTS = Exercise(
         Mistake("r is missing: each of the r columns has m + n numbers.",
                 lambda *a: _costs(*a, thin=lambda m, n, r: m + n)),
         Mistake("A is m × r and B is n × r: together r(m + n) numbers, not r · m · n.",
-                lambda *a: _costs(*a, thin=lambda m, n, r: r * m * n)),
+                lambda *a: _costs(*a, thin=lambda m, n, r: r * m * n),
+                lambda *a: (_costs(*a, thin=lambda m, n, r: r * m * n)[0], _costs(*a)[1])),
         Mistake("at full rank every member has a matrix of its own, both of a pair: N products of "
                 "rows · m · n.", _full(products=lambda N: N // 2)),
         Mistake("at full rank nothing is shared: every member multiplies x by a matrix of its own.",
@@ -302,6 +332,8 @@ GENERATION_COSTS = Exercise(
                 lambda *a: _costs(*a, size=4)),
         Mistake("the two are the wrong way round: return (numbers, multiply-adds).",
                 lambda *a: _costs(*a)[::-1]),
+        Mistake("the rows are missing in your multiply-adds: every input row is multiplied.",
+                lambda rows, *a: (_costs(rows, *a)[0], _costs(1, *a)[1])),
     ),
 )  # fmt: skip
 
@@ -352,6 +384,8 @@ GRADIENT_FROM_SEED = Exercise(
         _fitness(rng, 3, 0, 1, 1, 2, 3, 2.0, 8), _fitness(rng, 96, 2, 5, 4, 396, 2, 0.1, 4),
     ],
     atol=1e-4,
+    boundary=Boundary("pieces are single pairs (chunk = 1)",
+                      lambda rng: [_fitness(rng, 3, 4, 2, 2, 3, 2, 0.5, 1)]),
     mistakes=(
         Mistake("each piece is divided by its own N. The sum over all pieces needs the N of the "
                 "whole population: weigh a piece by len(part)/len(f).",

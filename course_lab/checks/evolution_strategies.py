@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from course_lab.checks.engine import tiny
-from course_lab.checks.engine.cases import tenths
-from course_lab.checks.engine.engine import Exercise, Mistake, NotYet
+from course_lab.checks.engine.cases import Boundary, at, tenths
+from course_lab.checks.engine.engine import Calls, Exercise, Mistake, NotYet
 from course_lab.checks.engine.open import Open
 from course_lib import fitness as library
 
@@ -28,6 +28,8 @@ MIRRORED_MEMBERS = Exercise(
         (tenths(rng, d), tenths(rng, pairs, d), sigma)
         for pairs, d, sigma in ((3, 2, 0.5), (2, 3, 0.2), (4, 1, 2.0))
     ],
+    boundary=Boundary("weights are whole numbers",
+                      lambda rng: [(np.array([0, 1, -2]), tenths(rng, 2, 3), 0.5)]),
     mistakes=(
         Mistake("σ is missing: a member is W + σE, not W + E.",
                 lambda w, e, s: mirrored_members(w, e, 1.0)),
@@ -50,6 +52,8 @@ MIRRORED_MEMBERS = Exercise(
         Mistake("that is a list of members, shape (2P, d). Give each pair a row: (P, 2, d).",
                 lambda w, e, s: np.concatenate([w + s * e, w - s * e]),
                 lambda w, e, s: mirrored_members(w, e, s).reshape(-1, len(w))),
+        Mistake("the second has the sign at its weights. The mirror turns the noise: W − σE.",
+                lambda w, e, s: np.stack([w + s * e, -w + s * e], axis=1)),
     ),
 )  # fmt: skip
 
@@ -76,6 +80,8 @@ ES_GRADIENT = Exercise(
         (-abs(tenths(rng, pairs, 2, size=2.0)), tenths(rng, pairs, d), sigma)
         for pairs, d, sigma in ((3, 2, 0.5), (2, 4, 0.1), (4, 1, 2.0))
     ],
+    boundary=Boundary("there are as many pairs as weights (P = d)",
+                      lambda rng: [(tenths(rng, 3, 2), tenths(rng, 3, 3), 0.5)]),
     mistakes=(
         Mistake("the sign is turned round. f is the fitness, but .grad holds the gradient of the "
                 "loss, since optimisers go downhill: a minus in front.",
@@ -114,6 +120,11 @@ def _bells(w, edges, jumps, sigma, *, half=2, root=2 * math.pi, width=None, fron
     return np.exp(-(z**2) / half) @ jumps / (sigma**front * math.sqrt(root))
 
 
+def _slope_of_bells(w, edges, jumps, sigma):
+    z = (w[:, None] - edges) / sigma
+    return -z * np.exp(-(z**2) / 2) @ jumps / math.sqrt(2 * math.pi)
+
+
 def _smoothed(w, edges, jumps, sigma):
     z = (w[:, None] - edges) / sigma
     return np.vectorize(lambda x: (1 + math.erf(x / math.sqrt(2))) / 2)(z) @ jumps
@@ -127,6 +138,8 @@ SMOOTHED_SLOPE = Exercise(
         (tenths(rng, n), np.sort(tenths(rng, k)), tenths(rng, k) + 0.25, sigma)
         for n, k, sigma in ((4, 3, 0.5), (2, 5, 0.8), (3, 1, 2.0))
     ],
+    boundary=Boundary("edges are not in order", lambda rng: [
+        (tenths(rng, 4), np.array([0.7, -0.4, 0.2]), np.array([1.0, -0.5, 2.0]), 0.5)]),
     mistakes=(
         Mistake("the staircase itself has the slope 0. Asked is the slope of its mean over the "
                 "noise: one bell for each step.", lambda w, e, j, s: 0 * w),
@@ -151,6 +164,10 @@ SMOOTHED_SLOPE = Exercise(
                 lambda w, e, j, s: smoothed_slope(w, e, j, s) / len(e)),
         Mistake("the sign is turned round: f is a fitness, and a jump up gives a positive slope.",
                 lambda w, e, j, s: -smoothed_slope(w, e, j, s)),
+        Mistake("every step goes up in yours. A negative jump is a step down: a negative bell.",
+                lambda w, e, j, s: smoothed_slope(w, e, np.abs(j), s)),
+        Mistake("you differentiate twice: Φ becomes φ, and that is all.",
+                _slope_of_bells, lambda w, e, j, s: _slope_of_bells(w, e, j, s) / s),
     ),
 )  # fmt: skip
 
@@ -188,7 +205,10 @@ CENTRED_RANKS = Exercise(
         *[(rng.integers(0, 4, n) / 4,) for n in (6, 8)],
         (rng.permutation([-2.5, -1.0, -1.0, -1.0, -0.5, 0.0]),),
         (np.array([0.5, -0.5]),),
+        at("values are very close and not equal", np.array([0.5, 0.500001, 0.7, 0.5])),
     ],
+    boundary=Boundary("fitness is whole numbers, such as answers that were right",
+                      lambda rng: [(rng.permutation([7, 3, 7, 9, 12]),)]),
     mistakes=(
         Mistake("you sorted once. argsort says which member stands at each place; asked is the "
                 "place of each member.", _scaled(np.argsort)),
@@ -201,7 +221,9 @@ CENTRED_RANKS = Exercise(
                 _scaled(lambda f: _worse(f) + _equal(f) - 1)),
         Mistake("you count the different values. Members that tie take up a place each: values "
                 "above them come after all of these.",
-                _scaled(lambda f: np.unique(f, return_inverse=True)[1])),
+                _scaled(lambda f: np.unique(f, return_inverse=True)[1]),
+                lambda f: np.unique(f, return_inverse=True)[1] / max(len(np.unique(f)) - 1, 1)
+                - 0.5),
         Mistake("a member counts itself among its equals: half of the *other* equal ones.",
                 _scaled(lambda f: _worse(f) + _equal(f) / 2)),
         Mistake("that is the rank. Scale it: divide by N − 1, then take ½ off.",
@@ -214,6 +236,8 @@ CENTRED_RANKS = Exercise(
                 lambda f: -centred_ranks(f)),
         Mistake("that is a z-score: one accident still shifts everybody. Asked are ranks.",
                 lambda f: (f - f.mean()) / (f.std() or 1)),
+        Mistake("you stretch the values themselves from −½ to ½. Ranks look at the order alone.",
+                lambda f: (f - f.min()) / (np.ptp(f) or 1) - 0.5),
     ),
 )  # fmt: skip
 
@@ -239,7 +263,7 @@ def _mean_loss(f, at_weights):
 def _generation(fitness, weights, noise, sigma, *, shape=_all_at_once, sign=1, loss=_mean_loss,
                 members=mirrored_members):  # fmt: skip
     f = np.array([[fitness(w) for w in pair] for pair in members(weights, noise, sigma)])
-    return es_gradient(shape(sign * f), noise, sigma), loss(f, -fitness(weights))
+    return es_gradient(shape(sign * f), noise, sigma), loss(f, lambda: -fitness(weights))
 
 
 def hill(w):
@@ -261,6 +285,11 @@ ES_GENERATION = Exercise(
         for fitness, pairs, d, sigma in ((hill, 3, 2, 0.5), (steps, 4, 2, 0.7), (hill, 2, 3, 0.2),
                                          (steps, 5, 1, 1.0))
     ],
+    boundary=Boundary("all members tie", lambda rng: [
+        (steps, np.full(3, 9.0), tenths(rng, 2, 3), 0.5)]),
+    calls=Calls("The numbers are right, but you call the fitness more often than once for each "
+                "member. A call is a forward pass: keep its answer.",
+                lambda fitness, weights, noise, sigma: 2 * len(noise)),
     mistakes=(
         Mistake("the fitness goes into the gradient as it is. Shape it first: centred ranks over "
                 "the whole population.", lambda *a: _generation(*a, shape=lambda f: f)),
@@ -274,13 +303,14 @@ ES_GENERATION = Exercise(
                 "by reshape(P, 2), not by way of (2, P).",
                 lambda *a: _generation(
                     *a, shape=lambda f: centred_ranks(f.ravel()).reshape(2, -1).T)),
-        Mistake("you rank losses. Ranks are of the fitness, larger is better; es_gradient has the "
-                "minus.", lambda *a: _generation(*a, sign=-1)),
+        Mistake("your gradient has the opposite sign. Do you rank losses? Ranks are of the "
+                "fitness, larger is better. Or does W − σE come first in a pair? It is W + σE.",
+                lambda *a: _generation(*a, sign=-1)),
         Mistake("your second value is the mean fitness. The loss is minus the fitness.",
                 lambda *a: _generation(*a, loss=lambda f, at_weights: f.mean())),
         Mistake("your second value is the loss at W itself, one more forward pass. Asked is the "
                 "members' mean.",
-                lambda *a: _generation(*a, loss=lambda f, at_weights: at_weights)),
+                lambda *a: _generation(*a, loss=lambda f, at_weights: at_weights())),
         Mistake("your second value is the sum of the losses. Asked is the members' mean.",
                 lambda *a: _generation(*a, loss=lambda f, at_weights: -f.sum())),
         Mistake("your second value is the mean of the ranks, which is always 0. Asked is that of "
@@ -290,6 +320,13 @@ ES_GENERATION = Exercise(
                     *a, members=lambda w, e, s: mirrored_members(0 * w, e, s))),
         Mistake("the two are the wrong way round: return (gradient, loss).",
                 lambda *a: _generation(*a)[::-1]),
+        Mistake("your second value is the loss of the best member. Asked is the members' mean.",
+                lambda *a: _generation(*a, loss=lambda f, at_weights: -f.max())),
+        Mistake("σ is in the noise twice: mirrored_members multiplies by it already.",
+                lambda *a: _generation(
+                    *a, members=lambda w, e, s: mirrored_members(w, s * e, s))),
+        Mistake("σ is missing in the members: W ± σE.",
+                lambda *a: _generation(*a, members=lambda w, e, s: mirrored_members(w, e, 1))),
     ),
 )  # fmt: skip
 
@@ -306,6 +343,14 @@ def _shared(f, values, share=np.mean, order=np.argsort):
     shaped[order(f)] = values
     for value in np.unique(f):
         shaped[f == value] = share(shaped[f == value])
+    return shaped
+
+
+def _tied_neighbours(f, values):
+    shaped = _shared(f, values, lambda tied: tied)
+    for k in range(len(f) - 1):
+        if f[k] == f[k + 1]:
+            shaped[k : k + 2] = shaped[k : k + 2].mean()
     return shaped
 
 
@@ -327,11 +372,15 @@ RANK_WEIGHTS = Exercise(
         (np.array([0.25, 0.5, 0.25, 0.75]), np.array([-1.0, 0.0, 0.0, 3.0])),
         (rng.permutation([0.1, 0.2, 0.2, 0.3, 0.3, 0.3, 0.4]), _table(rng, 7)),
         (np.array([0.3, 0.3, 0.3]), np.array([0.0, 0.0, 1.0])),
+        at("the table falls somewhere", np.array([0.2, 0.5, 0.5, 0.1, 0.5, 0.9]),
+           np.array([1.0, -0.5, 0.2, 2.0, 0.1, -1.0])),
     ],
+    boundary=Boundary("fitness is whole numbers, such as answers that were right",
+                      lambda rng: [(rng.permutation([7, 3, 7, 9]), np.array([-0.5, 0, 0.3, 2]))]),
     mistakes=(
         Mistake("values[np.argsort(f)] does the inverse: argsort says which member stands at a "
                 "place, so it is shaped[np.argsort(f)] = values.",
-                lambda f, v: v[np.argsort(f)]),
+                lambda f, v: v[np.argsort(f)], lambda f, v: _shared(f, v, order=_places)),
         Mistake("members that tie get different weights. They share the mean of what their places "
                 "are worth.", lambda f, v: v[_places(f)], lambda f, v: v[_places(f, "stable")]),
         Mistake("you look up the value of the average place. Asked is the average of the values of "
@@ -339,18 +388,19 @@ RANK_WEIGHTS = Exercise(
                 lambda f, v: v[_average_place(f).astype(int)],
                 lambda f, v: np.interp(_average_place(f), np.arange(len(f)), v)),
         Mistake("all that tie get what the best of their places is worth. They share the mean.",
-                lambda f, v: _shared(f, v, np.max)),
+                lambda f, v: v[_worse(f) + _equal(f) - 1], lambda f, v: _shared(f, v, np.max)),
         Mistake("all that tie get what the worst of their places is worth. They share the mean.",
-                lambda f, v: _shared(f, v, np.min)),
+                lambda f, v: v[_worse(f)], lambda f, v: _shared(f, v, np.min)),
         Mistake("all that tie get the sum of what their places are worth. They share the mean.",
                 lambda f, v: _shared(f, v, np.sum)),
         Mistake("the table begins with the worst place: the largest f gets the last value.",
                 lambda f, v: _shared(-f, v)),
         Mistake("your result is sorted. It belongs to the members, in the order of f.",
-                lambda f, v: np.sort(_shared(f, v))),
-        Mistake("you put the values where argsort of argsort says. That is the place of each "
-                "member: shaped[np.argsort(f)] = values, with one argsort.",
-                lambda f, v: _shared(f, v, order=_places)),
+                lambda f, v: _shared(np.sort(f), v)),
+        Mistake("the tied get the median of what their places are worth. They share the mean.",
+                lambda f, v: _shared(f, v, np.median)),
+        Mistake("members tie wherever they stand, not only beside one another: f == value.",
+                _tied_neighbours),
     ),
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from course_lab.checks.engine.cases import Boundary, at
 from course_lab.checks.engine.engine import Exercise, Mistake
 from course_lib.results import paired, student_t
 from course_lib.run.report import interval
@@ -26,6 +27,8 @@ UPDATES_FOR = Exercise(
         *[tuple(int(rng.integers(*ends)) for ends in ((200, 3000), (1, 40), (1, 9)))
           for _ in range(3)],
     ],
+    boundary=Boundary("an update has no forward pass of its own",
+                      lambda rng: [(int(rng.integers(20, 90)), 0, 1)]),
     mistakes=(
         Mistake("updates are whole: what is left of the budget does not pay for another one. "
                 "Divide with //.", lambda n, f, b: n / (f + 2 * b)),
@@ -43,6 +46,8 @@ UPDATES_FOR = Exercise(
                 lambda n, f, b: n // (2 * f + b)),
         Mistake("at least one update in yours, but a budget can be too small for any.",
                 lambda n, f, b: max(1, n // (f + 2 * b))),
+        Mistake("brackets are missing: the cost of an update, forward + 2 · backward, is below the "
+                "line as a whole.", lambda n, f, b: n // f + 2 * b),
     ),
 )  # fmt: skip
 
@@ -76,6 +81,11 @@ def _reaching(never=None, *, strict=False, index=False, best=False, last=False, 
     return first
 
 
+def _by_search(costs, accuracy, target):
+    k = np.searchsorted(accuracy, target)
+    return costs[k] if k < len(costs) else None
+
+
 def _between(costs, accuracy, target):
     k = int(np.argmax(np.asarray(accuracy) >= target))
     if accuracy[k] < target or k == 0:
@@ -98,7 +108,10 @@ FIRST_REACHING = Exercise(
         (*_curve(rng, (0.1, 0.3, 0.45, 0.4)), 0.6),
         (*_curve(rng, (0.55, 0.7, 0.8)), 0.5),
         (*_curve(rng, (0.3, 0.62, 0.58)), 0.6),
+        at("the first cost is 0", np.array([0, 3, 9]), np.array([0.5, 0.4, 0.8]), 0.5),
     ],
+    boundary=Boundary("the last measurement is the first to reach it",
+                      lambda rng: [(*_curve(rng, (0.2, 0.5, 0.4, 0.8)), 0.75)]),
     mistakes=(
         *[Mistake(f"a target that is never reached gives {what}. Return None there: nobody knows "
                   "the cost.", _reaching(never))
@@ -119,6 +132,11 @@ FIRST_REACHING = Exercise(
                 lambda c, a, target: c[a >= target]),
         Mistake("you draw a line between two measurements. Nobody has measured there: return the "
                 "first cost at which the target was seen.", _between),
+        Mistake("searchsorted wants a curve that never falls. This one does: look at the points "
+                "one by one.", _by_search),
+        Mistake("your function gives up at the first point that is too low: return None after the "
+                "loop, not in it.",
+                lambda c, a, target: c[0] if a[0] >= target else None),
     ),
 )  # fmt: skip
 
@@ -138,6 +156,16 @@ def _wilson(right, n, *, simple=False, scale=True, centre=True, inner=True, powe
     return tuple(percent * (middle + sign * z * root**0.5) / below for sign in (-1, 1))
 
 
+def _wilson_ends(right, n, shift, share=1.96, inner=None):
+    p, z = right / n, 1.96
+    half = share * (p * (1 - p) / n + (z**2 / (4 * n**2) if inner is None else inner)) ** 0.5
+    return (p + shift - half) / (1 + z**2 / n), (p + shift + half) / (1 + z**2 / n)
+
+
+def _root_of_n(right, n):
+    return _wilson_ends(right, n, 1.96**2 / (2 * n), inner=1.96**2 / (4 * n))
+
+
 ACCURACY_INTERVAL = Exercise(
     "accuracy_interval", TOPIC, points=2,
     goal="say how much a test set of n recordings can tell, also at 100 %",
@@ -145,6 +173,7 @@ ACCURACY_INTERVAL = Exercise(
     cases=lambda rng: [
         (470, 500), (50, 50), (0, 20), *[(int(rng.integers(2, n)), n) for n in (30, 200)],
     ],
+    boundary=Boundary("there is one recording (n = 1)", lambda rng: [(0, 1), (1, 1)]),
     mistakes=(
         Mistake("that is p̂ ± 1.96 standard errors. Where all are right it has no width; use "
                 "Wilson's formula.", lambda *a: _wilson(*a, simple=True)),
@@ -165,6 +194,16 @@ ACCURACY_INTERVAL = Exercise(
                 lambda right, n: _wilson(right + 2, n + 4, simple=True)),
         Mistake("you return percent. Asked are fractions between 0 and 1.",
                 lambda *a: _wilson(*a, percent=100)),
+        Mistake("under the root n is squared: z²/(4n²).", _root_of_n),
+        Mistake("brackets are missing: z**2 / (2 * n).",
+                lambda right, n: _wilson_ends(right, n, 1.96**2 / 2 * n)),
+        Mistake("only the half width is divided by 1 + z²/n. The middle is, too.",
+                lambda right, n: tuple(
+                    right / n + 1.96**2 / (2 * n) + sign * np.ptp(_wilson(right, n)) / 2
+                    for sign in (-1, 1))),
+        Mistake("z in front of the root is missing.",
+                lambda right, n: _wilson_ends(right, n, 1.96**2 / (2 * n), share=1.0)),
+        Mistake("z is 1.96 here, not 2.", lambda *a: _wilson(*a, z=2.0)),
     ),
 )  # fmt: skip
 
@@ -195,6 +234,12 @@ def _difference(a, b, *, match="seed", spread="paired", ddof=1, q=0.975, dof=-1,
     return mean, half, shown(mean, half)
 
 
+def _all_seeds_counted(a, b):
+    d = np.array([a[seed] - b[seed] for seed in a if seed in b])
+    half = student_t(len(a) - 1, 0.975) * d.std(ddof=1) / len(a) ** 0.5
+    return d.mean(), half, abs(d.mean()) > half
+
+
 def _runs(rng, pattern, offset, extra_a=(), extra_b=()):
     """Two methods' accuracies by seed, in different orders; a − b is the pattern and the offset."""
     pattern, offset = rng.permutation(pattern), offset * rng.uniform(0.9, 1.1)
@@ -214,7 +259,11 @@ PAIRED_DIFFERENCE = Exercise(
         _runs(rng, (-0.004, 0, 0.004), 0.03),
         _runs(rng, (-0.01, 0.002, 0.008), 0.004, extra_b=(9,)),
         _runs(rng, (-0.006, -0.003, 0, 0.003, 0.006), -0.03, extra_a=(7, 8)),
+        at("seeds are missing in the middle", {1: 0.91, 2: 0.83, 3: 0.87, 4: 0.9, 6: 0.8},
+           {6: 0.79, 2: 0.8, 3: 0.85, 5: 0.7, 7: 0.77}),
     ],
+    boundary=Boundary("two seeds are common", lambda rng: [
+        _runs(rng, (-0.01, 0.01), 0.05, extra_b=(5,))]),
     mistakes=(
         Mistake("you pair by place. The seeds stand in different orders: subtract b[s] from a[s].",
                 lambda *a: _difference(*a, match="place")),
@@ -242,6 +291,7 @@ PAIRED_DIFFERENCE = Exercise(
                 lambda *a: _difference(*a, shown=lambda m, h: m > 0)),
         Mistake("yours is True where the interval holds 0. Then nothing has been shown.",
                 lambda *a: _difference(*a, shown=lambda m, h: abs(m) <= h)),
+        Mistake("k counts the common seeds, not all seeds of a method.", _all_seeds_counted),
     ),
 )  # fmt: skip
 
@@ -262,16 +312,22 @@ def _right(v, loss, test):
     return max(np.flatnonzero(~np.isnan(v)), key=lambda k: (v[k], -loss[k]))
 
 
+def _place_among_the_rest(rates, validation, loss, test):
+    ran = ~np.isnan(validation)
+    k = _right(validation[ran], loss[ran], test[ran])
+    return rates[k], test[k]
+
+
 NAN = "one run has diverged: its accuracy is NaN, and a comparison with NaN picks it. Leave it out."
 
 
-def _trials(rng, order, nan):
-    """Four trials: two with the best validation accuracy, in the given order of loss; one has the
+def _trials(rng, order, tested, nan):
+    """Four trials: two with the best validation accuracy, in orders of loss and test; one has the
     lowest loss, one the best test accuracy; ``nan``: where one more stands that has diverged."""
     top = rng.uniform(0.85, 0.93)
     validation = np.array([top, top, top - 0.03, top - 0.01])
     loss = np.array([*np.array((0.31, 0.27))[list(order)], 0.21, 0.35])
-    test = top + np.array([*rng.permutation((-0.02, -0.01)), -0.015, 0.025])
+    test = top + np.array([*np.array((-0.02, -0.01))[list(tested)], -0.015, 0.025])
     columns = [np.round(c, 3) for c in (validation, loss, test)]
     if nan is not None:
         columns = [np.insert(c, nan, np.nan) for c in columns]
@@ -283,8 +339,12 @@ CHOOSE = Exercise(
     goal="choose on one set of recordings and report on another",
     reference=choose,
     cases=lambda rng: [
-        _trials(rng, (0, 1), None), _trials(rng, (1, 0), 0), _trials(rng, (0, 1), 2),
+        _trials(rng, (0, 1), (0, 1), None), _trials(rng, (1, 0), (0, 1), 0),
+        _trials(rng, (0, 1), (1, 0), 2), _trials(rng, (0, 1), (0, 1), 0),
     ],
+    boundary=Boundary("every accuracy is 0", lambda rng: [
+        (np.array([0.1, 0.2, 0.4]), np.zeros(3), np.array([2.4, 2.3, 2.5]),
+         np.array([0.1, 0.05, 0.0]))]),
     mistakes=(
         *[Mistake("you choose by the test accuracy, and then report the luck that you chose. "
                   "Choose by validation; the test set is looked at once, after the choice.",
@@ -313,6 +373,12 @@ CHOOSE = Exercise(
                 _chosen(_right, lambda r, v, t, k: (k, t[k]))),
         Mistake("the two are the wrong way round: return (learning rate, test accuracy).",
                 _chosen(_right, lambda r, v, t, k: (t[k], r[k]))),
+        Mistake("of two equal accuracies you take the one with the better test accuracy: that is a "
+                "look at the test set. The lower loss decides.",
+                _chosen(lambda v, loss, test: _right(v, -test, test))),
+        Mistake("you leave runs out and then count places without them. Leave them out of all "
+                "columns, rates and test too, or keep the places.", _place_among_the_rest,
+                _chosen(lambda v, loss, test: np.argmax(v[~np.isnan(v)]))),
     ),
 )  # fmt: skip
 
@@ -364,7 +430,11 @@ COMPLAINTS = Exercise(
         _table(rng, (1, "recordings", 10_000), (2, "seeds", [1])),
         _table(rng, *[(k, "tried", 1) for k in range(3)],
                *[(k, "chosen_on", "test") for k in range(3)]),
+        _table(rng, *[(k, "seeds", [k]) for k in range(3)]),
+        _table(rng, *[(k, "seeds", [1, 2]) for k in range(3)]),
+        _table(rng, (0, "seeds", [1, 2, 3, 4]), (1, "seeds", [5, 6, 7]), (2, "seeds", [1, 2, 3])),
     ],
+    boundary=Boundary("the table has one row", lambda rng: [([_table(rng)[0][0]],)]),
     mistakes=(
         Mistake("your answers are turned round: True means that there is something to complain "
                 "about.", lambda rows: {k: not v for k, v in complaints(rows).items()}),
@@ -388,6 +458,10 @@ COMPLAINTS = Exercise(
                 _complaints(**{name: _ends(key) for name, key in
                                (("readout", "readout"), ("recordings", "recordings"),
                                 ("effort", "tried"))})),
+        Mistake("rows may have different numbers of seeds. Complain where one has fewer than two.",
+                _complaints(seeds=lambda rows: len({len(row["seeds"]) for row in rows}) > 1)),
+        Mistake("you put the seeds of all rows together. Each row needs two seeds of its own.",
+                _complaints(seeds=lambda rows: len({s for row in rows for s in row["seeds"]}) < 2)),
     ),
 )  # fmt: skip
 
@@ -450,7 +524,10 @@ PARETO_FRONT = Exercise(
         _points(rng, (1, 0.4), (2, 0.6), (2, 0.6), (3, 0.8), (3, 0.5), (6, 0.8)),
         _points(rng, (1, 0.9), (2, 0.8), (3, 0.7)),
         _points(rng, (1, 0.3), (2, 0.5), (3, 0.7), (4, 0.9)),
+        (np.array([2.0, 2.0, 1.0, 4.0, 4.0]), np.array([0.7, 0.6, 0.4, 0.8, 0.9])),
     ],
+    boundary=Boundary("the cheapest method has the accuracy 0", lambda rng: [
+        (np.array([3.0, 1.0, 2.0]), np.array([0.6, 0.0, 0.5]))]),
     mistakes=(
         Mistake("you ask for better in both. It is enough to be better in one and no worse in the "
                 "other.", _front(lambda c, a, d, b: (c < d) & (a > b))),
@@ -478,5 +555,11 @@ PARETO_FRONT = Exercise(
                 _front(_dominates, a_sign=-1)),
         Mistake("you keep the cheapest and the most accurate only. Between them there may be "
                 "others that nobody beats.", _extremes),
+        Mistake("you go along the methods as they stand. They are in no order: sort by cost, or "
+                "compare each with all.",
+                lambda c, a: a >= np.maximum.accumulate(a),
+                lambda c, a: a > np.concatenate([[-1], np.maximum.accumulate(a)[:-1]])),
+        Mistake("your answers are in the order of the costs. Give them back in the methods' own.",
+                lambda c, a: pareto_front(c, a)[np.argsort(c, kind="stable")]),
     ),
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from course_lab.checks.engine.cases import Boundary, at
 from course_lab.checks.engine.engine import Exercise, Mistake
 from course_lib.estimators.smoothing import Smoothing, named_smoothing
 
@@ -28,7 +29,8 @@ def _step(u):
 
 
 def _quotient(reach="δ|z|", height="|z|", over="2δ", inside=np.abs):
-    reaches = {"δ|z|": lambda z, d: d * abs(z), "δ": lambda z, d: d, "|z|": lambda z, d: abs(z)}
+    reaches = {"δ|z|": lambda z, d: d * abs(z), "δ": lambda z, d: d, "|z|": lambda z, d: abs(z),
+               "δz": lambda z, d: d * z}  # fmt: skip
     heights = {"|z|": abs, "z": lambda z: z, "1": lambda z: 1.0}
     overs = {"2δ": lambda z, d: 2 * d, "δ": lambda z, d: d, "2": lambda z, d: 2,
              "2δ|z|": lambda z, d: 2 * d * abs(z)}  # fmt: skip
@@ -47,6 +49,7 @@ SPIKE_QUOTIENT = Exercise(
         (distances(rng, delta * abs(z), (-1.7, -0.8, -0.3, 0.2, 0.7, 1.4)), z, delta)
         for z, delta in ((1.2, 0.4), (-2.0, 0.3), (0.6, 0.8), (-0.5, 0.5))
     ],
+    boundary=Boundary("z is 0", lambda rng: [(distances(rng, 1.0, (-0.5, 0.5)), 0.0, 0.4)]),
     mistakes=(
         Mistake("a negative z gives you a negative slope. Moving the other way turns the "
                 "difference round as well, and minus times minus is plus: take |z|.",
@@ -66,6 +69,8 @@ SPIKE_QUOTIENT = Exercise(
                 _quotient(reach="|z|")),
         Mistake("neurons far below the threshold get a slope too. Compare the size |u|, not u.",
                 _quotient(inside=lambda u: u)),
+        Mistake("a negative z reaches nobody in yours. It moves a neuron as far as a positive one: "
+                "|u| < δ|z|.", _quotient(reach="δz"), _quotient(reach="δz", height="z")),
     ),
 )  # fmt: skip
 
@@ -77,8 +82,8 @@ def localzo_derivative(u, z, delta):
     return given.derivative(torch.as_tensor(u), torch.as_tensor(z).abs()).numpy()
 
 
-def _boxes(u, z, delta, height=np.abs):
-    return height(z) / (2 * delta) * (np.abs(u)[..., None] < delta * np.abs(z))
+def _boxes(u, z, delta, height=np.abs, reach=np.abs):
+    return height(z) / (2 * delta) * (np.abs(u)[..., None] < delta * reach(z))
 
 
 def _active_mean(u, z, delta):
@@ -101,6 +106,9 @@ LOCALZO_DERIVATIVE = Exercise(
           for shares, m, delta in (((-1.5, 0.4, 0.9), 2, 0.4), ((0.6, -0.7), 3, 0.3))],
         (distances(rng, 0.8, (0.5, -0.9, 0.2, 1.1)).reshape(2, 2), _draws(rng, 2, 2, 2), 0.8),
     ],
+    boundary=Boundary("u has three axes", lambda rng: [
+        (distances(rng, 0.4, [-0.6, 0.3, 0.7] * 4).reshape(2, 2, 3), _draws(rng, 2, 2, 3, 2),
+         0.4)]),
     mistakes=(
         Mistake("you add the m boxes up. G is their mean: divide by m.",
                 lambda *a: _boxes(*a).sum(-1)),
@@ -122,6 +130,12 @@ LOCALZO_DERIVATIVE = Exercise(
                 lambda *a: _boxes(*a)[..., 0]),
         Mistake("you take the highest box. G is the mean of all m.",
                 lambda *a: _boxes(*a).max(-1)),
+        Mistake("|z| is forgotten: half of all draws are negative, and reach nobody in yours. A "
+                "draw reaches |u| < δ|z|, and its box is |z|/(2δ) high, whatever its sign.",
+                lambda *a: _boxes(*a, height=np.asarray, reach=np.asarray).mean(-1),
+                lambda *a: _boxes(*a, reach=np.asarray).mean(-1)),
+        Mistake("|u| is forgotten: neurons far below the threshold get a slope in yours.",
+                lambda u, z, d: (np.abs(z) / (2 * d) * (u[..., None] < d * np.abs(z))).mean(-1)),
     ),
 )  # fmt: skip
 
@@ -132,7 +146,8 @@ def expected_uniform(u, width, delta):
     # λ of half width w is the library's, of √3, with every draw w/√3 times as large
     share = width / ROOT3
     library = named_smoothing("uniform", delta * share, 1.0)
-    return share * share * library.surrogate(torch.as_tensor(u)).numpy()
+    distance = torch.as_tensor(np.asarray(u, dtype=float))
+    return share * share * library.surrogate(distance).numpy()
 
 
 def tail(u, w, d, *, clip=True, squared=True, inner=True, factor=4.0, outer=True):
@@ -150,6 +165,8 @@ EXPECTED_UNIFORM = Exercise(
         (distances(rng, width * delta, (-1.5, -0.6, 0.1, 0.7, 1.3)), width, delta)
         for width, delta in ((1.5, 0.5), (0.8, 0.6), (2.5, 0.3))
     ],
+    boundary=Boundary("distances are whole numbers",
+                      lambda rng: [(np.array([-2, 0, 1, 4]), rng.uniform(2, 3), 1.1)]),
     mistakes=(
         Mistake("your slope gets negative far out. Beyond |u| = wδ no draw reaches: it is 0 there.",
                 lambda *a: tail(*a, clip=False)),
@@ -165,6 +182,8 @@ EXPECTED_UNIFORM = Exercise(
                 lambda *a: tail(*a, outer=False)),
         Mistake("that is the lesson's formula for w = √3. Put the width w in its place.",
                 lambda u, w, d: tail(u, ROOT3, d)),
+        Mistake("your λ reaches from −1 to 1, whatever the width. It ends at w.",
+                lambda u, w, d: tail(u, 1.0, d)),
     ),
 )  # fmt: skip
 
@@ -191,6 +210,7 @@ EXPECTED_THRESHOLD = Exercise(
         (_reaching(rng, rows, m), delta)
         for rows, m, delta in ((3, 2, 0.5), (2, 4, 0.3), (4, 2, 0.8))
     ],
+    boundary=Boundary("a trial has one draw (m = 1)", lambda rng: [(_reaching(rng, 4, 1), 0.5)]),
     mistakes=(
         Mistake("a negative draw reaches as far as a positive one: take |z| before the maximum.",
                 lambda z, d: d * z.max(axis=1).mean()),
@@ -206,6 +226,8 @@ EXPECTED_THRESHOLD = Exercise(
                 lambda z, d: d * np.abs(z).min(axis=1).mean()),
         Mistake("you return the reach of every trial. Asked is their mean, one number.",
                 lambda z, d: d * np.abs(z).max(axis=1)),
+        Mistake("you take the median over the trials. Asked is their mean.",
+                lambda z, d: d * np.median(np.abs(z).max(axis=1))),
     ),
 )  # fmt: skip
 
@@ -234,9 +256,12 @@ SPARSEGRAD_DERIVATIVE = Exercise(
             distances(rng, _limit(delta, m), (-0.8, 0.3, 0.9)),
             distances(rng, ROOT3 * delta, (-1.2, 1.3)),
             0.5 * (_limit(delta, m) + ROOT3 * delta) * np.array([1, -1]),
-        ]).round(3), delta, m)
+            _limit(delta, m) * np.array([0.99, -0.99, 1.01, -1.01]),
+        ]), delta, m)
         for delta, m in ((0.5, 1), (0.3, 3), (0.8, 2))
     ],
+    boundary=Boundary("there are many draws (m = 50)", lambda rng: [
+        (_limit(0.4, 50) * np.array([-0.999, -1.001, 0.3, 0.999, 1.001]), 0.4, 50)]),
     mistakes=(
         Mistake("nothing is cut off before the surrogate ends by itself. It is zero from "
                 "|u| = B_th = √3 · m/(m + 1) · δ on.", _cut(lambda d, m: ROOT3 * d)),
@@ -256,6 +281,13 @@ SPARSEGRAD_DERIVATIVE = Exercise(
                 "only cuts: there is a jump at B_th.",
                 lambda u, d, m: np.maximum(
                     tail(u, ROOT3, d) - tail(_limit(d, m), ROOT3, d), 0)),
+        Mistake("you cut at √3 · (m − 1)/m · δ. One draw alone reaches somewhere too: m/(m + 1).",
+                _cut(lambda d, m: ROOT3 * (m - 1) / m * d)),
+        Mistake("your λ ends at 1. Here it is uniform with w = √3: expected_uniform(u, 3**0.5, δ).",
+                lambda u, d, m: tail(u, 1.0, d) * (np.abs(u) < _limit(d, m)),
+                lambda u, d, m: tail(u, 1.0, d) * (np.abs(u) < m / (m + 1) * d)),
+        Mistake("beyond B_th you keep the value at B_th. It is 0 there: keep or cut, by a mask.",
+                lambda u, d, m: tail(np.minimum(np.abs(u), _limit(d, m)), ROOT3, d)),
     ),
 )  # fmt: skip
 
@@ -292,9 +324,11 @@ BACKWARD_SAVINGS = Exercise(
     goal="count the work that a sparse algorithm does, and the work it leaves out",
     reference=backward_savings,
     cases=lambda rng: [
-        (*_entries(rng, *kinds), inputs)
-        for kinds, inputs in (((5, 1, 1, 1), 100), ((2, 2, 3, 1), 2312), ((3, 2, 1, 2), 7))
+        *[(*_entries(rng, *kinds), inputs)
+          for kinds, inputs in (((5, 1, 1, 1), 100), ((2, 2, 3, 1), 2312), ((3, 2, 1, 2), 7))],
     ],
+    boundary=Boundary("G is negative", lambda rng: [
+        (-_entries(rng, 3, 2, 2, 1)[0], _entries(rng, 2, 2, 3, 1)[1], 11)]),
     mistakes=(
         Mistake("entries that are active and spike are counted twice. An entry is visited once: "
                 "active or spiking, (G != 0) | (spikes != 0).", _savings(visited="sum")),
@@ -340,6 +374,8 @@ def _grids(rng):
         z[-1] += 0.5
         density = np.sort(scale * (rng.uniform(0.1, 0.3, size) + 0.3 * np.arange(size)))[::-1]
         yield np.round(np.sort(rng.uniform(0.05, 0.95, 3)), 2), z, np.round(density, 2)
+    yield at("r is not sorted", np.array([0.7, 0.2, 0.9, 0.4]), z, np.round(density, 2))
+    yield at("the density rises", np.array([0.3, 0.6]), z, np.round(density[::-1], 2))
 
 
 DRAW_MAGNITUDES = Exercise(
@@ -347,6 +383,8 @@ DRAW_MAGNITUDES = Exercise(
     goal="sample from any density with nothing but uniform numbers",
     reference=draw_magnitudes,
     cases=lambda rng: list(_grids(rng)),
+    boundary=Boundary("r is 0 or 1, an end of the table", lambda rng: [
+        (np.array([0.5, 1.0, 0.0]), z, p) for _, z, p in list(_grids(rng))[:1]]),
     mistakes=(
         Mistake("you return F at r. Asked is the inverse: which z has F(z) = r? Swap the last two "
                 "arguments, np.interp(r, F, z).",
@@ -400,8 +438,8 @@ def arctan_slope(u):
 
 
 def _matched(slope, z, d, *, sign=-1, c_sign=-1, at=True, two=2, power=2, c_power=2,
-             divide=True, by_c=True, widths=True):  # fmt: skip
-    weight = np.asarray(slope(d * z if at else z)) / (z if divide else 1 / z)
+             over="z", by_c=True, widths=True):  # fmt: skip
+    weight = np.asarray(slope(d * z if at else z)) / {"z": z, "1/z": 1 / z, "1": 1}[over]
     pieces = (weight[1:] + weight[:-1]) / 2 * (np.diff(z) if widths else 1)
     c = c_sign * two * d**c_power * np.sum(pieces)
     return sign * d**power * weight / (c if by_c else 1), c
@@ -412,6 +450,12 @@ def _matched_sum(slope, z, delta):
     return weight / (2 * weight.sum()), 2 * delta**2 * weight.sum()
 
 
+def _matched_evenly(slope, z, delta):
+    y = -(delta**2) * np.asarray(slope(delta * z)) / z
+    c = 2 * np.sum(y) * (z[1] - z[0])
+    return y / c, c
+
+
 MATCHING_DENSITY = Exercise(
     "matching_density", TOPIC, points=3,
     goal="turn a theorem into a program, its constant included",
@@ -420,6 +464,8 @@ MATCHING_DENSITY = Exercise(
         (slope, np.round(np.cumsum(rng.uniform(0.2, 0.9, 5)), 1) + 0.1, delta)
         for slope, delta in ((bell_slope, 0.5), (sigmoid_slope, 0.8), (arctan_slope, 0.3))
     ],
+    boundary=Boundary("the grid has two points", lambda rng: [
+        (bell_slope, np.array([0.2, round(rng.uniform(0.5, 2), 1)]), 0.7)]),
     mistakes=(
         Mistake("the two are the wrong way round: return (λ, c).",
                 lambda *a: matching_density(*a)[::-1]),
@@ -434,7 +480,7 @@ MATCHING_DENSITY = Exercise(
         Mistake("you did not divide λ by c, so its area is not 1.",
                 lambda *a: _matched(*a, by_c=False)),
         Mistake("you multiply by z. Solving for λ leaves z below the line, in c as well: g′(δz)/z.",
-                lambda *a: _matched(*a, divide=False)),
+                lambda *a: _matched(*a, over="1/z")),
         Mistake("δ comes squared, in λ and in c.",
                 lambda *a: _matched(*a, power=1, c_power=1)),
         Mistake("δ comes squared in c too: c = −2 δ² ∫ g′(δz)/z dz.",
@@ -443,5 +489,9 @@ MATCHING_DENSITY = Exercise(
                 lambda *a: _matched(*a, c_power=0)),
         Mistake("you add up heights. An integral on this grid needs the width of each piece.",
                 lambda *a: _matched(*a, widths=False), _matched_sum),
+        Mistake("z is missing below the line: g′(δz)/z, in c as well.",
+                lambda *a: _matched(*a, over="1")),
+        Mistake("you take the width of one piece for all. This grid is not evenly spaced.",
+                _matched_evenly),
     ),
 )  # fmt: skip

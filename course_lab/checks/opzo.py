@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from course_lab.checks.engine.cases import tenths
+from course_lab.checks.engine.cases import Boundary, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake
 from course_lib.estimators.online import OnlineEstimator
 from course_lib.estimators.surrogate import SURROGATES
@@ -35,6 +35,8 @@ SOFTMAX_ERROR = Exercise(
         (tenths(rng, b, c, size=0.6), rng.integers(c, size=b), scale)
         for b, c, scale in ((2, 3, 2.5), (3, 2, 0.5), (1, 4, 10.0))
     ],
+    boundary=Boundary("there are as many recordings as classes (B = C)", lambda rng: [
+        (tenths(rng, 3, 3), rng.integers(3, size=3), 0.5)]),
     mistakes=(
         Mistake("the factor c in front is missing. The logits are c · o, so by the chain rule "
                 "∂L/∂o is c times softmax − one-hot.", lambda *a: _error(*a, outer=False)),
@@ -52,6 +54,17 @@ SOFTMAX_ERROR = Exercise(
                 lambda o, y, c: _error(o, y, c, over=len(o))),
         Mistake("you keep the label's entry only. The other classes have an error too: p_k.",
                 lambda *a: _error(*a, only=True)),
+        Mistake("you take the number of the label off. Off the label's own entry 1 is taken, off "
+                "the others nothing: a one-hot row, np.eye(C)[labels].",
+                lambda o, y, c: c * (_error(o, y, c, target=False) / c - y[:, None]),
+                lambda o, y, c: _error(o, y, c, target=False) / c - y[:, None]),
+        Mistake("you normalise over all recordings together. Each row has probabilities of its "
+                "own: sum over axis 1.", lambda o, y, c: _error(o, y, c, axis=(0, 1))),
+        Mistake("the softmax is missing: p is exp(c · o), divided by its sum in the row.",
+                lambda o, y, c: c * (c * o - np.eye(o.shape[1])[y]),
+                lambda o, y, c: c * (o - np.eye(o.shape[1])[y])),
+        Mistake("e to the power is taken, but not divided by its sum in each row.",
+                lambda o, y, c: c * (np.exp(c * o) - np.eye(o.shape[1])[y])),
     ),
 )  # fmt: skip
 
@@ -80,6 +93,8 @@ JACOBIAN_ESTIMATE = Exercise(
         _moments(rng, *shape)
         for shape in ((2, 2, 2, 1, 0.2), (2, 1, 3, 2, 0.5), (3, 2, 1, 2, 2.0))
     ],
+    boundary=Boundary("there are as many neurons as classes (N = C)",
+                      lambda rng: [_moments(rng, 2, 3, 3, 3, 0.5)]),
     mistakes=(
         Mistake("you take the sum. X is a mean over recordings and time steps: divide by T · B.",
                 lambda *a: _outer(*a, over="")),
@@ -100,6 +115,9 @@ JACOBIAN_ESTIMATE = Exercise(
         Mistake("a product of means is not the mean of the products. Multiply z and õ of the same "
                 "step and recording first.",
                 lambda z, o, alpha: np.outer(z.mean((0, 1)), o.mean((0, 1))) / alpha),
+        Mistake("one step alone is left: add the product of every step to a total, +=.",
+                lambda z, o, alpha: z[-1].T @ o[-1] / (alpha * len(z) * len(z[0])),
+                lambda z, o, alpha: z[-1].T @ o[-1] / (alpha * len(z[0]))),
     ),
 )  # fmt: skip
 
@@ -114,7 +132,8 @@ MOMENTUM_FOR = Exercise(
     "momentum_for", TOPIC, points=1,
     goal="solve a variance for the parameter that sets it",
     reference=momentum_for,
-    cases=lambda rng: [(199,), (1,), (9,), *[(int(rng.integers(2, 500)),) for _ in range(3)]],
+    cases=lambda rng: [(199,), (3,), (9,), *[(int(rng.integers(2, 500)),) for _ in range(3)]],
+    boundary=Boundary("there is one batch (n = 1)", lambda rng: [(1,)]),
     mistakes=(
         Mistake("that is a memory of n batches, 1/(1 − λ) = n. Asked is the noise of n batches: "
                 "(1 − λ)/(1 + λ) = 1/n.", lambda n: 1 - 1 / n),
@@ -129,6 +148,9 @@ MOMENTUM_FOR = Exercise(
         Mistake("you return the variance that is left, 1/n. Asked is the λ that leaves it.",
                 lambda n: 1 / n),
         Mistake("that is 1 − λ: what a new batch adds, not what is kept.", lambda n: 2 / (n + 1)),
+        Mistake("1 − λ is not 2/n, though it is close for large n. Solve (1 − λ)/(1 + λ) = 1/n.",
+                lambda n: 1 - 2 / n),
+        Mistake("brackets are missing: (n − 1) / (n + 1).", lambda n: n - 1 / n + 1),
     ),
 )  # fmt: skip
 
@@ -161,6 +183,8 @@ MOMENTUM_FEEDBACK = Exercise(
         (tenths(rng, t, n, c), tenths(rng, n, c, size=2.0), momentum)
         for t, n, c, momentum in ((2, 2, 2, 0.9), (3, 1, 2, 0.5), (5, 1, 1, 0.8))
     ],
+    boundary=Boundary("there is one batch (t = 1)", lambda rng: [
+        (tenths(rng, 1, 2, 3), tenths(rng, 2, 3), 0.5)]),
     mistakes=(
         Mistake("λ is the share that is kept: M ← λ M + (1 − λ) X. You have them swapped.",
                 lambda *a: _feedback(*a, swap=True)),
@@ -184,6 +208,15 @@ MOMENTUM_FEEDBACK = Exercise(
                 lambda *a: momentum_feedback(*a)[::-1]),
         Mistake("you go through the batches backwards: the last one comes last, and weighs most.",
                 lambda X, *a: momentum_feedback(X[::-1], *a)),
+        Mistake("you take the whole start off. After t batches its weight is λᵗ: M − λᵗ M₀.",
+                lambda X, s, k: (_feedback(X, s, k)[0],
+                                 (_feedback(X, s, k)[0] - s) / (1 - k ** len(X)))),
+        Mistake("you begin with zeros, and divide by 1 − λᵗ as Adam does. Begin with the start "
+                "that is given, and take λᵗ M₀ off.",
+                lambda X, s, k: _feedback(X, 0 * s, k)),
+        Mistake("you take off λ of the start and divide by 1 − λ. After t batches it is λᵗ, with "
+                "t = len(X).", lambda X, s, k: (_feedback(X, s, k)[0],
+                                                (_feedback(X, s, k)[0] - k * s) / (1 - k))),
     ),
 )  # fmt: skip
 
@@ -216,6 +249,7 @@ MIRRORED_IN_TIME = Exercise(
         (tenths(rng, *shape), steps)
         for shape, steps in (((2, 1, 2), 4), ((2, 2, 2), 3), ((3, 2, 1), 6), ((3, 1, 1), 5))
     ],
+    boundary=Boundary("there is one step alone", lambda rng: [(tenths(rng, 1, 2, 3), 1)]),
     mistakes=(
         Mistake("all z come first, then all −z. A pair must be neighbours in time: z, −z, z′, −z′.",
                 lambda z, n: np.concatenate([z, -z])[:n]),
@@ -233,6 +267,8 @@ MIRRORED_IN_TIME = Exercise(
                 "np.stack([z, -z], axis=1), before you reshape.",
                 lambda z, n: np.stack([z, -z], axis=2).reshape(-1, *z.shape[1:])[:n],
                 lambda z, n: np.stack([z, -z], axis=3).reshape(-1, *z.shape[1:])[:n]),
+        Mistake("you keep the last steps. Keep the first: an odd number of steps ends with a z.",
+                lambda z, n: mirrored_in_time(z, 2 * len(z))[-n:]),
     ),
 )  # fmt: skip
 
@@ -272,8 +308,11 @@ HIDDEN_ERROR = Exercise(
     cases=lambda rng: [
         _error_case(rng, *case)
         for case in (("OPZO", 2, 3, 2, 0.2), ("OTTT", 2, 3, 2, 0.2), ("DFA", 1, 2, 4, 0.5),
+                     ("OTTT", 3, 2, 2, 0.2), ("OPZO", 3, 2, 2, 0.5),
                      ("single-point", 2, 3, 2, 0.2), ("single-point", 3, 2, 4, 0.5))
     ],
+    boundary=Boundary("the batch is as large as the layer (B = N)", lambda rng: [
+        _error_case(rng, method, 3, 3, 2, 0.5) for method in ("single-point", "OTTT", "DFA")]),
     mistakes=(
         Mistake("reshape does not transpose, it puts the numbers into other places. M e for each "
                 "recording is e @ M.T.",
@@ -297,6 +336,21 @@ HIDDEN_ERROR = Exercise(
                 lambda *a: -hidden_error(*a)),
         Mistake("the noise is in M already: g = M e, not M e times z.",
                 _routed(matrix=lambda g, m, e, L, z, a, M: g * z if m == "OPZO" else g)),
+        Mistake("where N = C, W and its transpose have the same shape. The shape cannot tell "
+                "which is meant, but the method can: OTTT takes e @ W, the others e @ M.T.",
+                _routed(matrix=lambda g, m, e, L, z, a, M: (
+                    g if m == "OTTT" or len(M) != len(M.T) else e @ M)),
+                _routed(matrix=lambda g, m, e, L, z, a, M: (
+                    e @ M.T if m == "OTTT" and len(M) == len(M.T) else g))),
+        Mistake("the loss is missing in single-point: row b of z times losses[b].",
+                _routed(single=lambda L, z, a: z / a)),
+        Mistake("only single-point looks at the loss. OPZO takes M e as it is.",
+                _routed(matrix=lambda g, m, e, L, z, a, M: L[:, None] * g if m == "OPZO" else g)),
+        Mistake("α belongs to single-point alone. With a matrix g is e @ M.T, or e @ W.",
+                _routed(matrix=lambda g, m, e, L, z, a, M: g / a)),
+        Mistake("DFA takes the error itself, not its sign.",
+                _routed(matrix=lambda g, m, e, L, z, a, M: (
+                    np.sign(e) @ M.T if m == "DFA" else g))),
     ),
 )  # fmt: skip
 
@@ -316,7 +370,8 @@ def three_factor_gradient(frames, weight, errors, beta, threshold):
 
 
 def _factors(x, W, g, beta, theta, *, trace="leaky", reset="zero", leak=True, power=2, minus=True,
-             after=False, psi=True, sign=1, over="", last=False, apart=False):  # fmt: skip
+             after=False, psi=True, error=True, sign=1, over="", last=False,
+             apart=False):  # fmt: skip
     a, v = np.zeros_like(x[0]), np.zeros_like(g[0])
     parts, left, right = [], 0, 0
     for t in range(len(x)):
@@ -326,7 +381,7 @@ def _factors(x, W, g, beta, theta, *, trace="leaky", reset="zero", leak=True, po
         u, s = v - (theta if minus else 0), v > theta
         v = {"zero": v * ~s, "subtract": v - theta * s, "none": v}[reset]
         u = v - theta if after else u
-        local = g[t] * (1 / (1 + 10 * np.abs(u)) ** power if psi else 1)
+        local = (g[t] if error else 1) * (1 / (1 + 10 * np.abs(u)) ** power if psi else 1)
         parts.append(local.T @ used)
         left, right = left + local, right + used
     total = left.T @ right if apart else parts[-1] if last else np.sum(parts, axis=0)
@@ -350,6 +405,8 @@ THREE_FACTOR_GRADIENT = Exercise(
         _sequence(rng, *case)
         for case in ((4, 1, 0.9, 1.0), (3, 2, 0.5, 0.7), (4, 1, 0.8, 1.3))
     ],
+    boundary=Boundary("there are as many neurons as inputs (N = D)", lambda rng: [
+        (x, W[:2], g[..., :2], *rest) for x, W, g, *rest in [_sequence(rng, 4, 3, 0.9, 1.0)]]),
     mistakes=(
         Mistake("the trace is one step late: add x[t] to it before you use it.",
                 lambda *a: _factors(*a, trace="late")),
@@ -383,5 +440,7 @@ THREE_FACTOR_GRADIENT = Exercise(
                 "same moment: multiply inside the loop.", lambda *a: _factors(*a, apart=True)),
         Mistake("your result is transposed: like the weights, it has the shape (N, D).",
                 lambda *a: _factors(*a).T),
+        Mistake("the third factor is missing: the error g[t] of each neuron.",
+                lambda *a: _factors(*a, error=False)),
     ),
 )  # fmt: skip

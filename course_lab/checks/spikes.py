@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 
+from course_lab.checks.engine.cases import Boundary, at
 from course_lab.checks.engine.engine import Exercise, Mistake, Property
 from course_lib.lif import LIFParameters, lif_run
 from course_lib.lif import lif_step as library_step
@@ -23,14 +24,20 @@ LOWEST_CURRENT = Exercise(
     goal="read a threshold off a limit",
     reference=lowest_current,
     cases=lambda rng: [
-        (0.9, 1.0), *[(rng.uniform(0, 0.99), rng.uniform(0.2, 3)) for _ in range(5)],
+        (0.9, 1.0), at("nothing is kept (β = 0)", 0.0, 2.5),
+        *[(rng.uniform(0, 0.99), rng.uniform(0.2, 3)) for _ in range(5)],
     ],
+    boundary=Boundary("the voltage takes very long to settle (β = 0.9999)",
+                      lambda rng: [(0.9999, rng.uniform(1, 3))]),
     mistakes=(
         Mistake("θ alone is what one step needs (β = 0). With a leak the voltage adds up to "
                 "I / (1 − β) in the end; ask when that reaches θ.",
                 lambda beta, threshold: threshold),
         Mistake("You divide by 1 − β. The voltage settles at I / (1 − β) = θ; solve that for I.",
                 lambda beta, threshold: threshold / (1 - beta)),
+        Mistake("the sign of β is wrong: 1 + β + β² + … adds up to 1 / (1 − β).",
+                lambda beta, threshold: threshold / (1 + beta),
+                lambda beta, threshold: threshold * (1 + beta)),
         Mistake("β is the share that is kept; what leaks away, and has to be put back, is 1 − β.",
                 lambda beta, threshold: threshold * beta),
         Mistake("The threshold is not always 1: multiply by it.",
@@ -92,20 +99,23 @@ def _step_variant(fires=np.greater, leak=True, reset="zero", order="fire"):
 
 def _step_cases(rng):
     """Random neurons; in each case one voltage is exactly θ (β and the numbers are binary
-    fractions, so no rounding decides)."""
+    fractions, so no rounding decides), and in the last all are negative, some below −θ."""
     cases = []
     for beta, threshold in ((0.5, 1.0), (0.75, 2.0), (0.875, 0.5), (0.0, 1.5)):
         voltage, current = rng.uniform(0, 1.5, 6).round(2), rng.uniform(0, 2.5, 6).round(2)
         voltage[0], current[0] = 0.0, threshold
         voltage[1], current[1] = 3 * threshold, threshold / 4
         cases.append((current, voltage, beta, threshold))
-    return cases
+    below = rng.uniform(-2, -1.2, 3).round(2)
+    return [*cases, at("a voltage is negative", below, 0.5 * below, 0.5, 1.0)]
 
 
 LIF_STEP = Exercise(
     "lif_step", TOPIC, points=2,
     goal="turn three equations into a step of code, in order",
     reference=lif_step, cases=_step_cases,
+    boundary=Boundary("currents and voltages are whole numbers",
+                      lambda rng: [(rng.integers(0, 3, 6), np.arange(6) % 4, 0.5, 1.25)]),
     mistakes=(
         Mistake("you fire at v ≥ θ. The threshold must be passed: v > θ, strictly.",
                 _step_variant(fires=np.greater_equal)),
@@ -150,7 +160,7 @@ LIF_STEP = Exercise(
 
 def spike_interval(current, beta, threshold):
     inside = 1 - threshold * (1 - beta) / current
-    if inside <= 0:
+    if not 0 < inside < 1:
         return math.inf
     return math.floor(math.log(inside) / math.log(beta)) + 1
 
@@ -194,9 +204,12 @@ SPIKE_INTERVAL = Exercise(
     cases=lambda rng: [
         (0.15, 0.9, 1.0), (0.05, 0.9, 1.0), (1.3, 0.9, 1.0), (0.6, 0.5, 1.0),
         (1.0, 0.5, 1.5), (0.5, 0.5, 1.0),  # exactly θ at step 2, and in the limit: no spike
-        (2.5, 0.5, 1.0),
+        (2.5, 0.5, 1.0), at("the spike takes millions of steps", 2e-8, 1 - 1e-8, 1.0),
         *[(rng.uniform(0.1, 1.2), rng.uniform(0.6, 0.97), rng.uniform(0.5, 1.5)) for _ in range(5)],
     ],
+    boundary=Boundary("the current is exactly θ, so that the first step is not enough",
+                      lambda rng: [(1.0, 0.5, 1.0), (2.0, 0.75, 2.0)]),
+    late="Without simulating there is no need for a loop: the formula gives n at once.",
     mistakes=(
         Mistake("you round down, or count the first step as 0. v passes θ only after the crossing: "
                 "one step later, ⌊…⌋ + 1.", _interval_variant(add=0)),
@@ -251,7 +264,7 @@ SPIKE_INTERVAL = Exercise(
 
 
 def firing_rates(currents, beta, threshold, steps):
-    drive = torch.as_tensor(np.asarray(currents)).expand(steps, -1)
+    drive = torch.as_tensor(np.asarray(currents, dtype=float)).expand(steps, -1)
     return lif_run(drive, LIFParameters(beta, threshold))[0].mean(dim=0).numpy()
 
 
@@ -292,9 +305,12 @@ FIRING_RATES = Exercise(
     goal="run a state through time and average it",
     reference=firing_rates,
     cases=lambda rng: [
-        (rng.uniform(0.01, 1.4, 12), beta, threshold, steps)
-        for beta, threshold, steps in ((0.9, 1.0, 200), (0.75, 0.5, 64), (0.95, 1.5, 150))
+        *[(rng.uniform(0.01, 1.4, 12), beta, threshold, steps)
+          for beta, threshold, steps in ((0.9, 1.0, 200), (0.75, 0.5, 64), (0.95, 1.5, 150))],
+        at("a current is negative", rng.uniform(-3, -1.5, 3), 0.5, 1.0, 20),
     ],
+    boundary=Boundary("currents are whole numbers",
+                      lambda rng: [(np.array([0, 1, 2, 3]), 0.75, 2.5, int(rng.integers(20, 40)))]),
     mistakes=(
         Mistake("you count spikes. A rate is spikes a step: divide by steps.",
                 lambda *a: _rates(*a, over=1)),
@@ -302,8 +318,9 @@ FIRING_RATES = Exercise(
                 lambda *a: _rates(*a, keep=True)),
         Mistake("you subtract θ at a spike; lif_step of this exercise resets to zero.",
                 lambda *a: _rates(*a, subtract=True)),
-        Mistake("every step starts from v = 0 again: keep what lif_step returns and hand it to the "
-                "next step.", lambda c, b, t, n: _rates(c, 0.0, t, n)),
+        Mistake("your rates are 0 or 1 only. Does // throw the fraction away? Or does every step "
+                "start from v = 0 again, where lif_step wants the voltage that it returned?",
+                lambda c, b, t, n: _rates(c, 0.0, t, n)),
         Mistake("you keep the spikes of the last step only. Add up those of all steps.",
                 lambda c, b, t, n: _raster(c, b, t, n)[-1] / n),
         Mistake("you return the spikes of the last step. Add up those of all steps, and divide by "
@@ -316,6 +333,8 @@ FIRING_RATES = Exercise(
                 lambda c, b, t, n: _rates(c, b, t, n + 1, over=n)),
         Mistake("you divide by the number of neurons. A rate is spikes a step: divide by steps.",
                 lambda c, b, t, n: _rates(c, b, t, n, over=len(c))),
+        Mistake("you start at the threshold. Start from v = 0.",
+                lambda c, b, t, n: _rates(c, b, t, n, start=t)),
         Mistake("you average over neurons. Take the mean over time, the first axis.",
                 lambda *a: _raster(*a).mean(axis=1)),
         Mistake("you start from a voltage of I, so the current counts twice at the start. Start "
@@ -345,6 +364,7 @@ START_SCALE = Exercise(
     goal="scale weights so that a layer starts alive",
     reference=start_scale,
     cases=lambda rng: [(100, 1.0), (160, 1.0), (int(rng.integers(20, 900)), rng.uniform(0.3, 2))],
+    boundary=Boundary("one input alone is active", lambda rng: [(1, rng.uniform(0.3, 2))]),
     mistakes=(
         Mistake("standard deviations of independent weights do not add up, variances do: "
                 "sd(I) = ω √active, not ω · active.", lambda n, t: 0.5 * t / n),
@@ -378,7 +398,7 @@ START_SCALE = Exercise(
 
 def lif_delayed(currents, beta, threshold):
     neuron = LIFParameters(beta, threshold, "subtract", reset_delay=True)
-    spikes, voltages = lif_run(torch.as_tensor(np.asarray(currents)), neuron)
+    spikes, voltages = lif_run(torch.as_tensor(np.asarray(currents, dtype=float)), neuron)
     return spikes.numpy(), voltages.numpy()
 
 
@@ -440,7 +460,7 @@ def _delayed_cases(rng):
         currents = rng.uniform(0, 1.2, (30, 4))
         currents[0, 0] = threshold
         cases.append((currents, beta, threshold))
-    return cases
+    return [*cases, at("currents are negative", rng.uniform(-3, -1, (4, 2)), 0.5, 1.0)]
 
 
 LIF_DELAYED = Exercise(
@@ -448,12 +468,15 @@ LIF_DELAYED = Exercise(
     goal="follow another paper's convention to the letter",
     reference=lif_delayed,
     cases=_delayed_cases,
+    boundary=Boundary("there is one neuron alone (N = 1)",
+                      lambda rng: [(rng.uniform(0, 1.2, (12, 1)), 0.8, 1.25)]),
     mistakes=(
         Mistake("you fire at v ≥ θ. The threshold must be passed: v > θ, strictly.",
                 lambda *a: _delayed(*a, fires=np.greater_equal)),
         Mistake("you reset in the step of the spike. Delayed means that s[t − 1], the spike of the "
                 "step before, takes θ off.", lambda *a: _delayed(*a, now=True)),
-        Mistake("you take θ off before the leak, so that only β · θ is lost. In LocalZO's eq. 1, "
+        Mistake("you take θ off before the leak, in the step of the spike or in the brackets of "
+                "β · (v − θ s), so that only β · θ is lost. In LocalZO's eq. 1, "
                 "v[t] = β v[t−1] + I[t] − θ s[t−1], θ does not leak.",
                 lambda *a: _delayed(*a, leak_reset=True)),
         Mistake("you reset to zero. Asked is subtraction: − θ · s[t − 1].",

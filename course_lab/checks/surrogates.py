@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from course_lab.checks.engine import tiny
-from course_lab.checks.engine.cases import tenths
+from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet
 from course_lab.checks.engine.open import Open
 from course_lib.estimators.surrogate import fast_sigmoid, surrogate_spike
@@ -41,6 +41,8 @@ TRUE_GRADIENT = Exercise(
         for w1, w2, threshold in ((0.4, 0.5, 1.0), (1.6, 2.5, 1.0), (0.9, 3.0, 0.6),
                                   (1.4, -0.5, 1.7), (1.0, 2.0, 1.0))
     ],
+    boundary=Boundary("the neuron fires and w₂ is negative",
+                      lambda rng: [(1.5, round(-rng.uniform(0.5, 2), 1), 1.0, 0.7)]),
     mistakes=(
         Mistake("you let the slope of the spike be 1. The step is flat on both sides of the "
                 "threshold, so ∂s/∂w₁ = 0 wherever it exists.", _slopes(g1="w2")),
@@ -77,6 +79,7 @@ SURROGATE_SLOPE = Exercise(
         (np.append(np.round(rng.uniform(0.1, 0.9, 4) * (1, -1, 1, -1), 2), 0.0), k)
         for k in (5.0, 10.0, 0.5)
     ],
+    boundary=Boundary("u has more than one axis", lambda rng: [(tenths(rng, 2, 3), 4.0)]),
     mistakes=(
         Mistake("the square is missing: ψ(u) = 1/(1 + k|u|)².",
                 lambda u, k: 1 / (1 + k * np.abs(u))),
@@ -97,6 +100,8 @@ SURROGATE_SLOPE = Exercise(
                 lambda u, k: 0 * u),
         Mistake("those are the spikes. Asked is the slope that the backward pass takes for them.",
                 lambda u, k: (u > 0) * 1.0),
+        Mistake("k stands in the numerator. It belongs to |u|: 1/(1 + k|u|)².",
+                lambda u, k: k / (1 + np.abs(u)) ** 2, lambda u, k: k / (1 + np.abs(u))),
     ),
 )  # fmt: skip
 
@@ -153,6 +158,8 @@ LIF_BACKWARD = Exercise(
         for steps, neurons, k, beta, threshold in (
             (4, 1, 5.0, 0.9, 1.0), (4, 2, 2.0, 0.5, 1.5), (6, 2, 10.0, 0.8, 0.7))
     ],
+    boundary=Boundary("there is one step alone (T = 1)", lambda rng: [
+        (tenths(rng, 1, 3), np.array([[0.4, -0.3, -0.1]]), np.array([[1.0, 0.0, 0.0]]), 5.0, 0.9)]),
     mistakes=(
         Mistake("blame does not travel in time in yours: add β (1 − s[t]) c[t+1].",
                 lambda e, u, s, k, beta: e * surrogate_slope(u, k)),
@@ -227,6 +234,8 @@ DEAD_AND_LOST = Exercise(
                      (10, 0.01, ("often", "above", "near", "lost", "lost")),
                      (2, 0.1, ("often", "above", "rest", "lost", "lost", "lost")))
     ],
+    boundary=Boundary("no neuron is dead",
+                      lambda rng: [_layer(rng, 5, 0.02, ("often", "above", "often"))]),
     mistakes=(
         Mistake("you count moments. A neuron is dead if it never fires, at no step of no "
                 "recording: (u <= 0).all(axis=(0, 1)), then the mean over neurons.",
@@ -272,13 +281,16 @@ NUMBERS_KEPT = Exercise(
     goal="count the memory of a backward pass, and trade it for time",
     reference=numbers_kept,
     cases=lambda rng: [
-        (100, 16, 64, 100), (100, 16, 64, 10), (100, 2, 8, 30), (50, 4, 3, 1),
+        (100, 16, 64, 10), (100, 2, 8, 30), (50, 4, 3, 1),
         *[(segment * int(rng.integers(3, 9)) + 1, int(rng.integers(2, 20)),
            int(rng.integers(3, 90)), segment) for segment in (7, 12)],
     ],
+    boundary=Boundary("one segment holds all steps (S = T)",
+                      lambda rng: [(100, 16, int(rng.integers(9, 90)), 100)]),
     mistakes=(
-        Mistake("you round down. The last segment may be shorter, but it has a start to be kept "
-                "as well: round up.", _kept(lambda T, S: T // S)),
+        Mistake("a start is missing where the last segment is shorter. It is kept as well: round "
+                "T / S up. And to the end: starts are not let go on the way back.",
+                _kept(lambda T, S: T // S)),
         Mistake("the number of segments is whole: round T / S up.", _kept(lambda T, S: T / S)),
         Mistake("you add a segment where T / S is whole already: ⌈T / S⌉, not ⌊T / S⌋ + 1.",
                 _kept(lambda T, S: T // S + 1)),
@@ -323,6 +335,8 @@ def _layers(x, W, e, k, beta, theta, *, after=False, minus=True, sign=1, over=""
     x = {"same": x, "late": np.concatenate([0 * x[:1], x[:-1]])}.get(pair, x)
     if pair == "trace":
         x = np.array([sum(beta ** (t - i) * x[i] for i in range(t + 1)) for t in range(len(x))])
+    if pair == "last":
+        delta, x = delta[-1:], x[-1:]
     if pair == "apart":
         delta, x = delta.sum(0, keepdims=True), x.sum(0, keepdims=True)
     count = {"": 1, "B": x.shape[1], "T": len(x)}[over]
@@ -362,9 +376,14 @@ WEIGHT_GRADIENT = Exercise(
     goal="backpropagate through a layer of spiking neurons by hand",
     reference=weight_gradient,
     cases=lambda rng: [
-        _sequence(rng, *case)
-        for case in ((4, 1, 5.0, 0.9, 1.0), (5, 2, 2.0, 0.5, 0.7), (4, 3, 10.0, 0.8, 1.3))
+        *[_sequence(rng, *case)
+          for case in ((4, 1, 5.0, 0.9, 1.0), (5, 2, 2.0, 0.5, 0.7), (4, 3, 10.0, 0.8, 1.3))],
+        at("weights are negative", rng.integers(1, 3, (4, 2, 2)) / 2.0,
+           -np.round(rng.uniform(0.8, 1.5, (3, 2)), 2), tenths(rng, 4, 2, 3), 5.0, 0.9, 0.6),
     ],
+    boundary=Boundary("there are as many neurons as inputs (N = D)", lambda rng: [
+        (*(a[..., :2, :] if k == 1 else a[..., :2] for k, a in enumerate(case[:3])), *case[3:])
+        for case in [_sequence(rng, 4, 3, 5.0, 0.9, 1.0)]]),
     mistakes=(
         Mistake("you use the error of the same step only. Blame for later steps goes back "
                 "through the voltage: c from lif_backward, not e ψ.",
@@ -400,6 +419,11 @@ WEIGHT_GRADIENT = Exercise(
                 lambda *a: _layers(*a, sign=-1)),
         Mistake("your result is transposed: like the weights, it has the shape (N, D).",
                 lambda *a: _layers(*a).T),
+        Mistake("one step alone is left: add the product of every step to a total, +=.",
+                lambda *a: _layers(*a, pair="last")),
+        Mistake("the errors themselves meet the inputs. First they have to go back through slope "
+                "and time: δ from lif_backward.",
+                lambda *a: _layers(*a, back=lambda e, u, s, k, b: e)),
     ),
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from course_lab.checks.engine import tiny
-from course_lab.checks.engine.cases import tenths
+from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet
 from course_lab.checks.engine.open import Open
 
@@ -66,6 +66,8 @@ TWO_POINT = Exercise(
         _trial(rng, *case)
         for case in ((bowl, 1, 2, 0.5), (cubes, 2, 3, 0.2), (stairs, 3, 2, 0.4), (line, 4, 1, 2.0))
     ],
+    boundary=Boundary("there are as many directions as weights (n = d)",
+                      lambda rng: [_trial(rng, bowl, 3, 3, 0.5)]),
     mistakes=(
         Mistake("the 2 is missing: the two points lie 2σ apart.", _quotients(over=1)),
         Mistake("σ is missing below the line: divide by 2σ.", _quotients(divide=False)),
@@ -112,6 +114,7 @@ BASELINE_ESTIMATE = Exercise(
         (*_trial(rng, *case), float(np.round(rng.uniform(0.5, 3), 1)))
         for case in ((bowl, 1, 2, 0.5), (cubes, 2, 3, 0.2), (stairs, 3, 2, 0.4))
     ],
+    boundary=Boundary("the baseline is 0", lambda rng: [(*_trial(rng, bowl, 3, 2, 0.5), 0.0)]),
     mistakes=(
         Mistake("the baseline is missing: take it off the value before you multiply.",
                 _based(take=lambda f, w, b: 0)),
@@ -129,6 +132,10 @@ BASELINE_ESTIMATE = Exercise(
                 lambda f, w, z, sigma, b: (f(w + sigma * z) - b) / sigma),
         Mistake("you return their mean. Asked are all n estimates, one in each row: shape (n, d).",
                 lambda *a: baseline_estimate(*a).mean(0)),
+        Mistake("only the baseline is divided by σ. Set brackets: (f(w + σz) − b) / σ.",
+                lambda f, w, z, s, b: (f(w + s * z) - b / s)[:, None] * z),
+        Mistake("you go the other way, to w − σz. The point is w + σz.",
+                lambda f, w, z, s, b: baseline_estimate(f, w, -z, s, b) * -1),
     ),
 )  # fmt: skip
 
@@ -158,8 +165,10 @@ AVERAGE_SLOPE = Exercise(
     reference=average_slope,
     cases=lambda rng: [
         _trial(rng, *case)
-        for case in ((bowl, 3, 2, 0.5), (cubes, 5, 3, 0.2), (line, 4, 1, 1.5))
+        for case in ((bowl, 3, 2, 0.5), (cubes, 5, 3, 0.2), (line, 4, 2, 1.5))
     ],
+    boundary=Boundary("there is one weight (d = 1)",
+                      lambda rng: [_trial(rng, line, 4, 1, 1.5)]),
     mistakes=(
         Mistake("that is the standard deviation of single estimates. That of their mean is √n "
                 "times smaller.", _sure(lambda g: _se(g, power=0)),
@@ -182,6 +191,17 @@ AVERAGE_SLOPE = Exercise(
                 _sure(lambda g: g.std(ddof=1) / len(g) ** 0.5)),
         Mistake("the two are the wrong way round: return (mean, error).",
                 lambda *a: average_slope(*a)[::-1]),
+        Mistake("you divide by √(n − 1) as well. The n − 1 stands in the deviation already; a mean "
+                "of n has the error s/√n.",
+                _sure(lambda g: g.std(0, ddof=1) / (len(g) - 1) ** 0.5)),
+        Mistake("that is a variance divided by √n. Take the standard deviation, its root.",
+                _sure(lambda g: g.var(0, ddof=1) / len(g) ** 0.5),
+                _sure(lambda g: g.var(0) / len(g) ** 0.5)),
+        Mistake("you divide by the root of the number of weights. n counts directions: len(z).",
+                _sure(lambda g: g.std(0, ddof=1) / g.shape[1] ** 0.5)),
+        Mistake("you put all weights together. Each slope has a spread of its own: over the "
+                "directions, axis 0.",
+                _sure(lambda g: np.full(g.shape[1], g.std(ddof=1) / len(g) ** 0.5))),
     ),
 )  # fmt: skip
 
@@ -211,6 +231,8 @@ SQUARED_ERROR = Exercise(
         for d, offset, sigma, n in ((2, 0.0, 0.5, 1), (3, 1.5, 0.5, 1), (4, -2.0, 0.2, 10),
                                     (1, 0.7, 3.0, 4))
     ],
+    boundary=Boundary("the plane is flat (all slopes 0)",
+                      lambda rng: [(np.zeros(3), 1.5, 0.5, int(rng.integers(2, 9)))]),
     mistakes=(
         Mistake("(d + 2)‖a‖² is E‖g‖², the mean squared length. Asked is the squared distance from "
                 "a: ‖a‖² less.", _error(add=2)),
@@ -267,6 +289,9 @@ DIRECTIONS_NEEDED = Exercise(
     goal="turn a formula round, from what one gets to what one has to pay",
     reference=directions_needed,
     cases=lambda rng: [(148_682, 0.6), (1, 0.88), (2, 0.5), *(_question(rng) for _ in range(4))],
+    boundary=Boundary("the cosine is very close to 1",
+                      lambda rng: [(int(rng.integers(10, 90)), 0.9999)]),
+    rtol=0,
     mistakes=(
         Mistake("you round down, and stay below the cosine that is asked for: round up.",
                 _needed(rounding=math.floor)),
@@ -313,6 +338,8 @@ TWO_POINT_BIAS = Exercise(
          *np.round(rng.uniform(0.3, 2, 3) * rng.choice((-1, 1), 3), 1).tolist())
         for sigma in (0.5, 0.2, 3.0)
     ],
+    boundary=Boundary("there is no fourth power (c = 0)",
+                      lambda rng: [(tenths(rng, 3), 0.5, 1.0, round(rng.uniform(1, 2), 1), 0.0)]),
     mistakes=(
         Mistake("the square adds nothing: it is as high on both sides, (w ± σz)² differ by 4wσz "
                 "only.", _bias(square=1), _bias(square=2)),
@@ -358,9 +385,12 @@ LEAVE_ONE_OUT = Exercise(
     goal="lower a variance without a bias, by what the others measured",
     reference=leave_one_out,
     cases=lambda rng: [
-        (np.round(rng.uniform(0.5, 4, n), 1), tenths(rng, n, d), sigma)
-        for n, d, sigma in ((2, 2, 0.5), (3, 2, 0.2), (4, 3, 1.5), (5, 1, 0.1))
+        *[(np.round(rng.uniform(0.5, 4, n), 1), tenths(rng, n, d), sigma)
+          for n, d, sigma in ((2, 2, 0.5), (3, 2, 0.2), (4, 3, 1.5), (5, 1, 0.1))],
+        at("two losses are equal", np.array([1.5, 0.5, 1.5, 3.0]), tenths(rng, 4, 2), 0.5),
     ],
+    boundary=Boundary("losses are whole numbers",
+                      lambda rng: [(rng.permutation([0, 1, 3, 4]), tenths(rng, 4, 2), 0.5)]),
     mistakes=(
         Mistake("your baseline contains the loss itself, which makes the estimate too short by "
                 "(n − 1)/n. Take the mean of the n − 1 others.", _left("all")),
@@ -387,6 +417,8 @@ LEAVE_ONE_OUT = Exercise(
         Mistake("the sign is turned round: loss minus baseline.", _left(sign=-1)),
         Mistake("you return n estimates. Asked is their mean, shape (d,).",
                 lambda L, z, s: (L - (L.sum() - L) / (len(L) - 1))[:, None] * z / s),
+        Mistake("the factor is turned round: fₖ − bₖ is n/(n − 1) times fₖ less the mean of all.",
+                lambda L, z, s: _left("all")(L, z, s) * (len(L) - 1) / len(L)),
     ),
 )  # fmt: skip
 

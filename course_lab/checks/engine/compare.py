@@ -1,5 +1,6 @@
 """Compare what a student's function returned with what was expected, and show both shortly."""
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,14 @@ class Difference(Exception):
 def plain(value: Any) -> Any:
     """Tensors, lists of numbers and NumPy scalars as NumPy arrays; other containers kept."""
     if isinstance(value, torch.Tensor):
-        return value.detach().cpu().numpy()
+        value = value.detach().cpu()
+        return (value.float() if value.dtype == torch.bfloat16 else value).numpy()
     if isinstance(value, bool | int | float | np.generic | np.ndarray):
         return np.asarray(value)
+    if isinstance(value, numbers.Real):  # a fraction, say
+        return np.asarray(float(value))
+    if isinstance(value, range):
+        return np.array(value)
     if isinstance(value, tuple):
         return tuple(plain(item) for item in value)
     if isinstance(value, list):
@@ -68,6 +74,7 @@ def compare(got: Any, expected: Any, rtol: float, atol: float, what: str = "the 
 
 
 def _compare_numbers(got, expected, rtol, atol, what) -> None:
+    got = plain(list(got)) if isinstance(got, tuple) else got
     if not isinstance(got, np.ndarray) or got.dtype.kind not in "biuf":
         raise Difference(f"{what} should be {describe(expected)}; yours is {describe(got)}")
     if got.shape != expected.shape:

@@ -5,7 +5,9 @@
 prints one verdict and returns the student's function if it passed, else the course's own, so that
 the notebook goes on either way. A check tries seeded random cases and compares with the reference.
 Where a result is wrong, the check runs the mistakes that it knows on the same cases: the one that
-gives the student's numbers is named.
+gives the student's numbers is named. Where none does, what the numbers themselves say is told, such
+as a sign, a factor or the one boundary where they are wrong. Grading tries new cases, and one more
+boundary of what the text says.
 """
 
 import inspect
@@ -17,17 +19,20 @@ import numpy as np
 
 from course_lab import progress
 from course_lab.checks.engine import compare, failures, sandbox
+from course_lab.checks.engine.cases import Boundary
+from course_lab.checks.engine.facts import fact
 
 SHOWN_SEED = 0
 GRADING_SEEDS = (1, 2)
 
 
 class NotYet(Exception):
-    """An exercise is not right yet; the text says why. points: what it earns all the same."""
+    """An exercise is not right yet; the text says why. points: what it earns all the same; named:
+    whether it says what to mend, beside what came out and what should have."""
 
-    def __init__(self, text: str, points: int = 0):
+    def __init__(self, text: str, points: int = 0, named: bool = True):
         super().__init__(text)
-        self.points = points
+        self.points, self.named = points, named
 
 
 class Mistake:
@@ -63,9 +68,17 @@ class Part:
 class Room:
     """How much memory a right answer may take, and what to tell who takes more.
 
-    limit: ``limit(*arguments)`` -> bytes at the peak of a call, beside the arguments. Python's
-    objects and NumPy's arrays count, torch's tensors do not.
+    limit: ``limit(*arguments)`` -> bytes at the peak of a call, beside the arguments.
     """
+
+    says: str
+    limit: Callable[..., int]
+
+
+@dataclass(frozen=True)
+class Calls:
+    """How often a right answer may call the functions that it is given, and what to tell who calls
+    them more often. limit: ``limit(*arguments)`` -> calls."""
 
     says: str
     limit: Callable[..., int]
@@ -79,14 +92,16 @@ class Exercise:
     topic:      the assignment it belongs to, such as "02_spikes".
     goal:       what whoever solves it can do afterwards, for instructors.
     reference:  a right solution, from the library where there is one.
-    cases:      random generator -> list of argument tuples.
+    cases:      random generator -> list of argument tuples, some of them ``at`` a boundary.
+    boundary:   what grading tries beside such cases, for one point, and the shown ones lack.
     parts:      boundaries with points of their own, tried when the cases are right.
     kind:       what sort of task it is: "", "bug" (to be found), "train" (a network) or "open".
     mistakes:   tried in order when the answer is wrong; the first that explains it is named.
     properties: tested before values.
     compared:   whether values are compared with the reference's (else properties decide alone).
-    seconds:    time limit of one call.
+    seconds:    time limit of one call; late: what to tell who needs longer.
     room:       limit of its memory, looked at once all values are right; None: no limit.
+    calls:      limit of its calls of a function among its arguments, looked at likewise.
     """
 
     name: str
@@ -95,6 +110,7 @@ class Exercise:
     goal: str
     reference: Callable
     cases: Callable[[np.random.Generator], Sequence[tuple]]
+    boundary: Boundary | None = None
     mistakes: Sequence[Mistake] = ()
     properties: Sequence[Property] = ()
     parts: Sequence[Part] = ()
@@ -103,7 +119,9 @@ class Exercise:
     rtol: float = 1e-4
     atol: float = 1e-6
     seconds: float = 2.0
+    late: str = "Is there a loop that never ends?"
     room: Room | None = None
+    calls: Calls | None = None
     submitted: Callable | None = field(default=None, init=False, repr=False)
     passed: bool = field(default=False, init=False, repr=False)
     earned: int = field(default=0, init=False, repr=False)
@@ -155,12 +173,10 @@ class Exercise:
         if not callable(function):
             raise NotYet(f"  {self.name} is {compare.describe(compare.plain(function))}, not a "
                          "function. Run the cell that defines it.")  # fmt: skip
-        rng = np.random.default_rng(seed)
-        cases = list(self.cases(rng))
+        cases, parts = self.drawn(seed)
         self.examine_cases(function, cases)
         missing: list[tuple[Part, NotYet]] = []
-        for part in self.parts:
-            more = list(part.cases(rng))
+        for part, more in parts:
             try:
                 self.examine_cases(function, [*cases, *more])
                 cases += more
@@ -169,11 +185,23 @@ class Exercise:
         if missing:
             points = self.points - sum(part.points for part, _ in missing)
             wanted = "; ".join(part.says for part, _ in missing)
-            raise NotYet(f"{missing[0][1]}\n  It earns {points} of {self.points} points. What is "
-                         f"missing: {wanted}.", points)  # fmt: skip
+            reason = missing[0][1]
+            raise NotYet(f"{reason}\n  It earns {points} of {self.points} points. What is "
+                         f"missing: {wanted}.", points, reason.named)  # fmt: skip
+        if self.calls:
+            self.check_calls(function, cases)
         if self.room:
             self.check_room(function, cases)
         return len(cases)
+
+    def drawn(self, seed: int) -> tuple[list[tuple], list[tuple[Part, list[tuple]]]]:
+        """The cases of a seed, and those of each part; the boundary is a part in grading alone."""
+        rng = np.random.default_rng(seed)
+        cases = list(self.cases(rng))
+        parts = list(self.parts)
+        if self.boundary and seed != SHOWN_SEED:
+            parts.append(Part(self.boundary.where, self.boundary.draw))
+        return cases, [(part, list(part.cases(rng))) for part in parts]
 
     def examine_cases(self, function: Callable, cases: Sequence[tuple]) -> None:
         """Raise NotYet unless the function is right in every case."""
@@ -184,20 +212,32 @@ class Exercise:
                     expected = self.reference(*arguments)
                     compare.compare(result, expected, self.rtol, self.atol)
             except compare.Difference as difference:
-                likely = self.likely_mistake(cases, results)
-                head = f"Likely mistake: {likely}" if likely else sentence(str(difference))
+                named = self.name_mistake(cases, results)
+                head = named or sentence(str(difference))
                 right = compare.show(expected)
-                abridged = likely and difference.place and "..." in right
+                abridged = named and difference.place and "..." in right
                 where = f"\n  where     {difference}" if abridged else ""
                 raise NotYet(
                     f"  {head}\n{self.shown(arguments)}\n  got       {compare.show(result)}\n"
-                    f"  expected  {right}{where}"
+                    f"  expected  {right}{where}", named=bool(named),
                 ) from None
             self.check_properties(arguments, result, cases, results)
+
+    def name_mistake(self, cases, results) -> str | None:
+        """The known mistake with these results, or else what they say themselves."""
+        if likely := self.likely_mistake(cases, results):
+            return f"Likely mistake: {likely}"
+        expected = [self.reference(*arguments) for arguments in cases]
+        found = fact(cases, self.names(), results, expected, self.same)
+        return found and f"In all {len(cases)} cases that were tried, your {found}."
+
+    def same(self, a: Any, b: Any) -> bool:
+        return compare.same(a, b, self.rtol, self.atol)
 
     def check_properties(self, arguments, result, cases, results) -> None:
         for wanted in self.properties:
             try:
+                result = list(result) if isinstance(result, tuple) else result
                 holds = wanted.test(compare.plain(result), *arguments)
             except Exception:  # noqa: BLE001 - a result of a shape that the test did not expect
                 holds = False
@@ -206,6 +246,14 @@ class Exercise:
                 says = f"Likely mistake: {likely}" if likely else wanted.says
                 raise NotYet(f"  {says}\n{self.shown(arguments)}\n"
                              f"  got       {compare.show(result)}")  # fmt: skip
+
+    def check_calls(self, function: Callable, cases: Sequence[tuple]) -> None:
+        for arguments in cases:
+            calls = sandbox.call(function, arguments, self.seconds).calls
+            limit = self.calls.limit(*arguments)
+            if calls > limit:
+                raise NotYet(f"  {self.calls.says}\n{self.shown(arguments)}\n"
+                             f"  calls     {calls}\n  needed    {limit}")  # fmt: skip
 
     def check_room(self, function: Callable, cases: Sequence[tuple]) -> None:
         for arguments in cases:
@@ -224,13 +272,13 @@ class Exercise:
         if isinstance(error, NotImplementedError) and not failures.of_torch(error):
             raise NotYet(f"  To do: {error}" if str(error) else "  It is not written yet.")
         if isinstance(error, sandbox.TimeLimit):
-            raise NotYet(f"  It was stopped after {self.seconds:g} seconds: is there a loop that "
-                         f"never ends?\n{given}")  # fmt: skip
+            raise NotYet(f"  It was stopped after {self.seconds:g} seconds. {self.late}\n{given}",
+                         named=False)  # fmt: skip
         if isinstance(error, sandbox.TooMuchOutput):
             raise NotYet("  It prints very much. Take the print out of the loop, and return the "
                          "result.")  # fmt: skip
         if error is not None:
-            raise NotYet(f"{failures.explain(error, function)}\n{given}")
+            raise NotYet(f"{failures.explain(error, function)}\n{given}", named=False)
         for name, before, after in zip(self.names(), arguments, called.arguments, strict=True):
             if _is_data(before) and not compare.same(before, after, 0, 0):
                 raise NotYet(f"  It changes its argument {name}. Work on a copy, so that whoever "
