@@ -81,13 +81,12 @@ def call(function: Callable, arguments: tuple, seconds: float) -> Called:
     with contextlib.redirect_stdout(printed), _compiling() as compiling:
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        left, before = seconds, time.process_time()
-        for _ in range(400):  # computing counts, waiting for a busy computer hardly does
-            thread.join(seconds / 40)
-            if not thread.is_alive() or left < 0:
-                break
+        left, before, patience = seconds, time.process_time(), 400
+        while thread.is_alive() and left > 0 and patience > 0:
+            thread.join(seconds / 40)  # computing counts, waiting for a busy computer hardly does
             spent, before = time.process_time() - before, time.process_time()
-            left -= spent / 30 if compiling() else spent
+            busy = compiling()
+            left, patience = left - (spent / 30 if busy else spent), patience - (not busy)
         late = thread.is_alive()
         until = time.monotonic() + 1
         while thread.is_alive() and time.monotonic() < until:
