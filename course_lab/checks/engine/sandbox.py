@@ -81,10 +81,10 @@ def call(function: Callable, arguments: tuple, seconds: float) -> Called:
     with contextlib.redirect_stdout(printed), _compiling() as compiling:
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        left, before, patience = seconds, time.process_time(), 400
+        left, before, patience = seconds, _computed(thread), 400
         while thread.is_alive() and left > 0 and patience > 0:
             thread.join(seconds / 40)  # computing counts, waiting for a busy computer hardly does
-            spent, before = time.process_time() - before, time.process_time()
+            spent, before = _computed(thread) - before, _computed(thread)
             busy = compiling()
             left, patience = left - (spent / 30 if busy else spent), patience - (not busy)
         late = thread.is_alive()
@@ -94,6 +94,14 @@ def call(function: Callable, arguments: tuple, seconds: float) -> Called:
             thread.join(0.05)
     error = TimeLimit() if late else outcome.get("error")
     return Called(outcome.get("result"), error, given, printed.getvalue(), len(calls))
+
+
+def _computed(thread: threading.Thread) -> float:
+    """Seconds that a thread has computed, or the process where threads cannot be told apart."""
+    try:
+        return time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
+    except (AttributeError, OSError):  # Windows; a thread that has just ended
+        return time.process_time()
 
 
 @contextlib.contextmanager
