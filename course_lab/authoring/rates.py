@@ -25,7 +25,7 @@ import numpy as np
 import torch
 
 from course_lab import checks
-from course_lab.checks import NotYet
+from course_lab.checks.engine.engine import NotYet
 from course_lab.checks.engine.engine import GRADING_SEEDS, SHOWN_SEED, Exercise
 
 STORED = Path(__file__).parents[2] / "tests" / "exercises"
