@@ -25,8 +25,7 @@ import numpy as np
 import torch
 
 from course_lab import checks
-from course_lab.checks.engine.engine import NotYet
-from course_lab.checks.engine.engine import GRADING_SEEDS, SHOWN_SEED, Exercise
+from course_lab.checks.engine.engine import GRADING_SEEDS, SHOWN_SEED, Exercise, NotYet
 
 STORED = Path(__file__).parents[2] / "tests" / "exercises"
 HEAD = re.compile(r"^# ==== (\w+) \| ([^|\n]+?)(?: \| (.+))?\n", re.M)
