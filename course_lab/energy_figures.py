@@ -67,7 +67,7 @@ def fan_out(ax: Axes, sizes: Sequence[int], arrivals: Sequence[float]) -> Axes:
         for y in heights[layer + 1]:
             ax.plot([x, after], [heights[layer][sender], y], color=colour, linewidth=1)
         ax.plot([x], [heights[layer][sender]], "o", color=colour, markersize=9, zorder=3)
-        noun = ("events", "hidden spikes")[layer]
+        noun = ("active inputs", "hidden spikes")[layer]
         told = f"{arrivals[layer]:,.0f} {noun}\n× {sizes[layer + 1]} synapses each"
         ax.text((x + after) / 2, -1.45, told, ha="center", va="top", color=ink)
     for (x, _), places, size in zip(columns, heights, sizes, strict=True):

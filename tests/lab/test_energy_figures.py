@@ -43,8 +43,8 @@ def test_paths_to_an_accuracy(ax):
 def test_fan_out_says_who_is_called_how_often(ax):
     energy_figures.fan_out(ax, (2312, 64, 10), (1847.3, 153))
     words = [text.get_text() for text in ax.texts]
-    assert words == ["1,847 events\n× 64 synapses each", "153 hidden spikes\n× 10 synapses each",
-                     "2,312", "64", "10"]  # fmt: skip
+    assert words == ["1,847 active inputs\n× 64 synapses each",
+                     "153 hidden spikes\n× 10 synapses each", "2,312", "64", "10"]  # fmt: skip
 
 
 def test_pruned_networks_are_labelled_by_what_is_kept(ax):
