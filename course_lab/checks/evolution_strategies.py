@@ -7,8 +7,8 @@ import torch
 
 from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, at, tenths
-from course_lab.checks.engine.engine import Calls, Exercise, Mistake, NotYet
-from course_lab.checks.engine.open import Open
+from course_lab.checks.engine.engine import Calls, Exercise, Mistake
+from course_lab.checks.engine.open import Open, fewest
 from course_lib import fitness as library
 
 TOPIC = "06_evolution_strategies"
@@ -495,13 +495,7 @@ def few_rounds(fitness, weights, seed):
 
 def _rounds(rng):
     fitness, seed = tiny.Counted(-1, ROUNDS_AT_MOST), int(rng.integers(1000))
-
-    def score(weights) -> float:
-        if (right := tiny.accuracy(weights)) < 0.9:
-            raise NotYet(f"  {right:.0%} of unseen digits right after {fitness.calls} rounds; 90 % "
-                         "are asked for.")  # fmt: skip
-        return -fitness.calls
-
+    score = fewest(0.9, tiny.accuracy, lambda: fitness.calls, "rounds")
     return (fitness, tiny.start(seed), seed), score
 
 

@@ -7,8 +7,8 @@ import torch
 
 from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, at, tenths
-from course_lab.checks.engine.engine import Exercise, Mistake, NotYet
-from course_lab.checks.engine.open import Open
+from course_lab.checks.engine.engine import Exercise, Mistake
+from course_lab.checks.engine.open import Open, fewest
 
 TOPIC = "04_zeroth_order"
 
@@ -506,13 +506,7 @@ def few_tries(loss, weights, seed):
 
 def _fewest(rng):
     loss, seed = tiny.Counted(1, AT_MOST), int(rng.integers(1000))
-
-    def score(weights) -> float:
-        if (right := tiny.accuracy(weights)) < 0.85:
-            raise NotYet(f"  {right:.0%} of unseen digits right after {len(loss.asked)} forward "
-                         "passes; 85 % are asked for.")  # fmt: skip
-        return -len(loss.asked)
-
+    score = fewest(0.85, tiny.accuracy, lambda: len(loss.asked), "forward passes")
     return (loss, tiny.start(seed), seed), score
 
 

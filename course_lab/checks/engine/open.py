@@ -66,3 +66,20 @@ class Open(Exercise):
 
     def points_of(self, seed: int) -> int:
         return self.worth(self.reach(self.submitted, seed))
+
+
+def fewest(
+    wanted: float, right: Callable[..., float], spent: Callable[[], float], unit: str
+) -> Callable[..., float]:
+    """The score of an answer that reads `wanted` of unseen digits right: −spent(), so less is more.
+
+    right: answer → share of unseen digits that it reads right; unit: of what was spent, in words.
+    """
+
+    def score(answer) -> float:
+        if (reached := right(answer)) < wanted:
+            raise NotYet(f"  {reached:.0%} of unseen digits right after {spent():,} {unit}; "
+                         f"{100 * wanted:.0f} % are asked for.")  # fmt: skip
+        return -spent()
+
+    return score
