@@ -202,6 +202,17 @@ def test_a_failing_or_warning_lesson_is_not_stored(tmp_path, source, message):
     assert path.read_bytes() == before
 
 
+def test_the_map_is_renewed_without_running_the_lesson(tmp_path):
+    path, stored = tmp_path / "00_start.ipynb", read(LESSONS[0])
+    assert not authoring.renew_map(LESSONS[0])
+    (shown,) = authoring.maps(stored)
+    shown.data["text/html"] = "<table>of last year</table>"
+    nbformat.write(stored, path)
+    assert len(list(rules.map_of_today(rules.Lesson(path)))) == 1
+    assert authoring.renew_map(path) and not authoring.renew_map(path)
+    assert path.read_bytes() == LESSONS[0].read_bytes()
+
+
 def test_lessons_are_found_by_the_start_of_their_name():
     assert [path.stem for path in authoring.find_lessons(["02"])] == ["02_spikes"]
     with pytest.raises(FileNotFoundError, match="no lesson starts with 'spikes'; there are: 00_"):

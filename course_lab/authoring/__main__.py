@@ -56,6 +56,14 @@ def run_lessons(options) -> int:
         return check_lessons(find_lessons(options.names))
     for done in execute_lessons(find_lessons(options.names)):
         print(f"{done.path.name}: {done.seconds:.0f} s, {done.text_outputs} text outputs stored")
+    return say_map()
+
+
+def say_map() -> int:
+    from course_lab.authoring.authoring import renew_map
+
+    if renew_map():
+        print("wrote notebooks/00_start.ipynb: the map of the course")
     return 0
 
 
@@ -87,7 +95,7 @@ def run_build(options) -> int:
             print(f"ran {done.path.name}: {done.seconds:.0f} s")
     for path in build(options.names):
         print(f"wrote exercises/{path.parent.name}/{path.name}")
-    return 0
+    return say_map()
 
 
 def run_rates(options) -> int:

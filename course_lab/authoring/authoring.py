@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import nbformat
 
+from course_lab import course_map
 from course_lab.authoring.opening import ROOT, stamp
 from course_lib.events.files import write_atomic
 
@@ -84,6 +85,27 @@ def execute_lesson(path: Path) -> Executed:
     write_atomic(path, lambda stream: stream.write(text.encode()))
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     return Executed(path, seconds, sum(map(is_text, outputs)))
+
+
+def renew_map(path: Path = NOTEBOOKS / "00_start.ipynb") -> bool:
+    """Write today's map of the course into the stored lesson that shows it; whether it changed.
+
+    Nothing is run: what the map says comes from lessons.toml and the names of the exercises.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    before = nbformat.writes(notebook)
+    for output in maps(notebook):
+        output.data["text/html"] = course_map.page({})
+    text = nbformat.writes(notebook)
+    if text != before:
+        write_atomic(path, lambda stream: stream.write(f"{text}\n".encode()))
+    return text != before
+
+
+def maps(notebook) -> list:
+    """The outputs of a notebook that are the map of the course."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return [one for one in outputs if one.get("data", {}).get("text/plain") == course_map.PLAIN]
 
 
 def is_text(output) -> bool:

@@ -16,7 +16,7 @@ import nbformat
 from course_lab import course_map
 from course_lab import lesson as opened
 from course_lab.authoring import opening
-from course_lab.authoring.authoring import KEPT, KERNEL, LANGUAGE
+from course_lab.authoring.authoring import KEPT, KERNEL, LANGUAGE, maps
 
 RULES: list[Callable[["Lesson"], Iterator[str]]] = []
 FORBIDDEN = (
@@ -128,6 +128,13 @@ def opening_of_all(lesson):
     opening.stamp(copy, lesson.path)
     if nbformat.writes(copy) != before:
         yield "They are not: store it by python3 course.py lessons."
+
+
+@rule
+def map_of_today(lesson):
+    """The map of the course is that of lessons.toml and of today's exercises."""
+    if any(output.data["text/html"] != course_map.page({}) for output in maps(lesson.notebook)):
+        yield "It is an older one: python3 course.py build --no-run renews it."
 
 
 WORDS, WORDS_A_CELL = 2500, 250
