@@ -7,7 +7,7 @@ import pytest
 import torch
 from numba import njit
 
-from course_lab.checks.engine import compare, sandbox
+from course_lab.checks.engine import compare, failures, sandbox
 from course_lab.checks.engine.cases import at
 from course_lab.checks.engine.facts import fact
 
@@ -72,6 +72,18 @@ def test_a_tuple_of_numbers_is_an_array_too():
 def test_calls_of_a_function_that_was_given_are_counted():
     called = sandbox.call(lambda f, n: [f(k) for k in range(n)], (abs, 3), 2)
     assert (called.result, called.calls) == ([0, 1, 2], 3)
+
+
+def test_a_failure_inside_an_inner_function_is_told_by_its_line():
+    def outer(values):
+        def inner():
+            return values[10]
+
+        return inner()
+
+    error = sandbox.call(outer, ([1, 2],), 1).error
+    told = failures.explain(error, outer)
+    assert "(line 3 of your function)" in told and "there     return values[10]" in told
 
 
 def test_compiling_is_hardly_counted_as_time_of_the_function():

@@ -2,7 +2,8 @@
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from types import CodeType
 
 import numpy as np
 import torch
@@ -52,8 +53,9 @@ def of_torch(error: NotImplementedError) -> bool:
 def _where(error: BaseException, function: Callable) -> tuple[int, str, str]:
     """The number and text of the line that failed, and shapes of the arrays named in it."""
     code, trace, last = getattr(function, "__code__", None), error.__traceback__, None
+    written = set(_within(code))
     while trace is not None:
-        if trace.tb_frame.f_code is code:
+        if trace.tb_frame.f_code in written:
             last = trace
         trace = trace.tb_next
     if last is None:
@@ -69,3 +71,11 @@ def _where(error: BaseException, function: Callable) -> tuple[int, str, str]:
         if isinstance(local.get(name), np.ndarray | torch.Tensor)
     }  # fmt: skip
     return number + 1, text, ", ".join(f"{name} {shape}" for name, shape in arrays.items())
+
+
+def _within(code) -> Iterator[CodeType]:
+    """A function's code, and that of the functions and classes inside it."""
+    if isinstance(code, CodeType):
+        yield code
+        for constant in code.co_consts:
+            yield from _within(constant)
