@@ -82,13 +82,8 @@ def operations(network: SpikingNetwork, data: FrameSet, batch_size: int = 256) -
     """Counts of every recording of ``data``. Raises ValueError if there is none."""
     if len(data) == 0:
         raise ValueError("there is no recording to count operations on")
-    device = network.layers[0].weight.device
-    parts = [
-        count_operations(
-            network, data.frames(range(start, min(start + batch_size, len(data)))).to(device)
-        )
-        for start in range(0, len(data), batch_size)
-    ]
+    batches = data.batches(batch_size, network.layers[0].weight.device)
+    parts = [count_operations(network, frames) for frames, _ in batches]
     spikes, acs, macs = (
         torch.cat([getattr(part, name) for part in parts]) for name in ("spikes", "acs", "macs")
     )

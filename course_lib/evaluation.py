@@ -40,15 +40,12 @@ def evaluate(network: SpikingNetwork, data: FrameSet, batch_size: int = 256) -> 
     if len(data) == 0:
         raise ValueError("there is no recording to evaluate on")
     classes = network.sizes[-1]
-    device = network.layers[0].weight.device
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
     loss, spikes = 0.0, torch.zeros(len(network.layers), dtype=torch.float64)
-    for start in range(0, len(data), batch_size):
-        rows = range(start, min(start + batch_size, len(data)))
-        labels = data.labels[rows.start : rows.stop]
-        activity = network.record(data.frames(rows).to(device))
+    for frames, labels in data.batches(batch_size, network.layers[0].weight.device):
+        activity = network.record(frames)
         outputs = network.read(activity[-1]).cpu()
-        loss += len(rows) * cross_entropy(network.logit_scale * outputs, labels).item()
+        loss += len(labels) * cross_entropy(network.logit_scale * outputs, labels).item()
         spikes += torch.tensor([layer.spikes.sum(dtype=torch.float64) for layer in activity])
         pairs = labels * classes + outputs.argmax(dim=1)
         confusion += torch.bincount(pairs, minlength=classes**2).view(classes, classes)

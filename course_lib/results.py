@@ -81,24 +81,10 @@ def processor_seconds(row: dict[str, Any], result: dict[str, Any]) -> tuple[floa
 
 
 def student_t(freedom: int, share: float) -> float:
-    """The t that such a share of Student's distribution lies below, with whole degrees of freedom.
+    """The t that such a share of Student's distribution lies below."""
+    from scipy.special import stdtrit  # imported by who asks for an interval
 
-    P(|T| < t) is a finite sum of powers of cos(arctan(t/√n)) (Abramowitz and Stegun 1964, equations
-    26.7.3 and 26.7.4), halved into by bisection.
-    """
-
-    def within(angle: float) -> float:
-        cosine, sine = math.cos(angle), math.sin(angle)
-        term, total = (cosine, 0.0) if freedom % 2 else (1.0, 0.0)
-        for k in range(2 + freedom % 2, freedom + 1, 2):
-            total, term = total + term, term * cosine**2 * (k - 1) / k
-        return 2 / math.pi * (angle + sine * total) if freedom % 2 else sine * total
-
-    low, high = 0.0, math.pi / 2
-    for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (middle, high) if within(middle) < abs(2 * share - 1) else (low, middle)
-    return math.copysign(math.sqrt(freedom) * math.tan(low), share - 0.5)
+    return float(stdtrit(freedom, share))
 
 
 def paired(values: dict[int, float], baseline: dict[int, float]) -> tuple[float, float] | None:

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from course_lib.events.recordings import SENSOR_SIZE, SIDE, check_events
+from course_lib.events.recordings import SENSOR_SIZE, SIDE, check_events, check_sensor
 
 INPUTS = 2 * SIDE * SIDE
 BIN_BYTES = INPUTS // 8  # 289, exactly
@@ -28,18 +28,6 @@ def check_bins(bins: int) -> int:
     if isinstance(bins, bool) or int(bins) != bins or not 1 <= bins <= 10_000:
         raise ValueError(f"bins is {bins!r}; expected a whole number of time bins, 1 to 10,000")
     return int(bins)
-
-
-def check_sensor(sensor) -> tuple[int, int, int]:
-    """(width, height, polarities) of a sensor; two polarities where only the others are given.
-
-    Raises ValueError unless they are whole numbers from 1, and at most two polarities.
-    """
-    size = tuple(sensor)
-    size = (*size, 2) if len(size) == 2 else size
-    if len(size) != 3 or any(int(n) != n or n < 1 for n in size) or size[2] > 2:
-        raise ValueError(f"sensor is {sensor}; expected (width, height), polarities 1 or 2 last")
-    return tuple(map(int, size))
 
 
 def bytes_of_bin(sensor: tuple[int, int, int]) -> int:
@@ -79,10 +67,8 @@ def pack(
 
 def _places(events, bins: int, size: int, name: str = "", sensor=SENSOR_SIZE) -> np.ndarray:
     """Where each event falls in T bins of ``size``; those in no bin left out."""
-    width, height, polarities = sensor
-    events = check_events(
-        events, name, (("x", width), ("y", height), ("t", None), ("p", polarities))
-    )
+    width, height, _ = sensor
+    events = check_events(events, name, sensor)
     name = f"{name}: " if name else ""
     if len(events) == 0:
         raise ValueError(f"{name}no event, so the frames would be empty")

@@ -1,14 +1,15 @@
 """Recordings as frames, packed to bits: what networks are trained on."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from course_lib.events.frames import bytes_of_bin, check_sensor
+from course_lib.events.frames import bytes_of_bin
 from course_lib.events.packed import PackedFrames
-from course_lib.events.recordings import SENSOR_SIZE
+from course_lib.events.recordings import SENSOR_SIZE, check_sensor
 
 BLOCK = 64  # recordings unpacked at a time, so that their bits stay in the cache
 DIGITS = tuple("0123456789")
@@ -95,6 +96,12 @@ class FrameSet:
         rows = self._rows(indices)
         shape = (self.bins, len(rows), self.inputs)
         return PackedFrames(self.packed, rows, shape, lambda: self.frames(rows, out))
+
+    def batches(self, size: int, device: torch.device | str = "cpu") -> Iterator[tuple]:
+        """(frames, labels) of all recordings in order, so many at a time, frames on the device."""
+        for start in range(0, len(self), size):
+            rows = range(start, min(start + size, len(self)))
+            yield self.frames(rows).to(device), self.labels[start : rows.stop]
 
     def room(self, batch: int) -> torch.Tensor | None:
         """Memory for the frames of so many recordings, the ``out`` of ``frames``; CPU alone."""

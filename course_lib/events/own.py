@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from course_lib.events.folders import Recording, Recordings, note_on
-from course_lib.events.frames import check_bins, check_sensor, pack
+from course_lib.events.frames import check_bins, pack
 from course_lib.events.frameset import FrameSet
 from course_lib.events.readers import READERS, read_events
-from course_lib.events.recordings import SIDE, check_events
+from course_lib.events.recordings import SIDE, check_events, check_sensor
 
 NAMES = {
     "x": ("x", "xs", "x_pos", "col"),
@@ -63,11 +63,10 @@ def fit_sensor(
 
     Raises ValueError: as ``check_events``, or an unknown ``fit``.
     """
-    width, height, polarities = check_sensor(size)
     if fit not in FITS:
         raise ValueError(f"fit is {fit!r}; expected one of {', '.join(FITS)}")
-    limits = (("x", width), ("y", height), ("t", None), ("p", polarities))
-    events = check_events(events, name, limits).copy()  # 64 bits: products do not overflow
+    width, height, _ = check_sensor(size)
+    events = check_events(events, name, size).copy()  # 64 bits: products do not overflow
     if fit == "keep":
         return events
     part, whole = 1, 1

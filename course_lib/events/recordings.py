@@ -31,10 +31,23 @@ MAGIC = {
 }  # fmt: skip
 
 
+def check_sensor(sensor) -> tuple[int, int, int]:
+    """(width, height, polarities) of a sensor; two polarities where only the others are given.
+
+    Raises ValueError unless they are whole numbers from 1, and at most two polarities.
+    """
+    size = tuple(sensor)
+    size = (*size, 2) if len(size) == 2 else size
+    if len(size) != 3 or any(int(n) != n or n < 1 for n in size) or size[2] > 2:
+        raise ValueError(f"sensor is {sensor}; expected (width, height), polarities 1 or 2 last")
+    return tuple(map(int, size))
+
+
 def check_events(
     events,
     name: str = "",
-    limits: tuple = (("x", SIDE), ("y", SIDE), ("t", None), ("p", 2)),
+    sensor: tuple[int, ...] = SENSOR_SIZE,
+    times: int | None = None,
     place: Callable[[int, str], str] = lambda event, field: f"event {event}",
 ) -> np.ndarray:
     """The events as an array of EVENT_DTYPE; every way into the library leads through here.
@@ -45,7 +58,8 @@ def check_events(
         events: a structured array, or a dict or data frame of columns, with the fields x, y, t
             (whole microseconds) and p, of any type that holds whole numbers.
         name: of the file, for messages.
-        limits: fields and how many values each may have, from 0; None: any whole number.
+        sensor: (width, height), and polarities if they are not two.
+        times: whole numbers from 0 that t may be; default: any, negative ones too.
         place: where event i is, for messages.
 
     Raises:
@@ -53,8 +67,10 @@ def check_events(
             or out of range, or time goes back. It says where, and what the likely cause is.
     """
     name = f"{name}: " if name else ""
+    width, height, polarities = check_sensor(sensor)
+    limits = {"x": width, "y": height, "t": times, "p": polarities}
     try:
-        columns = {field: np.asarray(events[field]) for field, _ in limits}
+        columns = {field: np.asarray(events[field]) for field in limits}
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(f"{name}expected events with fields x, y, t and p ({error})") from error
     shapes = {field: column.shape for field, column in columns.items()}
@@ -62,7 +78,7 @@ def check_events(
         raise ValueError(f"{name}columns have shapes {shapes}; expected one length for all")
     ready = isinstance(events, np.ndarray) and events.dtype == EVENT_DTYPE
     table = events if ready else np.empty(len(columns["t"]), EVENT_DTYPE)
-    for field, limit in limits:
+    for field, limit in limits.items():
         column, low, high = columns[field], 0 if limit else -MAX_TIME, limit or MAX_TIME
         if column.dtype.kind not in "biuf":
             raise ValueError(f"{name}{field} is {column.dtype}; expected whole numbers")
@@ -170,8 +186,8 @@ def _decode(data: bytes, name: str, sensor: tuple[int, ...]) -> np.ndarray:
     columns = {field: column[events] for field, column in columns.items()}
     offset = {"x": 0, "y": 1, "t": 2, "p": 2}
     return check_events(
-        columns, name, (("x", sensor[0]), ("y", sensor[1]), ("t", None), ("p", 2)),
-        lambda i, field: f"byte offset {5 * int(events[i]) + offset[field]}",
+        columns, name, sensor[:2],
+        place=lambda i, field: f"byte offset {5 * int(events[i]) + offset[field]}",
     )  # fmt: skip
 
 
@@ -194,7 +210,7 @@ def write_recording(path: str | os.PathLike, events: np.ndarray) -> None:
 
     Raises ValueError where there is no event, or ``check_events`` finds a fault; t < 2**23.
     """
-    events = check_events(events, limits=(("x", SIDE), ("y", SIDE), ("t", 1 << 23), ("p", 2)))
+    events = check_events(events, times=1 << 23)
     if len(events) == 0:
         raise ValueError("a recording needs at least one event, got none")
     raw, t = np.empty((len(events), 5), np.uint8), events["t"]

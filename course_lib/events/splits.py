@@ -222,26 +222,23 @@ def _find(source, how: How) -> folders.Recordings:
 
     A folder that is not in N-MNIST's layout, or with a ``camera``, may hold what is another's.
     """
-    if str(source) != "nmnist":
-        from course_lib.events.own import find
+    if str(source) == "nmnist":
+        if folder := os.environ.get("NMNIST_DIR"):
+            return folders.find_recordings(folder)
+        from course_lib.events.fetching import download
 
-        if how.camera is None:
-            try:
-                return folders.find_recordings(source)
-            except (FileNotFoundError, ValueError):
-                if not Path(source).expanduser().is_dir():
-                    raise
-                found = find(source, how.classes)
-                if not (found.train or found.test):
-                    raise
-                return found
+        return download(cache_folder(how.cache_dir))
+    from course_lib.events.own import find
+
+    if how.camera is not None:
         return find(source, how.classes)
-    folder = os.environ.get("NMNIST_DIR")
-    if folder:
-        return folders.find_recordings(folder)
-    from course_lib.events.fetching import download
-
-    return download(cache_folder(how.cache_dir))
+    try:
+        return folders.find_recordings(source)
+    except (FileNotFoundError, ValueError):
+        found = find(source, how.classes) if Path(source).expanduser().is_dir() else None
+        if found and (found.train or found.test):
+            return found
+        raise
 
 
 def recordings(source, how: How) -> Data:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from scipy.special import stdtrit
 from scipy.stats import ttest_rel
 
 from course_lib import results as statistics
@@ -337,14 +336,6 @@ def test_a_key_names_what_shapes_a_run():
         plan.final(replace(TINY, source="nmnist"), row, choice, 1), plan.trials(TINY, row)[0],
     ]  # fmt: skip
     assert len({key, *(job.key for job in changed)}) == 7
-
-
-def test_student_t_is_that_of_scipy():
-    for freedom in range(1, 40):
-        for share in (0.005, 0.5, 0.9, 0.975, 0.9999):
-            assert statistics.student_t(freedom, share) == pytest.approx(
-                stdtrit(freedom, share), rel=1e-9, abs=1e-12
-            )
 
 
 def test_paired_interval_is_that_of_the_t_test():
