@@ -28,6 +28,20 @@ def curves(ax: Axes, axis, values: dict, points: int = 9) -> Axes:
     return ax
 
 
+def softness(axes, slopes) -> None:
+    """Soft steps of slopes k, drawn from 0 to 1, beside the sharp one; and the bumps ψ(u) that go
+    with them: on two axes."""
+    forwards, backwards = axes
+    u = np.linspace(-1, 1, 401)
+    steps = {f"k = {k}": (1 + k * u / (1 + k * np.abs(u))) / 2 for k in slopes}
+    curves(forwards, u, steps).plot(u, u > 0, color=BACK, linestyle=":", label="the spike")
+    forwards.legend()
+    curves(backwards, u, {f"k = {k}": 1 / (1 + k * np.abs(u)) ** 2 for k in slopes})
+    for ax, title in zip(axes, ("forwards: soft steps and the sharp one", "backwards: ψ(u)"),
+                         strict=True):  # fmt: skip
+        ax.set(xticks=(-1, -0.5, 0, 0.5, 1), xlabel="u = v − θ", title=title)
+
+
 def surrogate(ax: Axes, distances, derivative, voltages=None) -> Axes:
     """ψ(u) on a grid of u = v − θ, over a histogram of the distances u that neurons had."""
     if voltages is not None:

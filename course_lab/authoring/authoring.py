@@ -21,7 +21,8 @@ from course_lib.events.files import write_atomic
 NOTEBOOKS = ROOT / "notebooks"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
-KEPT = ("tags", "reason", "nbgrader", "jupyter", "cellView", "tolerance")  # of a cell's metadata
+KEPT = ("tags", "reason", "nbgrader", "jupyter", "cellView", "tolerance",
+        "jp-MarkdownHeadingCollapsed")  # of a cell's metadata
 LANGUAGE = {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"}
 
 

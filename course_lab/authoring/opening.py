@@ -58,6 +58,8 @@ FOLDED = {"jupyter": {"source_hidden": True}, "cellView": "form"}
 #: what an archive of the course holds
 PACKED = ("pyproject.toml", "README.md", "LICENSE", "LICENSE-LESSONS")
 PACKED_FOLDERS = ("course_lib", "course_lab", "studies", "data")
+#: what stands beside the link that opens a lesson in Colab, whose copy has the outputs too
+COLAB = " (choose *Edit → Clear all outputs* there before you start: the answers are stored)"
 #: how the address begins in links
 HOSTS = r"(github\.com/|google\.com/github/|mybinder\.org/v2/gh/)"
 
@@ -89,7 +91,8 @@ def stamp(notebook, path: Path, address: str | None = None) -> None:
     head, _, rest = title.source.partition("\n")
     if head.startswith("# "):
         rest = re.sub(r"^\n*\[!?\[?Open in Colab\].*\n*", "", rest).lstrip("\n")
-        title.source = f"{head}\n\n{badge(path, address)}\n\n{rest}"
+        hint = COLAB if path.parent.name == "notebooks" else ""
+        title.source = f"{head}\n\n{badge(path, address)}{hint}\n\n{rest}"
     for cell in notebook.cells:
         if cell.cell_type == "code":
             _, end, rest = cell.source.partition(SETUP_END)
