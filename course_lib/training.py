@@ -22,7 +22,7 @@ from course_lib.checkpoints import (
     check_finite,
     deferred_interrupt,
 )
-from course_lib.estimators.base import Estimator
+from course_lib.estimators.base import Estimator, check_choice
 from course_lib.evaluation import evaluate
 from course_lib.events import FrameSet, shift_frames
 from course_lib.history import Clock, History
@@ -79,8 +79,7 @@ class Schedule:
             raise ValueError(f"seed is {self.seed}; expected a whole number from 0 to 2**32 - 1")
         if self.shift < 0:
             raise ValueError(f"shift is {self.shift}; expected 0 or more pixels")
-        if self.decay not in DECAYS:
-            raise ValueError(f"decay is {self.decay!r}; choose one of {', '.join(DECAYS)}")
+        check_choice("decay", self.decay, DECAYS)
 
     def done(self, step: int, seconds: float) -> float:
         """Share of the run that is over; 1 or more at its end."""

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from course_lib.network import SpikingNetwork
 
+#: ways to the same numbers, for methods that have several: see ``fast/engine.py``
+KERNELS = ("auto", "fused", "readable")
 FORWARD = "no backward pass"
 UNROLLED = "as many backward passes through time"
 

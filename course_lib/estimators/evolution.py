@@ -13,13 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import Estimator, check_batch
+from course_lib.estimators.base import KERNELS, Estimator, check_batch, check_choice
 from course_lib.fast.engine import engine
 from course_lib.fitness import SHAPINGS, cross_entropy
 from course_lib.network import SpikingNetwork, per_layer
 from course_lib.noise import gaussians
-
-KERNELS = ("auto", "fused", "readable")
 
 
 @dataclass
@@ -74,10 +72,8 @@ class EvolutionStrategy(Estimator):
                 f"population is {self.population}; expected at least 2, and an even number "
                 "because mirrored members come in pairs (or pass mirrored=False)"
             )
-        if self.shaping not in SHAPINGS:
-            raise ValueError(f"shaping is {self.shaping!r}; choose one of {', '.join(SHAPINGS)}")
-        if self.kernel not in KERNELS:
-            raise ValueError(f"kernel is {self.kernel!r}; choose one of {', '.join(KERNELS)}")
+        check_choice("shaping", self.shaping, SHAPINGS)
+        check_choice("kernel", self.kernel, KERNELS)
 
     @property
     def signs(self) -> tuple[int, ...]:

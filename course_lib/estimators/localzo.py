@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import UNROLLED, Estimator, check_batch, check_choice
+from course_lib.estimators.base import KERNELS, UNROLLED, Estimator, check_batch, check_choice
 from course_lib.estimators.smoothing import match_surrogate, named_smoothing
 from course_lib.estimators.spike_derivative import (
     Smoothing,
@@ -38,8 +38,6 @@ from course_lib.fast.derivatives import Cutoff, Draws
 from course_lib.fast.engine import event_driven
 from course_lib.fitness import cross_entropy
 from course_lib.noise import STREAMS, torch_generator
-
-KERNELS = ("auto", "fused", "readable")
 
 
 @dataclass

@@ -31,6 +31,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_lib.estimators.base import check_choice
 from course_lib.estimators.spike_derivative import QUANTILES, Smoothing, check_delta
 
 #: a of eq. 14: the sigmoid of slope a/δ has c = 1. ½ · 7ζ(3)/π² = 0.4263 is the paper's 0.4262.
@@ -50,6 +51,7 @@ def named_smoothing(name: str, delta: float, alpha: float | None = None) -> Smoo
     Raises ValueError for an unknown name, δ ≤ 0, or an α that the theorems rule out.
     """
     check_delta(delta)
+    check_choice("distribution", name, DISTRIBUTIONS)
     if name in ("sigmoid", "fast_sigmoid"):
         slope = (SIGMOID_A if name == "sigmoid" else 5.0) / delta
         surrogate = {
@@ -58,8 +60,6 @@ def named_smoothing(name: str, delta: float, alpha: float | None = None) -> Smoo
         }[name]
         alpha = (1.0 if name == "sigmoid" else -1.0) if alpha is None else alpha
         return match_surrogate(surrogate, delta, alpha, name)
-    if name not in EXPECTED:
-        raise ValueError(f"distribution is {name!r}; choose one of {', '.join(DISTRIBUTIONS)}")
     alpha = 1.0 if alpha is None else alpha
     if not -1 < alpha < math.inf:
         raise ValueError(

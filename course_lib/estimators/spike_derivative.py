@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.lif import heaviside
+from course_lib.estimators.surrogate import surrogate_spike
 
 QUANTILES = 2**16
 
@@ -122,18 +122,6 @@ def _signed(word: int) -> int:
     return word - 2**64 if word >= 2**63 else word
 
 
-class _ZerothOrderSpike(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, distance, magnitudes, smoothing):
-        ctx.save_for_backward(smoothing.derivative(distance, magnitudes))
-        return heaviside(distance)
-
-    @staticmethod
-    def backward(ctx, grad_spikes):
-        (derivative,) = ctx.saved_tensors
-        return grad_spikes * derivative, None, None
-
-
 class ZerothOrderSpike:
     """A spike function: Heaviside forward, LocalZO's G backward, fresh draws at every call.
 
@@ -155,4 +143,4 @@ class ZerothOrderSpike:
         return drawn.view(*distance.shape, self.samples)
 
     def __call__(self, distance: Tensor) -> Tensor:
-        return _ZerothOrderSpike.apply(distance, self.draw(distance), self.smoothing)
+        return surrogate_spike(lambda u: self.smoothing.derivative(u, self.draw(u)))(distance)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import UNROLLED, Estimator, check_batch
+from course_lib.estimators.base import UNROLLED, Estimator, check_batch, check_choice
 from course_lib.fitness import cross_entropy
 from course_lib.lif import SpikeFunction, heaviside
 
@@ -46,14 +46,13 @@ SURROGATES = {"fast_sigmoid": fast_sigmoid, "sigmoid": sigmoid, "arctan": arctan
 class _SurrogateSpike(torch.autograd.Function):
     @staticmethod
     def forward(ctx, distance, derivative):
-        ctx.save_for_backward(distance)
-        ctx.derivative = derivative
+        ctx.save_for_backward(derivative(distance))
         return heaviside(distance)
 
     @staticmethod
     def backward(ctx, grad_spikes):
-        (distance,) = ctx.saved_tensors
-        return grad_spikes * ctx.derivative(distance), None
+        (derivative,) = ctx.saved_tensors
+        return grad_spikes * derivative, None
 
 
 def surrogate_spike(derivative: Callable[[Tensor], Tensor]) -> SpikeFunction:
@@ -80,10 +79,7 @@ class SurrogateBPTT(Estimator):
     slope: float = 10.0
 
     def __post_init__(self):
-        if self.surrogate not in SURROGATES:
-            raise ValueError(
-                f"surrogate is {self.surrogate!r}; choose one of {', '.join(SURROGATES)}"
-            )
+        check_choice("surrogate", self.surrogate, SURROGATES)
         if not 0 < self.slope < math.inf:
             raise ValueError(f"slope is {self.slope}; it must be a positive number")
 

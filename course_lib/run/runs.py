@@ -19,7 +19,7 @@ import torch
 
 from course_lib import estimators  # all methods are loaded when METHODS is asked for
 from course_lib.checkpoints import load_checkpoint
-from course_lib.estimators import Estimator
+from course_lib.estimators.base import Estimator, check_choice
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import try_lock, write_atomic
 from course_lib.events.frames import INPUTS
@@ -111,8 +111,7 @@ class RunConfig(Schedule):
         defaults = estimators.METHODS[self.method].defaults
         self.hidden = tuple(self.hidden or defaults["any"]["hidden"])
         self.readout = self.readout or defaults["any"]["readout"]
-        if self.readout not in READOUTS:
-            raise ValueError(f"readout is {self.readout!r}; choose one of {', '.join(READOUTS)}")
+        check_choice("readout", self.readout, READOUTS)
         defaults = {**defaults["any"], **defaults[self.readout]}
         if self.seconds is not None:
             del defaults["steps"]

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import Estimator
+from course_lib.estimators.base import Estimator, check_choice
 from course_lib.estimators.eggroll import EGGROLL
-from course_lib.estimators.online import check_choice, check_hidden
+from course_lib.estimators.online import check_hidden
 from course_lib.estimators.opzo import OPZO
 from course_lib.fast.engine import knows
 from course_lib.network import SpikingNetwork
