@@ -18,12 +18,14 @@ class Evaluation:
     accuracy:  fraction of recordings whose largest output is their label, in [0, 1].
     confusion: (C, C) counts, row = label, column = answer.
     spikes:    mean spikes per recording of each layer, first hidden layer first.
+    right:     (n,) booleans: whether the answer to each recording is its label.
     """
 
     loss: float
     accuracy: float
     confusion: Tensor
     spikes: tuple[float, ...]
+    right: Tensor
 
     @property
     def count(self) -> int:
@@ -41,17 +43,20 @@ def evaluate(network: SpikingNetwork, data: FrameSet, batch_size: int = 256) -> 
         raise ValueError("there is no recording to evaluate on")
     classes = network.sizes[-1]
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    loss, spikes = 0.0, torch.zeros(len(network.layers), dtype=torch.float64)
+    loss, spikes, right = 0.0, torch.zeros(len(network.layers), dtype=torch.float64), []
     for frames, labels in data.batches(batch_size, network.layers[0].weight.device):
         activity = network.record(frames)
         outputs = network.read(activity[-1]).cpu()
         loss += len(labels) * cross_entropy(network.logit_scale * outputs, labels).item()
         spikes += torch.tensor([layer.spikes.sum(dtype=torch.float64) for layer in activity])
-        pairs = labels * classes + outputs.argmax(dim=1)
+        answers = outputs.argmax(dim=1)
+        right.append(answers == labels)
+        pairs = labels * classes + answers
         confusion += torch.bincount(pairs, minlength=classes**2).view(classes, classes)
     return Evaluation(
         loss=loss / len(data),
         accuracy=confusion.diag().sum().item() / len(data),
         confusion=confusion,
         spikes=tuple((spikes / len(data)).tolist()),
+        right=torch.cat(right),
     )

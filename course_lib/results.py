@@ -6,14 +6,12 @@ Accuracies are fractions, shown in %.
 """
 
 import json
-import math
 import re
 import statistics as stats
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from course_lib.energy import JOULES_PER_AC, JOULES_PER_MAC
 from course_lib.events.files import data_file
 
 #: of a study: part of a file's name, and never a path
@@ -52,23 +50,6 @@ def groups(result: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def first_of(row: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """The row that others of its group are compared with."""
-    return next(other for other in result["rows"] if other["group"] == row["group"])
-
-
-def percent(summary: dict[str, float]) -> str:
-    """Mean ± standard deviation of a fraction, in %; one run has no deviation."""
-    mean, deviation = 100 * summary["mean"], summary["sd"]
-    return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {100 * deviation:.1f}"
-
-
-def signed(value: float, digits: int = 1) -> str:
-    """+1.2 or −1.2, with a real minus sign; 0.0 has none."""
-    text = f"{value:+.{digits}f}"
-    return text.lstrip("+-") if float(text) == 0 else text.replace("-", "−")
-
-
 def processor_seconds(row: dict[str, Any], result: dict[str, Any]) -> tuple[float, bool]:
     """Mean processor seconds of a row's runs on the machine that most of a study's runs were on.
 
@@ -100,92 +81,5 @@ def paired(values: dict[int, float], baseline: dict[int, float]) -> tuple[float,
     return stats.fmean(differences), half
 
 
-def paired_ratio(
-    values: dict[int, float], baseline: dict[int, float]
-) -> tuple[float, float, float] | None:
-    """Geometric mean of the ratio over the seeds that both have, and its 95 % interval.
-
-    ``paired`` on logarithms. None for fewer than two common seeds, or a value of 0.
-    """
-    if min([*values.values(), *baseline.values()], default=0) <= 0:
-        return None
-    found = paired(*({seed: math.log(v) for seed, v in d.items()} for d in (values, baseline)))
-    if found is None:
-        return None
-    mean, half = found
-    return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
-
-
 def by_seed(row: dict[str, Any], name: str = "test_accuracy") -> dict[int, float]:
     return {run["seed"]: run[name] for run in row["runs"]}
-
-
-def versus_first(
-    row: dict[str, Any], result: dict[str, Any], name: str = "test_accuracy"
-) -> tuple[float, float] | None:
-    """``paired`` with the first row of the group; None for that row itself."""
-    first = first_of(row, result)
-    if first["label"] == row["label"]:
-        return None
-    return paired(by_seed(row, name), by_seed(first, name))
-
-
-def difference(row: dict[str, Any], result: dict[str, Any], name: str = "test_accuracy") -> str:
-    """That in points, as text."""
-    found = versus_first(row, result, name)
-    if found is None:
-        return "–"
-    mean, half = 100 * found[0], 100 * found[1]
-    return f"{signed(mean)} ({signed(mean - half)} to {signed(mean + half)})"
-
-
-def hidden_spikes(run: dict[str, Any]) -> float:
-    return sum(run["spikes"][:-1])
-
-
-def synops(run: dict[str, Any]) -> float:
-    return sum(run["synops"])
-
-
-def nanojoules(run: dict[str, Any]) -> float:
-    multiplied = run["macs"]
-    return 1e9 * (JOULES_PER_AC * (synops(run) - multiplied) + JOULES_PER_MAC * multiplied)
-
-
-def reached(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """The runs that came to the target: only these can be compared."""
-    return [run for run in row["runs"] if run["reached"]]
-
-
-def ratio(row, result, measure=hidden_spikes) -> tuple[float, float, float] | None:
-    """Of the group's first row: mean, and the ends of its 95 % interval; None if that says nothing.
-
-    measure: ``hidden_spikes`` or ``synops``.
-    """
-    first = first_of(row, result)
-    if first["label"] == row["label"]:
-        return None
-    return paired_ratio(
-        *({run["seed"]: measure(run) for run in reached(which)} for which in (row, first))
-    )
-
-
-def answers(result: dict[str, Any]) -> list[str]:
-    """One sentence for each group that has EGGROLL, against the group's first row."""
-    told = []
-    for row in result["rows"]:
-        if row["method"] != "eggroll":
-            continue
-        first = first_of(row, result)
-        found = ratio(row, result)
-        if found is None:
-            told.append(f"{row['group']}: Not known yet.")
-            continue
-        mean, low, high = found
-        word = "Yes, sparser" if high < 1 else "No, denser" if low > 1 else "No difference shown"
-        told.append(
-            f"{row['group']}: {word}: {row['label']}'s networks send {mean:.2f} times the hidden "
-            f"spikes of {first['label']}'s (95 % interval {low:.2f} to {high:.2f}, "
-            f"n = {len(reached(row))})."
-        )
-    return told

@@ -22,6 +22,7 @@ from course_lib.network import SpikingNetwork
 from course_lib.run.machine import machine, revision
 from course_lib.training import draw_batch, fit
 from studies.bench.passes import autograd, kernel, phases, ratios
+from studies.inference import packed
 from studies.plan import Job
 
 #: points of a final run's learning curve
@@ -34,6 +35,7 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
 
     seconds, cpu_seconds: of training with the drawing of batches, without evaluation.
     peak_memory:    bytes, of one step: see ``step_memory``. Final runs only.
+    right:          which test recordings were answered right: see ``inference.packed``.
     spikes:         per recording of the test set (a trial: of the validation set), by layer.
     active:         share of entries that took part in the last backward pass; None if all do.
     speedup:        see there; LocalZO and SparseGrad only.
@@ -73,6 +75,7 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
             "steps": last["step"],
             "test_accuracy": test.accuracy,
             "test_loss": _number(test.loss),
+            "right": packed(test.right.numpy()),
             "lost_classes": lost(test.confusion),
             "spikes": [round(count, 2) for count in test.spikes],
             "peak_memory": step_memory(

@@ -50,7 +50,8 @@ def setup(result: dict) -> str:
         )
         lines.append(
             f"- **Search:** {search['trials']} trials a row, whole runs with seed "
-            f"{search['seed']}; {search['rule']}. Tried: {' / '.join(tried)}."
+            f"{' and '.join(map(str, search.get('seeds') or [search['seed']]))}; "
+            f"{search['rule']}. Tried: {' / '.join(tried)}."
         )
     for group, rows in groups(result).items():
         pairs = ", ".join(f"{row['label']} ({row['like']})" for row in rows if row.get("like"))

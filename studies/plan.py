@@ -1,10 +1,12 @@
 """What a study is, and the runs that it takes.
 
-Every row gets a search of the same number of trials, whole runs with the seed SEARCH_SEED. (Half as
-long, trials favoured learning rates that were too high for whole runs.) The choice is the trial
-with the highest validation accuracy, the lower validation loss where two are equal. Then come the
-final runs, one a seed, from FIRST_SEED on (from 1 if nothing is searched): seeds that the search
-has not seen. Only these read the test set, once each.
+Every row gets a search of the same length. Each choice is tried by whole runs, one for each of
+SEARCH_SEEDS. (Half as long, trials favoured learning rates that were too high for whole runs.) The
+declared choices come first, then MORE that follow the best so far: one step beyond it as long as it
+lies at an end of what was tried, else halfway to a neighbour (see ``further``). The highest mean
+validation accuracy wins, the lower validation loss where two are equal. Then come the final runs,
+one a seed, from FIRST_SEED on (from 1 if nothing is searched): seeds that the search has not seen.
+Only these read the test set, once each.
 """
 
 import dataclasses
@@ -15,10 +17,16 @@ from typing import Any, NamedTuple
 
 from course_lib.run.runs import RunConfig
 
-SEARCH_SEED = 0
+SEARCH_SEEDS = (0, 1)
+#: trials of a row beyond those that are declared
+MORE = 4
 #: runs with seeds 1 to 3 were seen while the search took its shape, so they count no longer
 FIRST_SEED = 4
-RULE = "highest validation accuracy; of equal ones the lowest validation loss"
+RULE = (
+    "highest mean validation accuracy; of equal ones the lowest validation loss; of these trials "
+    f"{MORE} follow the best so far, one step beyond the end of what was tried, else halfway to a "
+    "neighbour"
+)
 #: raised when the same settings come to mean other numbers, so that old runs are not taken for new
 VERSION = 1
 #: settings that shape a run's numbers; its data is named by the study's source
@@ -153,13 +161,74 @@ class Job(NamedTuple):
         return f"{method}-{self.role}-{digest[:16]}"
 
 
-def trials(study: Study, row: Row) -> list[Job]:
-    """The search's runs of a row, or of the row that it is like; none if there is one choice."""
-    row = study.searched(row)
-    choices = study.choices(row)
-    if len(choices) == 1:
-        return []
-    return [_job(study, row, "trial", choice, SEARCH_SEED) for choice in choices]
+def searches(study: Study, row: Row) -> bool:
+    """Whether there is anything to choose for the row."""
+    return len(study.choices(row)) > 1
+
+
+def length(study: Study) -> int:
+    """How many choices the search of a row tries."""
+    return len(study.choices(study.rows[0])) + MORE * searches(study, study.rows[0])
+
+
+def trials(study: Study, row: Row, choice: dict[str, Any]) -> list[Job]:
+    """The search's runs of one choice, for the row or for the row that it is like."""
+    return [_job(study, study.searched(row), "trial", choice, seed) for seed in SEARCH_SEEDS]
+
+
+def _size(value: Any) -> float | None:
+    """Of a number, or of a number for each layer: what is larger and what is smaller. Else None."""
+    value = value[0] if isinstance(value, tuple | list) else value
+    return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _times(value: Any, factor: float) -> Any:
+    """With three digits, so that a choice can be read and has one name."""
+    if isinstance(value, tuple | list):
+        return tuple(_times(each, factor) for each in value)
+    return float(f"{value * factor:.3g}")
+
+
+def further(tried: list[dict[str, Any]], best: dict[str, Any]) -> dict[str, Any]:
+    """What the search tries next: a step away from the best choice in one of its numbers.
+
+    A number that was tried with two values or more is searched, the learning rate first. Where the
+    best value is the smallest (or largest) of them, the step leads beyond it, by the ratio of the
+    last two. Where no number is at an end, it leads to the geometric mean with the farthest of the
+    neighbours. A step that was made before is not made again.
+    """
+    beyond, between = [], []
+    for name in sorted(best, key="lr".__ne__):
+        size = _size(best[name])
+        sizes = sorted({_size(choice.get(name)) for choice in tried} - {None}) if size else []
+        if len(sizes) < 2:
+            continue
+        place = sizes.index(size)
+        for neighbour, outwards in ((place + 1, place == 0), (place - 1, place == len(sizes) - 1)):
+            if not 0 <= neighbour < len(sizes):
+                continue
+            ratio = size / sizes[neighbour]
+            if outwards:
+                beyond.append(best | {name: _times(best[name], ratio)})
+            step = best | {name: _times(best[name], ratio**-0.5)}
+            between.append((max(ratio, 1 / ratio), step))
+    between = [step for _, step in sorted(between, key=lambda pair: -pair[0])]
+    known = [json.dumps(choice, sort_keys=True) for choice in tried]
+    steps = [step for step in beyond + between if json.dumps(step, sort_keys=True) not in known]
+    if not steps:  # nothing but names is searched: the best rate is tried a little smaller
+        name = next(name for name in sorted(best, key="lr".__ne__) if _size(best[name]))
+        steps = [best | {name: _times(best[name], 0.5 ** (len(tried) / 2))}]
+    return steps[0]
+
+
+def at_an_end(tried: list[dict[str, Any]], best: dict[str, Any]) -> list[str]:
+    """The numbers of the choice that still are the smallest or largest that was tried."""
+    found = []
+    for name, value in best.items():
+        sizes = {_size(choice.get(name)) for choice in tried} - {None}
+        if len(sizes) > 1 and _size(value) in (min(sizes), max(sizes)):
+            found.append(name)
+    return found
 
 
 def seeds(study: Study, count: int) -> range:

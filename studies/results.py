@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.events import Splits
-from studies import files, pages
-from studies.plan import RULE, SEARCH_SEED, Job, Row, Study, final, seeds, trials
+from studies import files, pages, plan
+from studies.plan import Job, Row, Study, final, further, length, searches, seeds, trials
 
 SUMMARISED = ("test_accuracy", "validation_accuracy", "seconds", "cpu_seconds", "peak_memory",
               "forward_passes", "active")  # fmt: skip
@@ -68,21 +68,43 @@ class Store:
         shutil.rmtree(self.work(key), ignore_errors=True)
 
 
-def best(search: list[Job], store: Store) -> dict[str, Any]:
+def best(study: Study, row: Row, tried: list[dict], store: Store) -> dict[str, Any]:
     """The search's choice: see ``plan.RULE``. A trial that was stopped counts as it ended."""
 
-    def rank(job):
-        record = store.get(job.key)
-        loss = record["validation_loss"]
-        return -record["validation_accuracy"], math.inf if loss is None else loss
+    def rank(choice):
+        records = [store.get(job.key) for job in trials(study, row, choice)]
+        losses = [record["validation_loss"] for record in records]
+        return (
+            -statistics.fmean(record["validation_accuracy"] for record in records),
+            math.inf if None in losses else statistics.fmean(losses),
+        )
 
-    return min(search, key=rank).choice
+    return min(tried, key=rank)
 
 
-def gather(study: Study, store: Store, splits: Splits) -> dict[str, Any]:
-    """Tidy results of all rows that have a final run."""
-    rows = [found for row in study.rows if (found := _gather_row(study, row, store))]
-    machines = []
+def search(study: Study, row: Row, store: Store) -> tuple[list[dict[str, Any]], list[Job]]:
+    """What was tried for the row so far, and the runs that are missing of it.
+
+    When no run is missing, the search is over, and ``best`` chooses.
+    """
+    tried = study.choices(row)
+    if not searches(study, row):
+        return tried, []
+    while True:
+        jobs = [job for choice in tried for job in trials(study, row, choice)]
+        missing = [job for job in jobs if store.get(job.key) is None]
+        if missing or len(tried) == length(study):
+            return tried, missing
+        tried.append(further(tried, best(study, row, tried, store)))
+
+
+def gather(study: Study, store: Store, splits: Splits, before: dict | None = None) -> dict:
+    """Tidy results of all rows that have a final run; a row whose new search is not over yet stays
+    as it was in the results ``before``."""
+    old = {(row["group"], row["label"]): row for row in before["rows"]} if before else {}
+    rows = [_gather_row(study, row, store) or _kept(old.get((row.group, row.label)), before)
+            for row in study.rows]  # fmt: skip
+    rows, machines = [row for row in rows if row], []
     for record in [record for row in rows for record in row["trials"] + row["runs"]]:
         if record["machine"] not in machines:
             machines.append(record["machine"])
@@ -97,20 +119,28 @@ def gather(study: Study, store: Store, splits: Splits) -> dict[str, Any]:
             "recordings": " / ".join(f"{len(part):,}" for part in splits[:3]),
         },
         "search": {
-            "trials": len(study.choices(study.rows[0])), "seed": SEARCH_SEED, "rule": RULE,
+            "trials": length(study), "seeds": list(plan.SEARCH_SEEDS), "rule": plan.RULE,
         },
         "settings": study.settings, "columns": study.columns,
         "machines": machines, "rows": rows,
     }  # fmt: skip
 
 
+def _kept(row: dict | None, before: dict | None) -> dict | None:
+    """A row of earlier results, each run with its machine."""
+    def whole(records):
+        return [run | {"machine": before["machines"][run["machine"]]} for run in records]
+
+    return row and row | {"trials": whole(row["trials"]), "runs": whole(row["runs"])}
+
+
 def _gather_row(study: Study, row: Row, store: Store) -> dict[str, Any] | None:
-    search = trials(study, row)
-    tried = [store.get(job.key) for job in search]
-    if any(record is None for record in tried):
+    choices, missing = search(study, row, store)
+    if missing:
         return None
-    tried = [{**job.choice, **record} for job, record in zip(search, tried, strict=True)]
-    choice = best(search, store) if search else study.choices(row)[0]
+    tried = [{**choice, **store.get(job.key)} for choice in choices if len(choices) > 1
+             for job in trials(study, row, choice)]  # fmt: skip
+    choice = best(study, row, choices, store) if tried else choices[0]
     runs, config = [], None
     for seed in itertools.count(seeds(study, 1).start):
         job = final(study, row, choice, seed)
@@ -125,7 +155,7 @@ def _gather_row(study: Study, row: Row, store: Store) -> dict[str, Any] | None:
         "label": row.label, "group": row.group, "method": config.method,
         "sizes": list(config.sizes), "readout": config.readout,
         "options": config.options, "lr": config.lr, "steps": config.steps,
-        "tried": study.choices(row), "chosen": choice, "like": row.like,
+        "tried": choices, "chosen": choice, "like": row.like,
         "trials": tried, "runs": runs, "summary": summarise(runs),
     }  # fmt: skip
 

@@ -1,6 +1,5 @@
 """The command ``study``: goes through a study's runs, skips what is done, stops in time."""
 
-import itertools
 import sys
 import time
 from dataclasses import replace
@@ -13,8 +12,8 @@ from course_lib.results import read
 from studies import plan
 from studies.declared import STUDIES
 from studies.kinds import KINDS
-from studies.plan import Job, Study, final, trials
-from studies.results import Store, best, gather, restore, show, write
+from studies.plan import Job, Row, Study, final, trials
+from studies.results import Store, best, gather, restore, search, show, write
 
 
 def main(options) -> int:
@@ -32,6 +31,8 @@ def main(options) -> int:
             raise FileNotFoundError(
                 f"{path} is not there yet; run `python -m studies study {name}` first"
             )
+        if "study" not in result:
+            raise ValueError(f"{path} holds no results of a study")
         print("wrote", ", ".join(show(result, out)))
         return 0
     if name not in STUDIES:
@@ -65,20 +66,26 @@ def run(study: Study, options, result: dict | None) -> int:
     store = Store(options.runs)
     restore(result, store)
     if options.again:
-        for row in rows:
-            numbered = itertools.product(study.choices(row), plan.seeds(study, count))
-            own = trials(study, row) if row.like is None else []
-            for job in own + [final(study, row, *pair) for pair in numbered]:
+        for row, choice in [(r, c) for r in rows for c in search(study, r, store)[0]]:
+            own = trials(study, row, choice) if row.like is None else []
+            for job in own + [final(study, row, choice, s) for s in plan.seeds(study, count)]:
                 store.drop(job.key)
     splits = load(study, options.data)
     end, left = time.monotonic() + 60 * (budget or float("inf")), 0
-    total = sum(len(trials(study, row)) + count for row in rows)
+
+    def remaining(row: Row) -> int:
+        """Runs of the row's search that are not there yet."""
+        tried, missing = search(study, row, store)
+        more = plan.length(study) - len(tried)
+        return len(missing) + more * len(plan.SEARCH_SEEDS)
+
+    total = sum(remaining(row) + count for row in rows)
     bar = tqdm(total=total, unit="run", disable=options.quiet, dynamic_ncols=True)
 
     def make(job: Job) -> bool:
         """Whether the run is there now."""
         record = store.get(job.key)
-        if record is None:
+        if record is None or "test_accuracy" in record and "right" not in record:
             if time.monotonic() > end:
                 return False
             record = KINDS[study.kind].measure(job, splits, store.work(job.key))
@@ -92,12 +99,13 @@ def run(study: Study, options, result: dict | None) -> int:
     try:
         for row in rows:
             bar.set_description(f"{study.name}: {row.name}")
-            search = trials(study, row)
-            missing = sum(not make(job) for job in search)
+            tried, missing = search(study, row, store)
+            while missing and all(make(job) for job in missing):
+                tried, missing = search(study, row, store)
             if missing:
-                left += missing + count
+                left += remaining(row) + count
                 continue
-            choice = best(search, store) if search else study.choices(row)[0]
+            choice = best(study, row, tried, store) if len(tried) > 1 else tried[0]
             finals = (final(study, row, choice, seed) for seed in plan.seeds(study, count))
             left += sum(not make(job) for job in finals)
     except KeyboardInterrupt:
@@ -105,7 +113,7 @@ def run(study: Study, options, result: dict | None) -> int:
         raise
     finally:
         bar.close()
-        write(gather(study, store, splits), options.out)
+        write(gather(study, store, splits, result), options.out)
     return left
 
 

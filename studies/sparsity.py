@@ -1,20 +1,15 @@
 """The kind "sparsity": spikes and operations of networks at equal accuracy."""
 
+import math
 import statistics
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from course_lib.results import (
-    answers,
-    groups,
-    hidden_spikes,
-    nanojoules,
-    percent,
-    ratio,
-    reached,
-    synops,
-)
+from course_lib.energy import JOULES_PER_AC, JOULES_PER_MAC
+from course_lib.results import groups, paired
 from course_lib.run.figures import COLOURS
+from studies.inference import first_of, percent
 from studies.tables import grid, named
 from studies.training import marks
 
@@ -28,6 +23,74 @@ NOTE = (
     "paired by seed, with a 95 % t-interval of its logarithm; only an interval without 1 shows a "
     "difference."
 )
+
+
+def paired_ratio(
+    values: dict[int, float], baseline: dict[int, float]
+) -> tuple[float, float, float] | None:
+    """Geometric mean of the ratio over the seeds that both have, and its 95 % interval.
+
+    ``paired`` on logarithms. None for fewer than two common seeds, or a value of 0.
+    """
+    if min([*values.values(), *baseline.values()], default=0) <= 0:
+        return None
+    found = paired(*({seed: math.log(v) for seed, v in d.items()} for d in (values, baseline)))
+    if found is None:
+        return None
+    mean, half = found
+    return math.exp(mean), math.exp(mean - half), math.exp(mean + half)
+
+
+def hidden_spikes(run: dict[str, Any]) -> float:
+    return sum(run["spikes"][:-1])
+
+
+def synops(run: dict[str, Any]) -> float:
+    return sum(run["synops"])
+
+
+def nanojoules(run: dict[str, Any]) -> float:
+    multiplied = run["macs"]
+    return 1e9 * (JOULES_PER_AC * (synops(run) - multiplied) + JOULES_PER_MAC * multiplied)
+
+
+def reached(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs that came to the target: only these can be compared."""
+    return [run for run in row["runs"] if run["reached"]]
+
+
+def ratio(row, result, measure=hidden_spikes) -> tuple[float, float, float] | None:
+    """Of the group's first row: mean, and the ends of its 95 % interval; None if that says nothing.
+
+    measure: ``hidden_spikes`` or ``synops``.
+    """
+    first = first_of(row, result)
+    if first["label"] == row["label"]:
+        return None
+    return paired_ratio(
+        *({run["seed"]: measure(run) for run in reached(which)} for which in (row, first))
+    )
+
+
+def answers(result: dict[str, Any]) -> list[str]:
+    """One sentence for each group that has EGGROLL, against the group's first row."""
+    told = []
+    for row in result["rows"]:
+        if row["method"] != "eggroll":
+            continue
+        first = first_of(row, result)
+        found = ratio(row, result)
+        if found is None:
+            told.append(f"{row['group']}: Not known yet.")
+            continue
+        mean, low, high = found
+        word = "Yes, sparser" if high < 1 else "No, denser" if low > 1 else "No difference shown"
+        told.append(
+            f"{row['group']}: {word}: {row['label']}'s networks send {mean:.2f} times the hidden "
+            f"spikes of {first['label']}'s (95 % interval {low:.2f} to {high:.2f}, "
+            f"n = {len(reached(row))})."
+        )
+    return told
 
 
 def _ratio(found) -> str:

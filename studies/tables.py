@@ -3,18 +3,22 @@
 import statistics
 from collections.abc import Sequence
 
-from course_lib.results import difference, percent, processor_seconds
+from course_lib.results import processor_seconds
+from studies.inference import difference, percent
+from studies.plan import at_an_end
 
 NOTES = {
+    "chosen": "‡: the choice is the smallest or largest value that the search tried.",
     "accuracy": "Accuracy: of the test set in %, mean ± sample standard deviation over n seeds.",
     "difference": "Difference: test accuracy minus that of the group's first row, in points, "
-    "paired by seed, with a 95 % t-interval; only an interval without 0 shows a difference.",
+    "paired by seed, with a 95 % t-interval over seeds and test recordings "
+    "(`studies/inference.py`).",
     "worst": "Lowest: test accuracy of the worst seed, in %.",
     "lost": "Lost classes: of which the network knows less than one recording in twenty, a number "
     "for each seed.",
     "validation": "Validation: accuracy in % of the final runs on the validation set.",
     "gain": "Gain: validation accuracy minus that of the first row, in points, paired by seed, "
-    "with a 95 % t-interval.",
+    "with a 95 % t-interval over seeds and recordings.",
     "cpu": "CPU s: processor seconds of training on one thread, with the drawing of batches and "
     "without evaluation, of the runs on the machine that most runs were on (*: on another one, "
     "where there are none). Other work on the same cores makes them longer (`load` in the JSON), "
@@ -53,8 +57,11 @@ def peak(row: dict) -> str:
     return f"{max(found) / 1e6:.1f}" if found else "–"
 
 
-def named(choice: dict) -> str:
-    return ", ".join(f"{name} {value}" for name, value in choice.items()) or "–"
+def named(choice: dict, tried: Sequence[dict] = ()) -> str:
+    """Of what was ``tried``, marks values that lie at an end."""
+    ends = at_an_end(tried, choice)
+    parts = (f"{name} {value}{'‡' * (name in ends)}" for name, value in choice.items())
+    return ", ".join(parts) or "–"
 
 
 def _stopped(row: dict) -> str:
@@ -83,7 +90,7 @@ def _speedup(row: dict) -> str:
 
 #: key → (heading, cell of a row in the results)
 COLUMNS = {
-    "chosen": ("search's choice", lambda row, result: named(row["chosen"])),
+    "chosen": ("search's choice", lambda row, result: named(row["chosen"], row["tried"])),
     "n": ("n", lambda row, result: str(row["summary"]["n"])),
     "accuracy": (
         "accuracy", lambda row, result: percent(row["summary"]["test_accuracy"]) + _stopped(row)

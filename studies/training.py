@@ -5,9 +5,10 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from course_lib.results import difference, groups, percent, versus_first
+from course_lib.results import groups
 from course_lib.run.figures import COLOURS, MARKERS
 from studies import tables
+from studies.inference import difference, percent, verdicts
 from studies.tables import grid
 
 #: panels side by side, and ticks of the axis of errors in %
@@ -100,12 +101,12 @@ def alt(result: dict) -> str:
 
 def answers(result: dict[str, Any]) -> list[str]:
     """A sentence a group: its first row's accuracy, and who is ahead of it or behind."""
-    told = []
+    told, found = [], verdicts(result)
     for group, (first, *others) in groups(result).items():
         accuracy, n = percent(first["summary"]["test_accuracy"]), first["summary"]["n"]
         parts = [f"{first['label']} reaches {accuracy} % (n = {n})"]
         for name in VERDICTS:
-            rows = [row for row in others if verdict(versus_first(row, result)) == name]
+            rows = [row for row in others if found[group, row["label"]] == name]
             words = [
                 f"{row['label']} {percent(row['summary']['test_accuracy'])} %"
                 if name == "one run only" else f"{row['label']} {difference(row, result)}"
@@ -114,11 +115,3 @@ def answers(result: dict[str, Any]) -> list[str]:
             parts += [f"{name}: {', '.join(words)}"] if words else []
         told.append((f"**{group}.** " if group else "") + "; ".join(parts) + ".")
     return told
-
-
-def verdict(found: tuple[float, float] | None) -> str:
-    """Of a mean difference and half the width of its 95 % interval, one of VERDICTS."""
-    if found is None:
-        return "one run only"
-    mean, half = found
-    return "ahead" if mean - half > 0 else "behind" if mean + half < 0 else "no difference shown"

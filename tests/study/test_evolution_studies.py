@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from course_lib.results import difference
 from studies import plan
 from studies.declared import STUDIES
+from studies.inference import difference
 from studies.measure import lost
 from studies.tables import COLUMNS
 
@@ -47,11 +47,11 @@ def test_columns_of_the_worst_seed_and_of_the_gain_on_validation():
         {"label": name, "group": "", "runs": found, "summary": {"validation_accuracy":
          {"mean": 0.7, "sd": 0.1}}} for name, found in (("first", runs), ("second", better))
     ]  # fmt: skip
-    result = {"rows": rows}
+    result = {"rows": rows, "data": {"recordings": "9 / 1,000,000 / 1,000,000"}}
     assert COLUMNS["worst"][1](rows[0], result) == "81.0"
     assert COLUMNS["lost"][1](rows[0], result) == "0, 1, 2"
-    assert COLUMNS["gain"][1](rows[1], result) == "+5.0 (+5.0 to +5.0)"
-    assert difference(rows[1], result) == "0.0 (0.0 to 0.0)"
+    assert COLUMNS["gain"][1](rows[1], result) == "+5.0 (+4.9 to +5.1)"
+    assert difference(rows[1], result) == "0.0 (−0.1 to +0.1)"
     assert COLUMNS["validation"][1](rows[0], result) == "70.0 ± 10.0"
     del runs[0]["lost_classes"]
     assert COLUMNS["lost"][1](rows[0], result) == "–"

@@ -25,7 +25,7 @@ def row(label, validation, group="σ and population"):
 @pytest.fixture
 def result():
     return {
-        "kind": "map", "study": "tiny", "rows": [
+        "kind": "map", "study": "tiny", "data": {"recordings": "9 / 100,000 / 9"}, "rows": [
             row("σ × 1, 32 members", (0.70, 0.71, 0.72)),
             row("σ × 1, 2,048 members", (0.50, 0.51, 0.52)),
             row("σ × 2, 32 members", (0.71, 0.70, 0.73)),

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from scipy.stats import ttest_rel
 
-from course_lib import results as statistics
 from course_lib.energy import operations
 from course_lib.events import load_splits
 from course_lib.results import read
@@ -79,8 +78,8 @@ def test_counts_are_those_of_the_network_that_was_kept(result):
 def test_trials_are_whole_runs_and_targets_name_only_finals():
     row = TINY.rows[0]
     other = replace(row, settings={**row.settings, "until": 0.3})
-    assert all(job.config.until is None for job in plan.trials(TINY, row))
-    keys = [[job.key for job in plan.trials(TINY, each)] for each in (row, other)]
+    assert all(job.config.until is None for job in plan.trials(TINY, row, {}))
+    keys = [[job.key for job in plan.trials(TINY, each, {})] for each in (row, other)]
     assert keys[0] == keys[1]
     assert plan.final(TINY, row, {}, 1).key != plan.final(TINY, other, {}, 1).key
 
@@ -129,14 +128,14 @@ def test_the_ratios_interval_is_that_of_the_t_test_on_logarithms():
     import math
 
     a, b = {1: 3.0, 2: 5.0, 3: 4.0, 4: 9.0}, {1: 2.0, 2: 2.5, 3: 2.5}
-    mean, low, high = statistics.paired_ratio(a, b)
+    mean, low, high = sparsity.paired_ratio(a, b)
     logs = [[math.log(d[seed]) for seed in (1, 2, 3)] for d in (a, b)]
     assert [math.log(low), math.log(high)] == pytest.approx(
         list(ttest_rel(*logs).confidence_interval(0.95))
     )
     assert math.log(mean) == pytest.approx((math.log(1.5) + math.log(2) + math.log(1.6)) / 3)
-    assert statistics.paired_ratio({1: 1.0}, {1: 2.0}) is None
-    assert statistics.paired_ratio({1: 0.0, 2: 1.0}, {1: 2.0, 2: 2.0}) is None
+    assert sparsity.paired_ratio({1: 1.0}, {1: 2.0}) is None
+    assert sparsity.paired_ratio({1: 0.0, 2: 1.0}, {1: 2.0, 2: 2.0}) is None
 
 
 def test_the_declared_rows_share_network_and_start():

@@ -17,7 +17,7 @@ from course_lib.estimators import DFA
 from course_lib.events import load_splits
 from course_lib.results import load, read
 from studies import __main__ as cli
-from studies import measure, pages, plan, results, runner, training
+from studies import inference, measure, pages, plan, results, runner, training
 from studies.declared import STUDIES
 from studies.kinds import KINDS
 from studies.plan import Row, Study
@@ -40,7 +40,8 @@ TINY = Study(
     columns=("chosen", "n", "accuracy", "difference", "cpu", "wall", "memory", "forward", "spikes",
              "active", "speedup"),
 )  # fmt: skip
-RUNS = 3 * (2 + 2)
+MORE = 1  # choices that follow the best, in these tests
+RUNS = 3 * (2 + MORE + 2)
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +55,8 @@ def small(tmp_path, monkeypatch):
     )  # fmt: skip
     monkeypatch.setattr(runner, "load_splits", lambda *arguments, **options: few)
     monkeypatch.setitem(STUDIES, "tiny", TINY)
+    monkeypatch.setattr(plan, "MORE", MORE)
+    monkeypatch.setattr(plan, "SEARCH_SEEDS", (0,))
     monkeypatch.chdir(tmp_path)
     return few
 
@@ -99,7 +102,8 @@ def test_a_study_from_start_to_figures(made, tmp_path, capsys):
     assert len(made) == RUNS == len(list((tmp_path / "runs" / "study").glob("*.json")))
     assert not any((tmp_path / "runs" / "study").glob("unfinished/*"))
     for row in result["rows"]:
-        assert [trial["seed"] for trial in row["trials"]] == [0, 0]
+        assert [trial["seed"] for trial in row["trials"]] == [0] * (2 + MORE)
+        assert len(row["tried"]) == 2 + MORE and row["chosen"] in row["tried"]
         assert [run["seed"] for run in row["runs"]] == [4, 5]
         assert all("test_accuracy" not in trial for trial in row["trials"])
         for run in row["runs"]:
@@ -107,6 +111,7 @@ def test_a_study_from_start_to_figures(made, tmp_path, capsys):
             assert run["forward_passes"] == 3 and run["peak_memory"] > 8 * 2312 * 4
             assert run["cpu_seconds"] > 0 and run["seconds"] > 0 and len(run["spikes"]) == 2
             assert run["curve"][-1] == [3, run["validation_accuracy"]]
+            assert inference.unpacked(run["right"], 32).mean() == run["test_accuracy"]
     for row in result["rows"]:
         own = row["method"] == "localzo"
         for run in row["runs"]:
@@ -116,7 +121,7 @@ def test_a_study_from_start_to_figures(made, tmp_path, capsys):
     for words in (
         "| DFA | 2 |",
         "Does it run?",
-        "2 trials a row, whole runs with seed 0",
+        "3 trials a row, whole runs with seed 0",
         "(tiny.png)",
     ):
         assert words in page
@@ -127,8 +132,9 @@ def test_a_row_may_take_the_choice_of_another_one(made, monkeypatch):
     first, *_, last = TINY.rows
     likes = replace(last, label="again", like=last.name, settings={"method": "dfa"}, search=None)
     monkeypatch.setitem(STUDIES, "tiny", replace(TINY, rows=(first, last, likes)))
-    assert [job.key for job in plan.trials(STUDIES["tiny"], likes)] == [
-        job.key for job in plan.trials(STUDIES["tiny"], last)
+    choice = DELTAS[0]
+    assert [job.key for job in plan.trials(STUDIES["tiny"], likes, choice)] == [
+        job.key for job in plan.trials(STUDIES["tiny"], last, choice)
     ]
     with pytest.raises(ValueError, match="like net · lost, which is no row"):
         replace(TINY, rows=(first, replace(last, like="net · lost")))
@@ -150,7 +156,7 @@ def test_an_interrupted_study_goes_on_to_the_same_end(made, monkeypatch, capsys)
     counting, plain = KINDS["training"].measure, DFA.fill_grads
 
     def tired(job, splits, folder):
-        if len(made) == 5:
+        if len(made) == RUNS // 3 + 1:
             raise KeyboardInterrupt
         return counting(job, splits, folder)
 
@@ -193,7 +199,7 @@ def test_a_single_row_can_be_made_again(made):
     first = stored()
     made.clear()
     assert study("tiny", "--rows", "dfa", "--again") == 0
-    assert {job.row.label for job in made} == {"DFA"} and len(made) == 4
+    assert {job.row.label for job in made} == {"DFA"} and len(made) == RUNS / 3
     assert numbers(stored()) == numbers(first)
     loads = [[run["seconds"] for run in row["runs"]] for row in stored()["rows"]]
     assert loads[0] == [run["seconds"] for run in first["rows"][0]["runs"]]
@@ -309,15 +315,47 @@ def test_the_search_is_equal_for_all():
         replace(TINY, rows=(TINY.rows[0], TINY.rows[0]))
 
 
-def test_the_choice_is_the_best_accuracy_then_the_lowest_loss(tmp_path):
-    jobs = plan.trials(
-        replace(TINY, search=({"lr": 1.0}, {"lr": 2.0}, {"lr": 3.0}), rows=TINY.rows[:1]),
-        TINY.rows[0],
-    )
-    store = Store(tmp_path)
-    for job, accuracy, loss in zip(jobs, (0.8, 0.9, 0.9), (0.1, None, 0.4), strict=True):
-        store.put(job.key, {"validation_accuracy": accuracy, "validation_loss": loss})
-    assert results.best(jobs, store) == {"lr": 3.0}
+def test_the_choice_is_the_best_accuracy_of_two_seeds_then_the_lowest_loss(tmp_path, monkeypatch):
+    monkeypatch.setattr(plan, "SEARCH_SEEDS", (0, 1))
+    store, row, found = Store(tmp_path), TINY.rows[0], {
+        1.0: ((0.95, 0.1), (0.65, 0.1)), 2.0: ((0.9, 0.4), (0.9, None)),
+        3.0: ((0.92, 0.4), (0.88, 0.4)),
+    }  # fmt: skip
+    for lr, records in found.items():
+        for job, (accuracy, loss) in zip(plan.trials(TINY, row, {"lr": lr}), records, strict=True):
+            store.put(job.key, {"validation_accuracy": accuracy, "validation_loss": loss})
+    assert results.best(TINY, row, [{"lr": lr} for lr in found], store) == {"lr": 3.0}
+
+
+RATES = [{"lr": lr, "slope": 2.5} for lr in (0.001, 0.003, 0.01)]
+
+
+@pytest.mark.parametrize(
+    "best, steps",
+    [
+        # beyond the smallest rate, and once more; the slope was never varied
+        (RATES[0], [{"lr": 0.000333, "slope": 2.5}, {"lr": 0.000577, "slope": 2.5}]),
+        (RATES[2], [{"lr": 0.0333, "slope": 2.5}]),
+        # not at an end: halfway to both neighbours
+        (RATES[1], [{"lr": 0.00548, "slope": 2.5}, {"lr": 0.00173, "slope": 2.5}]),
+    ],
+)
+def test_the_search_goes_on_beyond_an_end_and_between_otherwise(best, steps):
+    tried = list(RATES)
+    for step in steps:
+        assert plan.further(tried, best) == step
+        tried.append(step)
+
+
+def test_the_search_varies_every_number_and_scales_those_of_layers_together():
+    tried = [{"lr": (0.01, 0.03)}, {"lr": (0.02, 0.06)}]
+    assert plan.further(tried, tried[0]) == {"lr": (0.005, 0.015)}
+    tried = [{"lr": lr, "slope": s} for lr, s in ((1.0, 4.0), (3.0, 4.0), (9.0, 4.0), (3.0, 2.0))]
+    assert plan.further(tried, tried[1]) == {"lr": 3.0, "slope": 8.0}
+    assert plan.at_an_end(tried, tried[1]) == ["slope"]
+    assert plan.at_an_end(tried, tried[2]) == ["lr", "slope"]
+    shapes = [{"lr": 0.1, "shape": name} for name in ("normal", "laplace")]
+    assert plan.further(shapes, shapes[1]) == {"lr": 0.05, "shape": "laplace"}
 
 
 def test_a_key_names_what_shapes_a_run():
@@ -333,7 +371,8 @@ def test_a_key_names_what_shapes_a_run():
         plan.final(TINY, replace(row, settings={"method": "bptt", "shift": 0}), choice, 1),
         plan.final(TINY, replace(row, settings={"method": "bptt", "options": {"slope": 5.0}}),
                    choice, 1),
-        plan.final(replace(TINY, source="nmnist"), row, choice, 1), plan.trials(TINY, row)[0],
+        plan.final(replace(TINY, source="nmnist"), row, choice, 1),
+        plan.trials(TINY, row, choice)[0],
     ]  # fmt: skip
     assert len({key, *(job.key for job in changed)}) == 7
 
@@ -345,7 +384,7 @@ def test_paired_interval_is_that_of_the_t_test():
     low, high = test.confidence_interval(0.95)
     assert (mean - half, mean + half) == pytest.approx((low, high))
     assert statistics.paired({1: 0.5}, {1: 0.4}) is None
-    assert [statistics.signed(x) for x in (1.25, -0.5, -0.04)] == ["+1.2", "−0.5", "0.0"]
+    assert [inference.signed(x) for x in (1.25, -0.5, -0.04)] == ["+1.2", "−0.5", "0.0"]
 
 
 def test_pages_hold_the_tables_between_their_marks(tmp_path):
@@ -373,7 +412,7 @@ def test_findings_say_who_is_ahead_and_who_is_behind():
         row("worse", 0.40, 0.42, 0.441),
         row("once", 0.1),
     ]
-    (told,) = training.answers({"rows": rows})
+    (told,) = training.answers({"rows": rows, "data": {"recordings": "9 / 9 / 100,000"}})
     assert told.startswith("**net.** first reaches 52.0 ± 2.0 % (n = 3); ahead: better +10.0 (")
     assert "; no difference shown: alike 0.0 (−" in told and "; behind: worse −10.0 (−" in told
     assert told.endswith("; one run only: once 10.0 %.")
