@@ -4,18 +4,18 @@ import json
 
 import pytest
 
-from course_lib.run.scaling_model import (
+from course_lib.run.scaling import message_bytes, received_bytes, share
+from studies import __main__ as cli
+from studies.bench import model, scaling
+from studies.bench.model import (
     NETWORKS,
     Compute,
     Network,
+    fit_compute,
+    fit_network,
     generation,
-    message_bytes,
-    received_bytes,
-    share,
+    predictions,
 )
-from studies import __main__ as cli
-from studies.bench import model, scaling
-from studies.bench.model import fit_compute, fit_network, predictions
 
 COMPUTE, NETWORK = Compute(0.01, 2e-5, 2e-4), Network(1e-4, 1e8)
 

@@ -7,7 +7,7 @@ import numpy as np
 from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, Property
 from course_lib.energy import JOULES_PER_AC, JOULES_PER_MAC
-from course_lib.run import scaling, scaling_model
+from course_lib.run import scaling
 
 TOPIC = "10_beyond"
 
@@ -210,7 +210,7 @@ RATIO_AT_EQUAL_ACCURACY = Exercise(
 
 
 def received_bytes(members, processes):
-    return scaling_model.received_bytes(members, processes)
+    return scaling.received_bytes(members, processes)
 
 
 def _received(n, k, *, senders=-1, header=8, number=4, share=lambda n, k: 2 * math.ceil(n / 2 / k)):
@@ -244,7 +244,7 @@ RECEIVED_BYTES = Exercise(
         Mistake("every message holds all N values in yours. A process sends its own share only.",
                 lambda *a: _received(*a, share=lambda n, k: n)),
         Mistake("that is one message. A process receives one from each of the K − 1 others.",
-                scaling_model.message_bytes),
+                scaling.message_bytes),
         Mistake("the header comes with every message, not once.",
                 lambda n, k: 8 + _received(n, k, header=0)),
     ),

@@ -25,8 +25,8 @@ from torch import Tensor
 from course_lib.checkpoints import TrainingStopped
 
 T = TypeVar("T")
-#: longest wait for the others while data are prepared, and while training
-START, TRAINING = timedelta(hours=2), timedelta(minutes=5)
+#: longest wait for the others while data are prepared, and, in seconds, while training
+START, TRAINING = timedelta(hours=2), 300
 
 
 class ProcessLost(TrainingStopped):
@@ -142,18 +142,17 @@ class Processes:
 
 
 @contextmanager
-def start_processes(timeout: timedelta = TRAINING) -> Iterator[Processes]:
+def start_processes() -> Iterator[Processes]:
     """The job that torchrun started this process for, or one of this process alone.
 
-    timeout: how long to wait for the others' part of a generation; the variable COURSE_TIMEOUT
-             (seconds) overrules it.
+    The variable COURSE_TIMEOUT says how many seconds to wait for the others' part of a generation.
     """
     if not dist.is_available() or not dist.is_torchelastic_launched():
         yield Processes()
         return
     from torch.distributed.rendezvous import rendezvous
 
-    timeout = timedelta(seconds=float(os.environ.get("COURSE_TIMEOUT", timeout.total_seconds())))
+    timeout = timedelta(seconds=float(os.environ.get("COURSE_TIMEOUT", TRAINING)))
     restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
     store, rank, size = next(rendezvous("env://"))
     backend = "gloo"

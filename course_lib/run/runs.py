@@ -240,11 +240,11 @@ def load_network(folder: Path) -> tuple[RunConfig, SpikingNetwork]:
     return config, network
 
 
-def new_folder(config: RunConfig, root: Path = Path("runs")) -> Path:
+def new_folder(config: RunConfig) -> Path:
     """A folder name that is not taken: runs/<method>-<readout>-<number>, made at once."""
     number = 1
     while True:
-        folder = root / f"{config.method}-{config.readout}-{number}"
+        folder = Path("runs") / f"{config.method}-{config.readout}-{number}"
         try:
             os.makedirs(folder)
             return folder

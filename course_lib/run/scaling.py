@@ -19,6 +19,7 @@ Learning (arXiv 1703.03864), algorithm 2.
 """
 
 import hashlib
+import math
 import time
 
 import torch
@@ -29,6 +30,9 @@ from course_lib.estimators.base import Estimator
 from course_lib.estimators.evolution import EvolutionStrategy
 from course_lib.network import SpikingNetwork
 from course_lib.run.processes import Processes
+
+#: bytes of a message beside its fitness values, and of a fitness value
+HEADER, NUMBER = 8, 4
 
 
 class ProcessesDiffer(TrainingStopped):
@@ -48,6 +52,21 @@ def shares(draws: int, chunk: int, processes: int) -> list[range]:
         )
     cuts = [min(draws, chunk * (k * chunks // processes)) for k in range(processes + 1)]
     return [range(start, stop) for start, stop in zip(cuts[:-1], cuts[1:], strict=True)]
+
+
+def share(population: int, processes: int) -> int:
+    """Members in the largest share of a mirrored population."""
+    return 2 * math.ceil(population / 2 / processes)
+
+
+def message_bytes(population: int, processes: int) -> int:
+    """Bytes that a process sends into the ring: its fitness values and the header."""
+    return HEADER + NUMBER * share(population, processes)
+
+
+def received_bytes(population: int, processes: int) -> int:
+    """Bytes that a process receives in a generation."""
+    return (processes - 1) * message_bytes(population, processes)
 
 
 class Shared(Estimator):
@@ -98,24 +117,25 @@ class Shared(Estimator):
     def gather(self, fitness: Tensor, seconds: float) -> Tensor:
         """Everyone's fitness, (draws, signs) or (draws, signs, B), from one's own.
 
-        A message has the size of the largest share, and 8 bytes more: the process's clock in
+        A message has the size of the largest share, and a header: the process's clock in
         microseconds, and as lowest bit whether it was interrupted.
         """
         shape, size = fitness.shape[1:], fitness.element_size()
         header = torch.tensor([2 * round(1e6 * seconds) + self.interrupted])
         message = torch.zeros(
-            8 + max(map(len, self.shares)) * shape.numel() * size,
+            HEADER + max(map(len, self.shares)) * shape.numel() * size,
             dtype=torch.uint8, device=fitness.device,
         )  # fmt: skip
-        message[:8] = header.view(torch.uint8)
-        message[8 : 8 + fitness.numel() * size] = fitness.contiguous().view(-1).view(torch.uint8)
+        own = fitness.contiguous().view(-1).view(torch.uint8)
+        message[:HEADER] = header.view(torch.uint8)
+        message[HEADER : HEADER + len(own)] = own
         messages = self.processes.all_gather(message)
-        headers = [row[:8].clone().view(torch.int64).item() for row in messages]
+        headers = [row[:HEADER].clone().view(torch.int64).item() for row in messages]
         self.agreed = (headers[0] // 2) / 1e6, any(header % 2 for header in headers)
         return torch.cat([
-            row[8 : 8 + len(share) * shape.numel() * size].clone().view(fitness.dtype)
+            row[HEADER:][: len(part) * shape.numel() * size].clone().view(fitness.dtype)
             .view(-1, *shape)
-            for row, share in zip(messages, self.shares, strict=True)
+            for row, part in zip(messages, self.shares, strict=True)
         ])  # fmt: skip
 
     def agree(self, seconds: float, interrupted: bool) -> tuple[float, bool]:

@@ -15,8 +15,7 @@ from course_lab.scaling_figures import (
     speed_up,
     together,
 )
-from course_lib.run.scaling_model import NETWORKS, Compute
-from studies.bench.model import predictions
+from studies.bench.model import NETWORKS, Compute, predictions
 
 ROOT = Path(__file__).parents[2]
 ROWS = predictions(Compute(0.01, 2e-5, 2e-4), NETWORKS, 594698)
