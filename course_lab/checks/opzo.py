@@ -1,10 +1,13 @@
-"""Exercises of lesson 08: the error of the loss, feedback learnt from noise, the online rule."""
+"""Exercises of lesson 08: the error of the loss, feedback learnt from noise, the online rule, and a
+network whose readout nobody can read."""
 
 import numpy as np
 import torch
 
+from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, tenths
-from course_lab.checks.engine.engine import Exercise, Mistake
+from course_lab.checks.engine.engine import Calls, Exercise, Mistake, NotYet, Part
+from course_lab.checks.engine.open import Open, fewest
 from course_lib.estimators.online import OnlineEstimator
 from course_lib.estimators.surrogate import SURROGATES
 from course_lib.lif import LIFParameters, lif_step
@@ -246,9 +249,10 @@ MIRRORED_IN_TIME = Exercise(
     goal="put random numbers into an order that makes what they share cancel",
     reference=mirrored_in_time,
     cases=lambda rng: [
-        (tenths(rng, *shape), steps)
-        for shape, steps in (((2, 1, 2), 4), ((2, 2, 2), 3), ((3, 2, 1), 6), ((3, 1, 1), 5))
+        (tenths(rng, *shape), 2 * shape[0]) for shape in ((2, 1, 2), (2, 2, 2), (3, 2, 1))
     ],
+    parts=(Part("an odd number of steps", lambda rng: [
+        (tenths(rng, 2, 2, 2), 3), (tenths(rng, 3, 1, 1), 5)]),),
     boundary=Boundary("there is one step alone", lambda rng: [(tenths(rng, 1, 2, 3), 1)]),
     mistakes=(
         Mistake("all z come first, then all −z. A pair must be neighbours in time: z, −z, z′, −z′.",
@@ -443,4 +447,200 @@ THREE_FACTOR_GRADIENT = Exercise(
         Mistake("the third factor is missing: the error g[t] of each neuron.",
                 lambda *a: _factors(*a, error=False)),
     ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- a bug to find
+
+SCALE = 5.0
+
+
+def online_pass(frames, labels, hidden, send, z, alpha, M):
+    return _pass(frames, labels, hidden, send, z, alpha, M)
+
+
+def _pass(frames, labels, hidden, send, z, alpha, M, *, heard="current", late=False, shaken=True,
+          flip=False):  # fmt: skip
+    """heard: what is held against the noise; late: the trace grows after its use; shaken: whether
+    noise is sent."""
+    T, B = frames.shape[:2]
+    v = v_out = total = d_out = 0.0
+    trace, errors, noisy = np.zeros((B, len(hidden))), [], []
+    for t in range(T):
+        v = 0.9 * v + frames[t] @ hidden.T
+        sent = (v > 1) + (alpha * z[t] if shaken else 0.0)
+        v = v * (v <= 1)
+        current = send(sent)
+        v_out = 0.9 * v_out + current
+        total = total + v_out
+        answer = total / (t + 1)
+        e = softmax_error(answer, labels, SCALE) / (B * T)
+        errors.append(hidden_error("OPZO", e, None, z[t], alpha, M))
+        noisy.append({"voltage": v_out, "total": total, "so far": answer}.get(heard, current))
+        d_out = d_out + e.T @ (trace if late else 0.9 * trace + sent)
+        trace = 0.9 * trace + sent
+    if heard in ("answer", "sum", "last"):
+        noisy = [{"answer": answer, "sum": total, "last": current}[heard]] * T
+    d_hidden = three_factor_gradient(frames, hidden, np.array(errors), 0.9, 1.0)
+    X = jacobian_estimate(z, np.array(noisy), alpha)
+    return d_hidden, d_out, -X if flip else X
+
+
+def _apart(*arguments):
+    """With the noise of each step held against its change of the answer."""
+    d_hidden, d_out, _ = _pass(*arguments)
+    z, alpha = arguments[4:6]
+    said = []
+    online_pass(*arguments[:3], lambda sent: said.append(arguments[3](sent)) or said[-1],
+                *arguments[4:])  # fmt: skip
+    return d_hidden, d_out, jacobian_estimate(z, np.diff(said, axis=0, prepend=0.0), alpha)
+
+
+def _passed(rng, steps, batch, classes):
+    """A batch, and noise in mirrored pairs; three hidden neurons of which some fire."""
+    frames, hidden, *_ = _sequence(rng, steps, batch, 0.9, 1.0)
+    readout = tenths(rng, classes, 3)
+
+    def send(sent):
+        return sent @ readout.T
+
+    z = mirrored_in_time(tenths(rng, (steps + 1) // 2, batch, 3), steps)
+    return frames, rng.integers(classes, size=batch), hidden, send, z, 0.2, tenths(rng, 3, classes)
+
+
+ONLINE_PASS = Exercise(
+    "online_pass", TOPIC, points=2, kind="bug",
+    goal="find out why a layer stands still while the loss falls",
+    reference=online_pass,
+    cases=lambda rng: [_passed(rng, *shape) for shape in ((4, 2, 2), (5, 3, 2), (6, 1, 3))],
+    mistakes=(
+        Mistake("that is the pass as it was given. What X holds against the noise is the same at "
+                "every step, and against that z and −z cancel. What did each step alone put out?",
+                lambda *a: _pass(*a, heard="answer")),
+        Mistake("X holds the sum over all steps against the noise. It is the same at every step, "
+                "so z and −z cancel: take what each step alone put out.",
+                lambda *a: _pass(*a, heard="sum")),
+        Mistake("X holds what the last step put out against the noise of all steps. Keep what each "
+                "step put out.", lambda *a: _pass(*a, heard="last")),
+        Mistake("X holds the answer so far against the noise. It is made of all steps until then, "
+                "and their noise with it: take what this step alone put out.",
+                lambda *a: _pass(*a, heard="so far"), lambda *a: _pass(*a, heard="total")),
+        Mistake("X holds the output's voltage against the noise. It still holds the noise of "
+                "earlier steps, the mirrored one above all: take the current of this step.",
+                lambda *a: _pass(*a, heard="voltage")),
+        Mistake("you have taken the noise out of what is sent. Without it nothing is learnt about "
+                "the readout.", lambda *a: _pass(*a, shaken=False),
+                lambda *a: _pass(*a, shaken=False, heard="answer")),
+        Mistake("you have moved the trace: the spikes of a step are in it when the error of that "
+                "step comes. The fault lies elsewhere.", lambda *a: _pass(*a, late=True),
+                lambda *a: _pass(*a, late=True, heard="answer")),
+        Mistake("the sign of X is turned round.", lambda *a: _pass(*a, flip=True)),
+        Mistake("X holds the difference of two steps against the noise of one. Take what this step "
+                "put out, as it is.", _apart),
+    ),
+    calls=Calls("you ask the readout more than once in a step. Keep what it says.",
+                lambda frames, *_: len(frames)),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- train, and race
+
+STEPS, RECORDINGS, PER_RECORDING = 60, 20_000, 5
+
+
+class Dark:
+    """A readout that cannot be read: it answers spikes with currents, and takes changes.
+
+    allowed: recordings that may be sent through it; rows: rows of spikes so far, five a recording.
+    """
+
+    def __init__(self, seed: int, allowed: int):
+        hidden, _, weight, _ = np.split(tiny.start(seed), tiny.CUTS[:-1])
+        self.hidden = hidden.reshape(tiny.INPUTS, tiny.HIDDEN).T.copy()
+        self._weight, self.allowed, self.rows = weight.reshape(tiny.HIDDEN, 2).T, allowed, 0
+
+    def send(self, sent):
+        sent = np.asarray(sent, dtype=float)
+        if sent.ndim != 2 or sent.shape[1] != tiny.HIDDEN:
+            raise ValueError(f"what was sent has the shape {sent.shape}; the readout takes (B, 8)")
+        self.rows += len(sent)
+        if self.rows > self.allowed * PER_RECORDING:
+            raise ValueError(f"more than {self.allowed:,} recordings were sent through the readout")
+        return sent @ self._weight.T
+
+    def change(self, delta):
+        delta = np.asarray(delta, dtype=float)
+        if delta.shape != self._weight.shape or not np.isfinite(delta).all():
+            raise ValueError(f"a change of shape {delta.shape}; the readout takes finite numbers, "
+                             f"{self._weight.shape}")  # fmt: skip
+        self._weight = self._weight + delta
+
+    def accuracy(self, hidden) -> float:
+        """Share of unseen digits that this hidden layer and the readout get right."""
+        hidden = np.asarray(hidden, dtype=float)
+        if hidden.shape != self.hidden.shape or not np.isfinite(hidden).all():
+            raise NotYet("  Return the weights of the hidden layer, finite numbers of shape "
+                         f"{self.hidden.shape}; yours have {hidden.shape}.")  # fmt: skip
+        parts = hidden.T, np.zeros(tiny.HIDDEN), self._weight.T, np.zeros(2)
+        return tiny.accuracy(np.concatenate([part.ravel() for part in parts]))
+
+    def __deepcopy__(self, memo):
+        """A call's copy of the arguments counts where the check looks."""
+        return self
+
+
+def train_opzo(frames, labels, hidden, send, change, steps, seed):
+    return _trained(frames, labels, hidden, send, change, steps, seed, len(labels), 0.05)
+
+
+def _trained(frames, labels, hidden, send, change, steps, seed, batch, lr):
+    rng, alpha, M = np.random.default_rng(seed), 0.2, np.zeros((tiny.HIDDEN, 2))
+    both = [torch.tensor(hidden), torch.zeros(2, tiny.HIDDEN, dtype=torch.float64)]
+    optimizer = torch.optim.Adam(both, lr=lr)
+    for step in range(steps):
+        rows = rng.permutation(len(labels))[:batch]
+        z = mirrored_in_time(rng.normal(size=(3, batch, tiny.HIDDEN)), len(frames))
+        d_hidden, d_out, X = online_pass(frames[:, rows], labels[rows], both[0].numpy(), send, z,
+                                         alpha, M)  # fmt: skip
+        M = momentum_feedback(X[None], M, 0.9)[0]
+        both[0].grad, both[1].grad = torch.from_numpy(d_hidden), torch.from_numpy(d_out)
+        optimizer.param_groups[0]["lr"], before = lr * (1 - step / steps), both[1].clone()
+        optimizer.step()
+        change((both[1] - before).numpy())
+    return both[0].numpy()
+
+
+def _in_the_dark(rng, allowed):
+    seed, data = int(rng.integers(1000)), tiny.digits()
+    dark = Dark(seed, allowed)
+    return dark, (data.frames, data.labels, dark.hidden, dark.send, dark.change), seed
+
+
+def _sixty_steps(rng):
+    dark, arguments, seed = _in_the_dark(rng, STEPS * len(tiny.digits().labels))
+    return (*arguments, STEPS, seed), dark.accuracy
+
+
+TRAIN_OPZO = Open(
+    "train_opzo", TOPIC, points=3, kind="train",
+    goal="train a network whose readout cannot be read, by noise and an error in closed form",
+    reference=train_opzo, trial=_sixty_steps, forward_only=True,
+    marks=((0.75, 1), (0.85, 2), (0.92, 3)), wording="{:.0%} of unseen digits right".format,
+)  # fmt: skip
+
+
+def few_recordings(frames, labels, hidden, send, change, seed):
+    return _trained(frames, labels, hidden, send, change, 50, seed, 8, 0.05)
+
+
+def _fewest(rng):
+    dark, arguments, seed = _in_the_dark(rng, RECORDINGS)
+    score = fewest(0.85, dark.accuracy, lambda: dark.rows // PER_RECORDING, "recordings")
+    return (*arguments, seed), score
+
+
+FEW_RECORDINGS = Open(
+    "few_recordings", TOPIC, points=3,
+    goal="learn from as few recordings as possible, while they run",
+    reference=few_recordings, trial=_fewest, forward_only=True,
+    marks=((-1600, 1), (-800, 2), (-400, 3)),
+    wording=lambda value: f"85 % after {-value:,.0f} recordings",
 )  # fmt: skip
