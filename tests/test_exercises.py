@@ -258,7 +258,7 @@ def test_summary_counts_points(capsys):
     for exercise in EXERCISES.values():
         exercise.earned = 2 if exercise.name == "lif_step" else 0
     checks.summary("02_spikes")
-    assert capsys.readouterr().out.endswith("2 of 12 points\n")
+    assert capsys.readouterr().out.endswith("2 of 20 points\n")
 
 
 def test_a_boundary_has_points_of_its_own(capsys):

@@ -50,7 +50,8 @@ def fill(notebook, identifier: str) -> None:
     stub.source = stub.source.replace("    # YOUR CODE HERE", body[1])
 
 
-ALL = ("lowest-current", "lif-step", "spike-interval", "firing-rates", "start-scale", "lif-delayed")
+ALL = ("lowest-current", "lif-step", "spike-interval", "firing-rates", "start-scale", "lif-delayed",
+       "voltage-trace", "learn-pair", "eight-neurons")  # fmt: skip
 
 
 def perfect(notebook) -> None:
@@ -59,7 +60,7 @@ def perfect(notebook) -> None:
 
 
 def half(notebook) -> None:
-    """Two right, one wrong, one that fails, the rest untouched."""
+    """Two right, one wrong at exactly θ alone, one that fails, the rest untouched."""
     fill(notebook, "lowest-current")
     fill(notebook, "spike-interval")
     stub = cell(notebook, "lif-step")
@@ -83,8 +84,9 @@ def hostile(notebook) -> None:
     )
 
 
-# lowest_current 1, lif_step 2, spike_interval 2, firing_rates 2, start_scale 2, lif_delayed 3
-SUBMISSIONS = {perfect: 12, half: 3, hostile: 7}
+# lowest_current 1, lif_step 2, spike_interval 2, firing_rates 2, start_scale 2, lif_delayed 3,
+# voltage_trace 2, learn_pair 3, eight_neurons 3, words 2, which nobody wrote
+SUBMISSIONS = {perfect: 20, half: 4, hostile: 15}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -126,7 +128,7 @@ def test_points(graded, student):
 
     with Gradebook(f"sqlite:///{graded / 'gradebook.db'}") as book:
         submission = book.find_submission(TOPIC, student.__name__)
-        assert submission.max_score == 12
+        assert submission.max_score == 22
         earned = {grade.name: grade.score for n in submission.notebooks for grade in n.grades}
         assert submission.score == SUBMISSIONS[student], earned
 

@@ -1,12 +1,15 @@
-"""Exercises of lesson 02: one step of a neuron, when it fires, its rate and its start."""
+"""Exercises of lesson 02: one step of a neuron, when it fires, its rate, and layers that read."""
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
 
 from course_lab.checks.engine.cases import Boundary, at
-from course_lab.checks.engine.engine import Exercise, Mistake, Property
+from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part, Property
+from course_lab.checks.engine.open import Open
+from course_lab.four_digits import four_digits
 from course_lib.lif import LIFParameters, lif_run
 from course_lib.lif import lif_step as library_step
 
@@ -98,22 +101,30 @@ def _step_variant(fires=np.greater, leak=True, reset="zero", order="fire"):
 
 
 def _step_cases(rng):
-    """Random neurons; in each case one voltage is exactly θ (β and the numbers are binary
-    fractions, so no rounding decides), and in the last all are negative, some below −θ."""
-    cases = []
-    for beta, threshold in ((0.5, 1.0), (0.75, 2.0), (0.875, 0.5), (0.0, 1.5)):
-        voltage, current = rng.uniform(0, 1.5, 6).round(2), rng.uniform(0, 2.5, 6).round(2)
-        voltage[0], current[0] = 0.0, threshold
-        voltage[1], current[1] = 3 * threshold, threshold / 4
-        cases.append((current, voltage, beta, threshold))
+    """Random neurons; in the last case all voltages are negative, some below −θ."""
+    cases = [_neurons(rng, *pair) for pair in ((0.5, 1.0), (0.75, 2.0), (0.875, 0.5), (0.0, 1.5))]
     below = rng.uniform(-2, -1.2, 3).round(2)
     return [*cases, at("a voltage is negative", below, 0.5 * below, 0.5, 1.0)]
+
+
+def _neurons(rng, beta, threshold):
+    voltage, current = rng.uniform(0, 1.5, 6), rng.uniform(0, 2.5, 6)
+    voltage[1], current[1] = 3 * threshold, threshold / 4
+    return current.round(3) + 1e-4, voltage.round(3), beta, threshold
+
+
+def _exactly_at_threshold(rng):
+    """One voltage is exactly θ: β and the numbers are binary fractions, so no rounding decides."""
+    current, voltage, beta, threshold = _neurons(rng, 0.5, 1.0)
+    voltage[0], current[0] = 0.5, 0.75
+    return [(current, voltage, beta, threshold)]
 
 
 LIF_STEP = Exercise(
     "lif_step", TOPIC, points=2,
     goal="turn three equations into a step of code, in order",
     reference=lif_step, cases=_step_cases,
+    parts=(Part("a voltage of exactly θ does not fire", _exactly_at_threshold),),
     boundary=Boundary("currents and voltages are whole numbers",
                       lambda rng: [(rng.integers(0, 3, 6), np.arange(6) % 4, 0.5, 1.25)]),
     mistakes=(
@@ -202,11 +213,11 @@ SPIKE_INTERVAL = Exercise(
     goal="solve for a whole number of steps, silence included",
     reference=spike_interval,
     cases=lambda rng: [
-        (0.15, 0.9, 1.0), (0.05, 0.9, 1.0), (1.3, 0.9, 1.0), (0.6, 0.5, 1.0),
-        (1.0, 0.5, 1.5), (0.5, 0.5, 1.0),  # exactly θ at step 2, and in the limit: no spike
+        (0.15, 0.9, 1.0), (0.05, 0.9, 1.0), (1.3, 0.9, 1.0), (0.6, 0.5, 1.0), (0.5, 0.5, 1.0),
         (2.5, 0.5, 1.0), at("the spike takes millions of steps", 2e-8, 1 - 1e-8, 1.0),
         *[(rng.uniform(0.1, 1.2), rng.uniform(0.6, 0.97), rng.uniform(0.5, 1.5)) for _ in range(5)],
     ],
+    parts=(Part("a voltage of exactly θ does not fire yet", lambda rng: [(1.0, 0.5, 1.5)]),),
     boundary=Boundary("the current is exactly θ, so that the first step is not enough",
                       lambda rng: [(1.0, 0.5, 1.0), (2.0, 0.75, 2.0)]),
     late="Without simulating there is no need for a loop: the formula gives n at once.",
@@ -255,8 +266,8 @@ SPIKE_INTERVAL = Exercise(
                 _interval_variant(quotient=lambda inside, leak: -inside / leak)),
         Mistake("you return the rate 1/n*; asked is the interval n* itself.",
                 lambda *a: 1 / spike_interval(*a)),
-        Mistake("one step too many: ⌈…⌉ is already the next whole number.",
-                _interval_variant(math.ceil)),
+        Mistake("one step too many: ⌊…⌋ + 1 is the next whole number, as ⌈…⌉ often is already.",
+                _interval_variant(math.ceil), _interval_variant(add=2)),
     ),
 )  # fmt: skip
 
@@ -507,4 +518,160 @@ LIF_DELAYED = Exercise(
         Mistake("spikes and voltages are the wrong way round: return (spikes, voltages).",
                 lambda *a: _delayed(*a)[::-1]),
     ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- a bug to find
+
+
+def voltage_trace(currents, beta, threshold):
+    return _trace(currents, beta, threshold)
+
+
+def _trace(currents, beta, threshold, *, rows="kept", resets=True, fires=np.greater):
+    """rows: which array stands in a row of the voltages."""
+    v, spikes, voltages = np.zeros(currents.shape[1]), [], []
+    for current in currents:
+        before = v
+        v = beta * v + current
+        s = fires(v, threshold)
+        after = np.where(s & resets, 0, v)
+        spikes.append(s.astype(float))
+        voltages.append({"kept": v, "after": after, "before": before}.get(rows, v))
+        v = after
+    if rows == "one":
+        voltages = [after] * len(currents)
+    return np.array(spikes), np.array(voltages)
+
+
+VOLTAGE_TRACE = Exercise(
+    "voltage_trace", TOPIC, points=2, kind="bug",
+    goal="tell an array from a copy of it",
+    reference=voltage_trace,
+    cases=lambda rng: [
+        (rng.uniform(0, 0.6, (8, 3)).round(2), 0.9, 1.0),
+        (rng.uniform(-0.2, 1.2, (6, 2)).round(2), 0.5, 0.75),
+        (np.array([[1.0, 2.0], [0.5, 1.0], [0.25, 0.5]]), 0.5, 1.0),
+    ],
+    mistakes=(
+        Mistake("that is the loop as it was given: all rows of the voltages are the last one. How "
+                "many arrays does your loop make, and how many does it append?",
+                lambda *a: _trace(*a, rows="one")),
+        Mistake("each step has a row of its own now, but where the neuron fires you have recorded "
+                "a 0. The array that you append is changed once more in the same step.",
+                lambda *a: _trace(*a, rows="after")),
+        Mistake("your voltages come one step late: record a step's voltage when its current has "
+                "been added.", lambda *a: _trace(*a, rows="before")),
+        Mistake("you have lost the reset. It stays; only what is recorded has to be saved from it.",
+                lambda *a: _trace(*a, resets=False)),
+        Mistake("at exactly θ a neuron does not fire.",
+                lambda *a: _trace(*a, fires=np.greater_equal)),
+        Mistake("spikes and voltages are the wrong way round: return (spikes, voltages).",
+                lambda *a: _trace(*a)[::-1]),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- train, and design
+
+PIXELS, EACH = 17, 40
+
+
+@cache
+def _recordings():
+    """Frames (5, B, 289) and labels of the digits 0 to 3: known ones, and unseen ones."""
+    return tuple(part.numpy() for part in four_digits(train=400, unseen=50))
+
+
+def _drawn(rng, digits):
+    """Known frames and labels, EACH of every digit, and all unseen ones."""
+    known, labels, unseen, truth = _recordings()
+    rows = [rng.permutation(np.flatnonzero(labels == digit))[:EACH] for digit in digits]
+    rows, others = np.concatenate(rows), np.flatnonzero(np.isin(truth, digits))
+    return known[:, rows], labels[rows], unseen[:, others], truth[others]
+
+
+def _counts(weights, frames):
+    """Spikes (B, N) of neurons with weights (N, 289), β = 0.9 and θ = 1."""
+    return lif_run(torch.from_numpy(frames @ weights.T), LIFParameters(0.9, 1.0))[0].sum(0).numpy()
+
+
+def _weights(given, neurons, wanted):
+    weights = np.asarray(given, dtype=float)
+    if weights.size != neurons * PIXELS**2 or not np.isfinite(weights).all():
+        raise NotYet(f"  Return {wanted}, finite numbers; yours has the shape {weights.shape}.")
+    return weights.reshape(neurons, -1)
+
+
+def learn_pair(frames, labels, tries, seed):
+    rng, rows = np.random.default_rng(seed), np.arange(len(labels))
+
+    def lead(weights):
+        counts = _counts(weights, frames)
+        return np.minimum(counts[rows, labels] - counts[rows, 1 - labels], 2).mean()
+
+    weights = np.zeros((2, frames.shape[2]))
+    best = lead(weights)
+    for _ in range(tries):
+        tried = weights + rng.normal(0, 0.2, weights.shape)
+        if (now := lead(tried)) >= best:
+            weights, best = tried, now
+    return weights
+
+
+def _pair(rng):
+    frames, labels, unseen, truth = _drawn(rng, (0, 1))
+
+    def right(weights) -> float:
+        counts = _counts(_weights(weights, 2, "the weights of both neurons, (2, 289)"), unseen)
+        if not counts.any():
+            raise NotYet("  Neither neuron ever fires: your pair is still dead. How large is a "
+                         "try, and how large a current wakes somebody?")  # fmt: skip
+        rows = np.arange(len(truth))
+        return float(np.mean(counts[rows, truth] > counts[rows, 1 - truth]))
+
+    return (frames, labels, 300, int(rng.integers(1000))), right
+
+
+LEARN_PAIR = Open(
+    "learn_pair", TOPIC, points=3, kind="train",
+    goal="wake two dead neurons and let them learn by trial and error",
+    reference=learn_pair, trial=_pair, forward_only=True,
+    marks=((0.65, 1), (0.78, 2), (0.88, 3)), wording="{:.0%} of unseen digits right".format,
+)  # fmt: skip
+
+
+def eight_neurons(pictures):
+    weights = np.zeros((8, PIXELS, PIXELS))
+    corners = [(row, column) for row in (3, 7, 11) for column in (3, 7, 11)]
+    corners.remove((7, 7))
+    for picture, (row, column) in zip(weights, corners, strict=True):
+        picture[row : row + 4, column : column + 4] = 0.08
+    return weights
+
+
+def nearest_counts(counts, labels, unknown):
+    """Labels whose average counts lie nearest to the counts (m, N) of unknown recordings."""
+    means = np.stack([counts[labels == digit].mean(axis=0) for digit in np.unique(labels)])
+    return ((unknown[:, None] - means) ** 2).sum(axis=2).argmin(axis=1)
+
+
+def _eight(rng):
+    frames, labels, unseen, truth = _drawn(rng, range(4))
+    means = [frames[:, labels == digit].mean(axis=(0, 1)) for digit in range(4)]
+
+    def right(weights) -> float:
+        weights = _weights(weights, 8, "eight pictures of weights, (8, 17, 17)")
+        known, unknown = _counts(weights, frames), _counts(weights, unseen)
+        if not known.any():
+            raise NotYet("  None of the eight ever fires: their currents are too small.")
+        return float(np.mean(nearest_counts(known, labels, unknown) == truth))
+
+    return (np.stack(means).reshape(4, PIXELS, PIXELS),), right
+
+
+EIGHT_NEURONS = Open(
+    "eight_neurons", TOPIC, points=3,
+    goal="design what a neuron looks for",
+    reference=eight_neurons, trial=_eight,
+    marks=((0.62, 1), (0.68, 2), (0.74, 3)),
+    wording="{:.1%} of four digits read right by eight neurons".format,
 )  # fmt: skip
