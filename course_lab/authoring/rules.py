@@ -146,14 +146,20 @@ def in_sight(text: str) -> str:
     return FOLDED.sub("", text)
 
 
+MINUTES = 60
+
+
 @rule
 def stake(lesson):
-    """The first cell has title and minutes of course_lab/lessons.toml, and says what one needs."""
+    """The first cell has title and minutes of course_lab/lessons.toml, 60 at most, and says what
+    one needs."""
     rows = {row.name: row for row in course_map.lessons()}
     row, first = rows.get(lesson.path.stem), lesson.cells[0].source
     if row is None:
         yield "The lesson is not in lessons.toml."
         return
+    if row.minutes > MINUTES:
+        yield f"It takes {row.minutes} minutes."
     wanted = [f"# {row.number} · {row.title}\n"]
     if row.number != "00":
         wanted += [f"**Time** about {row.minutes} minutes", "**You need** "]
