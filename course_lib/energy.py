@@ -67,13 +67,14 @@ def count_operations(network: SpikingNetwork, frames: Tensor) -> Operations:
     for layer, inputs, done in zip(
         network.layers, [frames, *(done.spikes for done in activity)], activity, strict=False
     ):
-        arrived = (inputs != 0).sum(dim=0, dtype=torch.float64)  # (B, in)
-        operations = arrived @ (layer.weight != 0).sum(dim=0, dtype=torch.float64)
-        spiking = ((inputs == 0) | (inputs.abs() == 1)).all(dim=2).all(dim=0)  # (B,)
+        read = layer.read(inputs)
+        arrived = (read != 0).sum(dim=0, dtype=torch.float64)  # (B, in)
+        operations = layer.connect(arrived, (layer.weight != 0).double()).sum(dim=1)
+        spiking = ((read == 0) | (read.abs() == 1)).all(dim=2).all(dim=0)  # (B,)
         acs.append(operations * spiking)
         macs.append(operations * ~spiking)
         spikes.append(done.spikes.sum(dim=(0, 2), dtype=torch.float64))
-        dense.append(len(frames) * layer.weight.numel())
+        dense.append(len(frames) * layer.outputs * layer.weight.shape[1])
     stacked = (torch.stack(parts, dim=1) for parts in (spikes, acs, macs))
     return Operations(*stacked, torch.tensor(dense, dtype=torch.float64))
 

@@ -3,7 +3,7 @@
 Layer l turns the spikes of the layer before it (or the event frames) into currents and these into
 spikes of its own:
 
-    I_l[t] = s_{l−1}[t] W_lᵀ + b_l,      s_l, v_l = LIF(I_l)
+    I_l[t] = s_{l−1}[t] W_lᵀ + b_l,      s_l, v_l = LIF(I_l)      (``layers.py``: or a convolution)
 
 and the output is one number a class, averaged over time:
 
@@ -24,6 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from course_lib.layers import Dense, Layer
 from course_lib.lif import LIFParameters, SpikeFunction, heaviside, leaky_run, lif_run
 from course_lib.noise import normal
 
@@ -39,15 +40,17 @@ class LayerActivity(NamedTuple):
 
 
 class SpikingNetwork(nn.Module):
-    """A fully connected network of LIF neurons.
+    """A network of LIF neurons, fully connected or convolutional.
 
-    sizes:       neurons per layer, input first, for example (2312, 256, 10).
+    sizes:       neurons per layer, input first, for example (2312, 256, 10); not asked for where
+                 there are ``layers``.
+    layers:      layers in place of fully connected ones: see ``layers.stack``.
     neuron:      the LIF parameters of every layer.
     readout:     "rate" or "membrane", see above.
     logit_scale: logits = logit_scale · output. Rates lie in [0, 1]: without a scale the softmax of
                  ten classes could never be surer than e / (e + 9) = 23 %.
     weight_sd:   standard deviation of the initial Gaussian weights, one number or one a layer;
-                 by default 1.2/√(inputs of the layer), which makes event frames drive the first
+                 by default 1.2/√(inputs of a neuron), which makes event frames drive the first
                  layer to a few spikes a sample. Biases start at zero.
     seed:        of the initial weights.
 
@@ -62,8 +65,11 @@ class SpikingNetwork(nn.Module):
         logit_scale: float = 10.0,
         weight_sd: float | Sequence[float] | None = None,
         seed: int = 0,
+        layers: Sequence[Layer] = (),
     ):
         super().__init__()
+        if layers:
+            sizes = (layers[0].inputs, *(layer.outputs for layer in layers))
         if len(sizes) < 2 or any(int(size) != size or size < 1 for size in sizes):
             raise ValueError(
                 f"sizes is {tuple(sizes)}; expected at least an input and an output size, "
@@ -78,18 +84,17 @@ class SpikingNetwork(nn.Module):
         self.readout = readout
         self.logit_scale = float(logit_scale)
 
-        deviations = per_layer("weight_sd", weight_sd, len(self.sizes) - 1)
+        self.layers = nn.ModuleList(layers or [
+            nn.utils.skip_init(Dense, *pair)
+            for pair in zip(self.sizes[:-1], self.sizes[1:], strict=True)
+        ])  # fmt: skip
+        deviations = per_layer("weight_sd", weight_sd, len(self.layers))
         generator = torch.Generator().manual_seed(seed)
-        self.layers = nn.ModuleList()
-        for inputs, outputs, deviation in zip(
-            self.sizes[:-1], self.sizes[1:], deviations, strict=True
-        ):
-            layer = nn.utils.skip_init(nn.Linear, inputs, outputs)
-            deviation = 1.2 / inputs**0.5 if deviation is None else deviation
+        for layer, deviation in zip(self.layers, deviations, strict=True):
+            deviation = deviation or 1.2 / layer.weight.shape[1] ** 0.5
             start = deviation * normal(layer.weight.shape, generator)
             layer.weight = nn.Parameter(start.to(layer.weight))
             nn.init.zeros_(layer.bias)
-            self.layers.append(layer)
 
     def forward(
         self,

@@ -155,6 +155,8 @@ class Job(NamedTuple):
             "options": options, "source": self.study.source, "kind": self.study.kind,
             "path": self.row.path, "role": self.role, "version": VERSION,
         }  # fmt: skip
+        if self.config.layers:
+            shape["layers"] = self.config.layers
         if self.config.until is not None:
             shape |= {name: getattr(self.config, name) for name in ("until", "validate_every")}
         digest = hashlib.sha256(json.dumps(shape, sort_keys=True).encode()).hexdigest()

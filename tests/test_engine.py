@@ -16,6 +16,7 @@ from course_lib.estimators.beyond.spatial import SmoothEGGROLL
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.es import ES
 from course_lib.fast.engine import engine, knows
+from course_lib.layers import Dense
 from course_lib.lif import LIFParameters, lif_run
 from course_lib.network import LayerActivity, SpikingNetwork
 
@@ -92,9 +93,9 @@ def broken(change):
     [
         (lambda n: setattr(n, "read", lambda output: output.voltages.mean(0)), "a read of its own"),
         (lambda n: setattr(n, "neuron", object()), "its neuron is a object"),
-        (lambda n: setattr(n.layers, "0", nn.Linear(32, 15, bias=False)), "not a plain torch.nn.L"),
-        (lambda n: setattr(n.layers, "0", nn.Linear(32, 16)), "do not have the sizes"),
-        (lambda n: nn.utils.parametrizations.weight_norm(n.layers[1]), "not a plain torch.nn.Lin"),
+        (lambda n: setattr(n.layers, "0", Dense(32, 15, bias=False)), "not a plain dense layer"),
+        (lambda n: setattr(n.layers, "0", Dense(32, 16)), "do not have the sizes"),
+        (lambda n: nn.utils.parametrizations.weight_norm(n.layers[1]), "not a plain dense layer"),
         (lambda n: n.layers[1].register_forward_hook(lambda *a: None), "a forward hook stands"),
         (lambda n: n.register_forward_pre_hook(lambda *a: None), "a forward hook stands"),
     ],

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("course_lib", "course_lab", "studies")
 #: floors of course_lib from the ground up: a file imports from its own floor or from below
 FLOORS = (
-    ("lif", "noise", "fitness", "compiling", "events"),
+    ("lif", "layers", "noise", "fitness", "compiling", "events"),
     ("network",),
     ("fast",),
     ("estimators",),
@@ -49,7 +49,8 @@ def imports(path: Path, modules: set[str]) -> set[str]:
         ("lif", set()),
         ("noise", set()),
         ("fitness", set()),
-        ("network", {"lif", "noise"}),
+        ("layers", set()),
+        ("network", {"lif", "layers", "noise"}),
     ],
 )
 def test_foundations_stand_alone(part, allowed):

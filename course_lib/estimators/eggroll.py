@@ -63,8 +63,8 @@ class EGGROLL(EvolutionStrategy):
 
     def lengths(self, network):
         """Of each layer: A, B and the bias noise."""
-        pairs = zip(network.sizes[:-1], network.sizes[1:], strict=True)
-        return [n for i, o in pairs for n in (o * self.rank, i * self.rank, o)]
+        shapes = [layer.weight.shape for layer in network.layers]
+        return [n for m, k in shapes for n in (m * self.rank, k * self.rank, m)]
 
     def factors(self, network: SpikingNetwork, step: int, draws: range) -> list[Factors]:
         """The noise of these draws for every layer."""
@@ -101,15 +101,12 @@ class EGGROLL(EvolutionStrategy):
 
         def currents(index: int, inputs: Tensor) -> Tensor:
             a, b, bias = factors[index]
-            if index == 0:  # every member sees the same frames: (T, B, in)
-                projected = torch.einsum("tbi,mir->tmbr", inputs, b).unsqueeze(1)
-                shared = base.unsqueeze(1).unsqueeze(1)
-            else:  # every member has spikes of its own: (T, signs, M, B, in)
-                projected = torch.einsum("tsmbi,mir->tsmbr", inputs, b)
-                shared = network.layers[index](inputs)
+            layer = network.layers[index]
+            # members share the frames (T, B, in); above, each has spikes of its own
+            shared = layer(inputs) if index else base.unsqueeze(1).unsqueeze(1)
             scaled = a * (sigmas[index] / math.sqrt(self.rank))  # the smallest factor to scale
-            change = torch.einsum("tsmbr,mor->tsmbo", projected, scaled)
-            change += sigmas[index] * bias.unsqueeze(1)
+            change = layer.low_rank(inputs, scaled, b)
+            change += sigmas[index] * layer.spread(bias).unsqueeze(1)
             return torch.addcmul(shared, signs, change)  # shared + sign · change
 
         return currents

@@ -16,7 +16,6 @@ Learning (arXiv 1703.03864), algorithms 1 and 2.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from course_lib.estimators.evolution import EvolutionStrategy
@@ -71,7 +70,7 @@ class ES(EvolutionStrategy):
 
         def currents(index: int, inputs: Tensor) -> Tensor:
             layer, (weight, bias), scale = network.layers[index], noise[index], sign * sigmas[index]
-            return F.linear(inputs, layer.weight + scale * weight, layer.bias + scale * bias)
+            return layer.currents(inputs, layer.weight + scale * weight, layer.bias + scale * bias)
 
         return currents
 

@@ -37,7 +37,7 @@ class OTTT(OnlineEstimator):
     def hidden_errors(self, network, moment):
         errors, delta = [], moment.delta
         for layer, psi in zip(reversed(network.layers[1:]), reversed(moment.psi), strict=True):
-            errors.append(delta @ layer.weight)
+            errors.append(layer.back(delta))
             delta = errors[-1] * psi
         return errors[::-1]
 

@@ -211,11 +211,11 @@ class OnlineEstimator(Estimator):
                 total = delta + beta * total
                 sums.append(total)
             flat = torch.cat(sums[::-1])
-            layer.weight.grad.addmm_(flat.T, sent.flatten(0, 1))
-            layer.bias.grad += flat.sum(dim=0) + beta * memory.bias_trace * total.sum(dim=0)
+            layer.add_gradient(flat, sent.flatten(0, 1))
+            layer.bias.grad += layer.to_bias(flat) + beta * memory.bias_trace * layer.to_bias(total)
             trace = memory.traces[index]
             if memory.bias_trace:
-                layer.weight.grad.addmm_(total.T, trace, alpha=beta)
+                layer.add_gradient(total, trace, alpha=beta)
             for spikes in sent if more else ():
                 trace.mul_(beta).add_(spikes)
         for _ in inputs[0]:

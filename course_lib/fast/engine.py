@@ -31,6 +31,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.fitness import cross_entropy
+from course_lib.layers import Dense
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 
@@ -53,8 +54,8 @@ def knows(network: nn.Module) -> str:
     if type(network.neuron) is not LIFParameters:
         return f"its neuron is a {type(network.neuron).__name__}, not LIFParameters"
     for layer in network.layers:
-        if type(layer) is not nn.Linear or layer.bias is None:
-            return f"{layer} is not a plain torch.nn.Linear with a bias"
+        if type(layer) is not Dense or layer.bias is None:
+            return f"{layer} is not a plain dense layer with a bias"
     shapes = list(zip(network.sizes[1:], network.sizes[:-1], strict=True))
     if [tuple(layer.weight.shape) for layer in network.layers] != shapes:
         return f"its layers do not have the sizes {tuple(network.sizes)}"

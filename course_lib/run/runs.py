@@ -22,8 +22,9 @@ from course_lib.checkpoints import load_checkpoint
 from course_lib.estimators.base import Estimator, check_choice
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import try_lock, write_atomic
-from course_lib.events.frames import INPUTS
+from course_lib.events.frames import SIDE
 from course_lib.events.frameset import DIGITS
+from course_lib.layers import Layer, stack
 from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
 from course_lib.training import Schedule
@@ -55,6 +56,7 @@ class RunConfig(Schedule):
     validation: keep the validation recordings apart; else train on them, too.
     bins: T, time bins a recording.
     hidden: sizes of the hidden layers.
+    layers: in place of hidden; c8k5 p2 10: 8 maps (kernels of 5 x 5), means of 2 x 2, 10 neurons.
     readout: "rate" or "membrane".
     beta: membrane leak, 0 to 1.
     threshold: of the voltage.
@@ -83,6 +85,7 @@ class RunConfig(Schedule):
     validation: bool = True
     bins: int = 10
     hidden: tuple[int, ...] | None = None
+    layers: tuple[str, ...] | None = None
     readout: str | None = None
     beta: float | None = None
     threshold: float = 1.0
@@ -109,6 +112,9 @@ class RunConfig(Schedule):
         self.classes = tuple(self.classes) if self.classes else None
         self.options = {name: _one_or_all(value) for name, value in self.options.items()}
         defaults = estimators.METHODS[self.method].defaults
+        if self.layers:
+            self.layers = tuple(self.layers)
+            self.hidden = tuple(layer.outputs for layer in self._layers("meta")[:-1])
         self.hidden = tuple(self.hidden or defaults["any"]["hidden"])
         self.readout = self.readout or defaults["any"]["readout"]
         check_choice("readout", self.readout, READOUTS)
@@ -132,12 +138,17 @@ class RunConfig(Schedule):
         super().__post_init__()
         if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
             raise ValueError(f"threads is {self.threads}; expected 1 to {MOST_THREADS}")
-        sizes = self.sizes
-        weights = sum(a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        layers, sizes = self._layers("meta"), self.sizes
+        weights = sum(layer.weight.numel() for layer in layers) if layers else sum(
+            a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        )
         if weights > MOST_WEIGHTS:
             raise ValueError(
                 f"hidden is {self.hidden}: {weights:,} weights; at most {MOST_WEIGHTS:,} fit here"
             )
+        if layers and layers[-1].outputs != sizes[-1]:
+            raise ValueError(f"layers are {' '.join(self.layers)}; they must end in {sizes[-1]}, a "
+                             "neuron for each class")  # fmt: skip
         for name, most in MOST.items():
             if isinstance(value := self.options.get(name), int) and value > most:
                 raise ValueError(f"{name} is {value:,}; at most {most:,} are possible here")
@@ -171,14 +182,24 @@ class RunConfig(Schedule):
     @property
     def sizes(self) -> tuple[int, ...]:
         """Of the network's layers, from the sensor's pixels to the classes."""
-        inputs = math.prod(self.camera.pixels) if self.camera else INPUTS
-        return (inputs, *self.hidden, len(self.classes or DIGITS))
+        return (math.prod(self._maps), *self.hidden, len(self.classes or DIGITS))
+
+    @property
+    def _maps(self) -> tuple[int, int, int]:
+        """Of the sensor: polarities, rows, columns."""
+        return self.camera.pixels if self.camera else (2, SIDE, SIDE)
+
+    def _layers(self, device: str = "cpu") -> list[Layer]:
+        """Those that are described, if any; on "meta" without memory for their weights."""
+        with torch.device(device):
+            return stack(" ".join(self.layers), self._maps) if self.layers else []
 
     def network(self) -> SpikingNetwork:
         neuron = LIFParameters(self.beta, self.threshold, self.reset, self.reset_delay)
         return SpikingNetwork(
-            self.sizes, neuron, self.readout, self.logit_scale, self.weight_sd, self.seed
-        )
+            self.sizes, neuron, self.readout, self.logit_scale, self.weight_sd, self.seed,
+            self._layers(),
+        )  # fmt: skip
 
     def estimator(self) -> Estimator:
         method = estimators.METHODS[self.method]
@@ -205,7 +226,7 @@ class RunConfig(Schedule):
         """One line for people: method and network."""
         method, estimator = estimators.METHODS[self.method], self.estimator()
         shown = "".join(f", {name} {getattr(estimator, name)}" for name in method.shown)
-        sizes = "-".join(map(str, self.sizes))
+        sizes = "-".join(self.layers or map(str, self.sizes))
         return f"{method.label}{shown} · {sizes}, {self.readout} readout, T = {self.bins}"
 
     def save(self, folder: Path) -> None:

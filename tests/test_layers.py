@@ -1,0 +1,210 @@
+"""Layers: convolutions are one matrix with shared rows, and every method asks layers alike."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from course_lib.estimators import METHODS, SurrogateBPTT
+from course_lib.estimators.eggroll import EGGROLL
+from course_lib.estimators.es import ES
+from course_lib.estimators.feedback import OTTT
+from course_lib.fast.engine import knows
+from course_lib.layers import Conv, Dense, stack
+from course_lib.network import SpikingNetwork
+from course_lib.noise import normal
+from course_lib.run.runs import RunConfig
+
+SHAPE = (2, 9, 8)
+LAYERS = "c3k3 p2 c4k2 5"
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def layers():
+    """One of each kind, in double precision, with weights and biases."""
+    made = [Dense(144, 7), Conv(SHAPE, 3, 3), Conv(SHAPE, 4, (2, 3), pool=2)]
+    for seed, layer in enumerate(made):
+        layer.double()
+        for parameter in layer.parameters():
+            parameter.data = normal(parameter.shape, generator(seed)).double()
+    return made
+
+
+def convolutional(description=LAYERS, shape=SHAPE, seed=0, **options):
+    options = {"readout": "membrane", "logit_scale": 5.0, "weight_sd": 0.5, **options}
+    return SpikingNetwork(layers=stack(description, shape), seed=seed, **options)
+
+
+def batch(steps=4, samples=6, classes=5, seed=1):
+    frames = (torch.rand(steps, samples, 144, generator=generator(seed)) < 0.3).float()
+    return frames, torch.randint(classes, (samples,), generator=generator(seed))
+
+
+def gradient(network):
+    return torch.cat([parameter.grad.flatten() for parameter in network.parameters()])
+
+
+# ----------------------------------------------------------------------------------- a single layer
+
+
+def test_a_convolution_is_one_matrix_with_shared_rows():
+    x = torch.rand(6, 144, generator=generator(), dtype=torch.float64)
+    for layer in layers()[1:]:
+        maps = F.avg_pool2d(x.view(6, *SHAPE), layer.pool)
+        patches = F.unfold(maps, layer.kernel)  # (B, n, P)
+        expected = torch.einsum("mn,bnp->bmp", layer.weight, patches) + layer.bias[:, None]
+        torch.testing.assert_close(layer(x), expected.flatten(1))
+        assert layer(x.view(2, 3, 144)).shape == (2, 3, layer.outputs)
+        assert layer.outputs == expected[0].numel() and layer.inputs == 144
+
+
+@pytest.mark.parametrize("kind", range(3))
+@pytest.mark.parametrize("rank", [1, 3])
+def test_low_rank_is_the_product_that_is_never_built(kind, rank):
+    layer, members = layers()[kind], 4
+    m, n = layer.weight.shape
+    a, b = (normal((members, k, rank), generator(k)).double() for k in (m, n))
+    shared = normal((5, 2, 144), generator(8)).double()
+    own = normal((5, 2, members, 3, 144), generator(9)).double()
+    for x in (shared, own):
+        found = layer.low_rank(x, a, b)
+        for member in range(members):
+            inputs = x.unsqueeze(1) if x is shared else x[:, :, member]
+            expected = layer.currents(inputs, a[member] @ b[member].T, None)
+            torch.testing.assert_close(found[:, :, member], expected)
+
+
+@pytest.mark.parametrize("kind", range(3))
+def test_local_products_are_autograds(kind):
+    layer = layers()[kind]
+    x = normal((10, 144), generator(3)).double().requires_grad_()
+    delta = normal((10, layer.outputs), generator(4)).double()
+    expected = torch.autograd.grad(layer(x), [layer.weight, layer.bias, x], delta)
+    layer.weight.grad = torch.ones_like(layer.weight)
+    layer.add_gradient(delta, x.detach(), alpha=0.5)
+    torch.testing.assert_close(layer.weight.grad, 1 + 0.5 * expected[0])
+    torch.testing.assert_close(layer.to_bias(delta), expected[1])
+    torch.testing.assert_close(layer.back(delta), expected[2])
+    bias = normal((4, len(layer.bias)), generator(5)).double()
+    zero = torch.zeros_like(layer.weight)
+    expected = torch.stack([layer.currents(x[0], zero, each) for each in bias])
+    torch.testing.assert_close(layer.spread(bias), expected)
+
+
+# ----------------------------------------------------------------------------------- a description
+
+
+def test_a_network_is_described_in_a_line():
+    network = SpikingNetwork(layers=stack("c8k5 p2 c16k5 p2 10", (2, 34, 34)))
+    assert network.sizes == (2312, 8 * 30 * 30, 16 * 11 * 11, 10)
+    shapes = [tuple(layer.weight.shape) for layer in network.layers]
+    assert shapes == [(8, 50), (16, 200), (10, 400)]
+    deviations = [layer.weight.std().item() * n**0.5 for layer, (_, n) in
+                  zip(network.layers, shapes, strict=True)]  # fmt: skip
+    assert deviations == pytest.approx([1.2] * 3, rel=0.15)  # of 400 weights and more
+    dense = SpikingNetwork(layers=stack("20 10", (2, 34, 34)), seed=3)
+    same = SpikingNetwork((2312, 20, 10), seed=3)
+    assert all(map(torch.equal, dense.parameters(), same.parameters()))
+
+
+@pytest.mark.parametrize(
+    "description, message",
+    [
+        ("c8k5 q2 10", "'q2' is none of c16k5"),
+        ("c8k5 p2", "the last part must be neurons"),
+        ("", "the last part must be neurons"),
+        ("c8k5 p4 c8k3 10", "kernel of 3 × 3 does not fit into maps of 1 × 1"),
+        ("c0k5 10", "'c0k5' is none of"),
+    ],
+)
+def test_a_description_that_cannot_be_built_is_told_of(description, message):
+    with pytest.raises(ValueError, match=message):
+        stack(description, SHAPE)
+
+
+def test_a_run_takes_layers_and_keeps_them(tmp_path):
+    config = RunConfig(method="bptt", layers=("c2k5", "p4", "10"))
+    assert config.network().sizes == config.sizes == (2312, 1800, 10) and config.hidden == (1800,)
+    config.save(tmp_path)
+    assert RunConfig.load(tmp_path) == config
+    assert "c2k5-p4-10" in config.title()
+    with pytest.raises(ValueError, match="must end in 10, a neuron for each class"):
+        RunConfig(method="bptt", layers=("c2k5", "p4", "11"))
+    with pytest.raises(ValueError, match="at most 536,870,912 fit here"):
+        RunConfig(method="bptt", layers=("c1000000k34", "10"))
+
+
+# ----------------------------------------------------------------------------------- every method
+
+
+def test_the_door_leaves_convolutions_to_the_readable_path():
+    assert "is not a plain dense layer" in knows(convolutional())
+    with pytest.raises(ValueError, match="is not a plain dense layer"):
+        EGGROLL(population=4, kernel="fused").fill_grads(convolutional(), *batch())
+
+
+@pytest.mark.parametrize("rank", [1, 2, None])
+def test_evolution_is_that_of_members_whose_kernels_are_built(rank):
+    """W + σE of every member is built, run and summed, with E = A Bᵀ/√r or of full rank."""
+    network, (frames, labels) = convolutional().double(), batch()
+    frames, options = frames.double(), {"population": 8, "sigma": 0.2, "shaping": "none", "seed": 5}
+    method = EGGROLL(rank=rank, **options) if rank else ES(**options)
+    loss = method.fill_grads(network, frames, labels, step=3)
+    expected, losses = torch.zeros_like(gradient(network)), []
+    start = [parameter.clone() for parameter in network.parameters()]
+    for draw in range(4):
+        if rank:
+            noise = [part for a, b, bias in method.factors(network, 3, range(draw, draw + 1))
+                     for part in (a[0] @ b[0].T / rank**0.5, bias[0])]  # fmt: skip
+        else:
+            noise = [part for pair in method.noise(network, 3, draw) for part in pair]
+        flat = torch.cat([e.flatten() for e in noise])
+        for sign in (1, -1):
+            with torch.no_grad():
+                for parameter, own, e in zip(network.parameters(), start, noise, strict=True):
+                    parameter.copy_(own + 0.2 * sign * e)
+                losses.append(F.cross_entropy(network.logits(frames), labels))
+            expected += losses[-1] * sign * flat / (8 * 0.2)
+    assert loss == pytest.approx(torch.stack(losses).mean().item(), abs=1e-12)
+    torch.testing.assert_close(gradient(network), expected)
+
+
+def test_low_rank_noise_on_kernels_has_the_variance_of_its_matrix():
+    """Mean 0 and variance 1 of every entry of E, with m = maps and n = maps · k² of the input."""
+    network, rank, draws = convolutional(), 2, 4000
+    for a, b, bias in EGGROLL(population=2 * draws, rank=rank).factors(network, 0, range(draws)):
+        noise = torch.einsum("zmr,znr->zmn", a, b) / rank**0.5
+        # 4,000 draws of kurtosis 3 + 6/r: see formulas of lesson 07; five standard errors
+        assert noise.mean(dim=0).abs().max() < 5 / draws**0.5
+        assert (noise.var(dim=0) - 1).abs().max() < 5 * ((2 + 6 / rank) / draws) ** 0.5
+        assert bias.shape == (draws, noise.shape[1])
+
+
+def test_with_one_time_step_online_training_is_backpropagation():
+    """OTTT leaves out what goes through time; of one step it leaves out nothing."""
+    network, (frames, labels) = convolutional().double(), batch(steps=1)
+    grads = []
+    for method in (OTTT(slope=2.0), SurrogateBPTT(slope=2.0)):
+        method.fill_grads(network, frames.double(), labels)
+        grads.append(gradient(network))
+    torch.testing.assert_close(*grads)
+
+
+NEEDS_PIXELS = ("smooth", "projected")
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in NEEDS_PIXELS])
+def test_every_method_trains_convolutions(name):
+    """Steps fill every ``.grad`` with numbers, and the same steps the same ones."""
+    options = {"population": 8, "kernel": "readable", "slope": 2.0}
+    options = {k: v for k, v in options.items() if k in METHODS[name].options()}
+    found = []
+    for _ in range(2):
+        network, (frames, labels), method = convolutional(), batch(), METHODS[name].build(options)
+        for step in range(2):  # OPZO's feedback starts from 0
+            method.fill_grads(network, frames, labels, step)
+        assert all(p.grad.any() for p in network.parameters())
+        found.append(gradient(network))
+    assert found[0].isfinite().all() and torch.equal(*found)
