@@ -116,3 +116,13 @@ def participants(axes, spikes, active: dict) -> None:
     for ax, (name, part) in zip(axes[1:], active.items(), strict=True):
         entries(ax, part, METHOD_COLOURS["localzo"]).set_title(f"takes part, {name}")
         ax.label_outer()
+
+
+def awakening(ax: Axes, curves: dict, updates=None) -> Axes:
+    """Shares of digits read right against updates, ``{"yours": (n,), …}``, above the line of
+    guessing one of two. updates: (n,), after which they were measured; default: 0, 1, …"""
+    lines(ax, updates, curves, scale=100)
+    ax.axhline(50, color=COLOURS["black"], linestyle=":", linewidth=1.2)
+    ax.set(xlabel="updates", ylabel="unseen digits right (%)", ylim=(0, 102))
+    ax.legend(loc="lower right")
+    return ax

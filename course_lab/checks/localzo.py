@@ -3,8 +3,10 @@
 import numpy as np
 import torch
 
-from course_lab.checks.engine.cases import Boundary, at
-from course_lab.checks.engine.engine import Exercise, Mistake
+from course_lab.checks.engine import compare, tiny
+from course_lab.checks.engine.cases import Boundary, at, tenths
+from course_lab.checks.engine.engine import Calls, Exercise, Mistake, NotYet
+from course_lab.checks.engine.open import Open, fewest
 from course_lib.estimators.smoothing import Smoothing, named_smoothing
 
 TOPIC = "05_localzo"
@@ -457,7 +459,7 @@ def _matched_evenly(slope, z, delta):
 
 
 MATCHING_DENSITY = Exercise(
-    "matching_density", TOPIC, points=3,
+    "matching_density", TOPIC, points=2,
     goal="turn a theorem into a program, its constant included",
     reference=matching_density,
     cases=lambda rng: [
@@ -494,4 +496,228 @@ MATCHING_DENSITY = Exercise(
         Mistake("you take the width of one piece for all. This grid is not evenly spaced.",
                 _matched_evenly),
     ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- a bug to find
+
+
+def sparse_gradient(x, u, z, delta, blame):
+    return _sparse(x, u, z, delta, blame)
+
+
+def _sparse(x, u, z, delta, blame, *, reach=lambda z: np.abs(z).max(-1), box=True, add=True,
+            share=1):  # fmt: skip
+    G = localzo_derivative(u, z, delta) if box else np.ones(u.shape)
+    gradient = np.zeros((u.shape[1], x.shape[1]))
+    for b, j in np.argwhere(np.abs(u) < delta * reach(z)):
+        gradient[j] = add * gradient[j] + blame(b, j) * G[b, j] * x[b] / share
+    return gradient
+
+
+class _Blame:
+    """∂L/∂s of each entry, from a table, asked for one by one."""
+
+    __name__ = "blame"
+
+    def __init__(self, table):
+        self.table = table
+
+    def __call__(self, b, j):
+        return float(self.table[b, j])
+
+
+def _entries_within(rng, B, N, D, m, delta):
+    """Entries on both sides of δ and of what their nearest, mean and farthest draws reach."""
+    z = _draws(rng, B, N, m)
+    z[..., -1] *= np.where(np.abs(z).max(-1) < 1.3, 3, 1)
+    sizes = np.abs(z)
+    near, mean, far = sizes.min(-1), sizes.mean(-1), sizes.max(-1)
+    places = [0.5 * near, 0.48 * (near + mean), 0.5 * (np.maximum(near, 1) + far), 0.9 * far,
+              1.2 * far]  # fmt: skip
+    u = delta * np.choose(rng.permutation(np.arange(B * N) % 5).reshape(B, N), places)
+    u = np.round(u * rng.choice((-1, 1), (B, N)), 3)
+    return tenths(rng, B, D), u, np.round(z, 1), delta, _Blame(tenths(rng, B, N))
+
+
+SPARSE_GRADIENT = Exercise(
+    "sparse_gradient", TOPIC, points=2, kind="bug",
+    goal="find the neurons that a saving has left out",
+    reference=sparse_gradient,
+    cases=lambda rng: [
+        _entries_within(rng, 3, 4, 2, 1, 0.5), _entries_within(rng, 4, 3, 2, 3, 0.4),
+        _entries_within(rng, 4, 6, 1, 2, 1.2),
+    ],
+    mistakes=(
+        Mistake("that is the loop as it was given: whoever is farther than δ from the threshold is "
+                "sent home. A draw z reaches δ|z|. How far does the farthest draw of an entry "
+                "reach?", lambda *a: _sparse(*a, reach=lambda z: np.ones(z.shape[:-1]))),
+        Mistake("you ask the first draw of an entry alone. One draw that reaches it is enough, "
+                "whichever it is.", lambda *a: _sparse(*a, reach=lambda z: np.abs(z[..., 0]))),
+        Mistake("you ask how far the draws reach on average. The farthest decides.",
+                lambda *a: _sparse(*a, reach=lambda z: np.abs(z).mean(-1))),
+        Mistake("in yours all draws have to reach an entry. One is enough.",
+                lambda *a: _sparse(*a, reach=lambda z: np.abs(z).min(-1))),
+        Mistake("a negative draw reaches as far as a positive one: take |z| first.",
+                lambda *a: _sparse(*a, reach=lambda z: z.max(-1))),
+        Mistake("only the last recording of each neuron is left: add to its row, +=.",
+                lambda *a: _sparse(*a, add=False)),
+        Mistake("G is missing: blame passes an entry times its slope.",
+                lambda *a: _sparse(*a, box=False)),
+        Mistake("you take the mean over the recordings. The loop added them up, and so does the "
+                "gradient.", lambda x, *a: _sparse(x, *a, share=len(x))),
+    ),
+    calls=Calls("The gradient is right, but you ask for the blame of entries that no draw "
+                "reaches, and every answer costs a walk through the layers above. Their G is 0.",
+                lambda x, u, z, delta, blame: int((localzo_derivative(u, z, delta) != 0).sum())),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- train, thin out
+
+DELTA, UPDATES, PARTAKE = 0.5, 60, "% of the entries taking part"
+
+
+def train_with_draws(run, weights, frames, labels, allowed, seed):
+    rng = np.random.default_rng(seed)
+
+    def slope(u):
+        return localzo_derivative(u, rng.normal(size=(*u.shape, 5)), DELTA)
+
+    return _trained(run, weights, frames, labels, allowed, slope)
+
+
+def _trained(run, weights, frames, labels, steps, slope, learning=slice(None)):
+    """slope: u → G, both (B, N), asked for in every time step; learning: weights that do."""
+    weights = torch.tensor(weights, requires_grad=True)
+    optimizer = torch.optim.Adam([weights], lr=0.05)
+
+    def spike(u):
+        G = torch.as_tensor(slope(u.detach().numpy()))
+        return (u > 0).to(u.dtype) + G * (u - u.detach())  # + 0, with the derivative G
+
+    for _ in range(steps):
+        logits, _ = run(weights, frames, spike)
+        (gradient,) = torch.autograd.grad(
+            torch.nn.functional.cross_entropy(logits, labels), weights)  # fmt: skip
+        weights.grad = torch.zeros_like(weights)
+        weights.grad[learning] = gradient[learning]
+        optimizer.step()
+    return weights.detach().numpy()
+
+
+class Watched:
+    """tiny.run, which may run so many times, and sees the slopes on their way back.
+
+    slopes: of each time step (|u|, G), flat, in the order in which they were run.
+    """
+
+    def __init__(self, allowed: int):
+        self.allowed, self.runs, self.slopes = allowed, 0, []
+
+    def __call__(self, weights, frames, spike):
+        self.runs += 1
+        if self.runs > self.allowed:
+            raise ValueError(f"that was run number {self.runs}; {self.allowed} are allowed")
+        return tiny.run(weights, frames, lambda u: self.seen(u, spike(u)))
+
+    def seen(self, u, s):
+        if u.requires_grad and s.requires_grad:
+            place, above = len(self.slopes), []
+            self.slopes.append(None)
+            s.register_hook(above.append)
+
+            def keep(below):
+                G = torch.where(above[0] == 0, 0, below / above[0])
+                self.slopes[place] = u.detach().abs().ravel().numpy(), G.ravel().numpy()
+
+            u.register_hook(keep)
+        return s
+
+    def judge(self) -> None:
+        """Raise NotYet unless slopes come from draws, and from new ones each time."""
+        seen = [slopes for slopes in self.slopes if slopes]
+        if not any(G.any() for _, G in seen):
+            raise NotYet("  No blame got past a spike: its slope was 0, or nothing asked for it. "
+                         "What does your spike's backward return?")  # fmt: skip
+        if all(G.all() for _, G in seen):
+            raise NotYet("  Every neuron got a slope, however far it was from the threshold. A "
+                         "draw reaches those with |u| < δ|z|, and nobody else.")  # fmt: skip
+        if all((np.diff(G[np.argsort(u)]) <= 1e-9).all() for u, G in seen):
+            raise NotYet("  Your slope follows from the distance alone, so it is a surrogate as in "
+                         "lesson 03. Where are the draws?")  # fmt: skip
+        if any(self.repeats(seen, apart) for apart in (1, 5)):
+            raise NotYet("  A neuron meets the same draws again, in every time step or in every "
+                         "update. Draw anew each time that the spike is asked.")  # fmt: skip
+
+    @staticmethod
+    def repeats(seen, apart: int) -> bool:
+        """Whether whoever was reached is reached again as soon as it is as near: so never by
+        new draws."""
+        pairs = [p for p in zip(seen, seen[apart:], strict=False) if len(p[0][0]) == len(p[1][0])]
+        return bool(pairs) and not any(
+            ((G != 0) & (later == 0) & (u2 < u)).any() for (u, G), (u2, later) in pairs
+        )
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def _watched(rng):
+    run, seed = Watched(UPDATES), int(rng.integers(1000))
+
+    def score(weights) -> float:
+        right = tiny.accuracy(weights)
+        run.judge()
+        return right
+
+    return (run, tiny.start(seed), *tiny.known(), UPDATES, seed), score
+
+
+TRAIN_WITH_DRAWS = Open(
+    "train_with_draws", TOPIC, points=3, kind="train",
+    goal="train a spiking network through slopes that were drawn, not invented",
+    reference=train_with_draws, trial=_watched,
+    marks=((0.75, 1), (0.9, 2), (0.95, 3)), wording="{:.0%} of unseen digits right".format,
+)  # fmt: skip
+
+
+def rare_draws(r):
+    return 3.0 * (np.asarray(r) < 0.02)
+
+
+#: seeds of the networks that learn by one's draws; narrow draws let two of them sleep
+NETWORKS = (473, 726, 944)
+
+
+def _thinned(rng):
+    frames, labels = tiny.known()
+    r = rng.random((len(NETWORKS), UPDATES, len(frames), len(labels), tiny.HIDDEN))
+    active = []
+
+    def right(z) -> float:
+        """Share that these networks read right on average; only their hidden layers learn."""
+        draws = tiny.finite(z)
+        if draws is None or draws.shape != r.shape:
+            raise NotYet(f"  Return one finite draw for each number of r, in its shape {r.shape}; "
+                         f"yours is {compare.describe(compare.plain(z))}.")  # fmt: skip
+        return float(np.mean(list(map(tiny.accuracy, map(learnt, NETWORKS, draws)))))
+
+    def learnt(seed, draws):
+        steps = iter(draws.reshape(-1, *draws.shape[2:]))
+
+        def slope(u):
+            G = localzo_derivative(u, next(steps)[..., None], DELTA)
+            active.append(np.mean(G != 0))
+            return G
+
+        return _trained(tiny.run, tiny.start(seed), frames, labels, UPDATES, slope,
+                        slice(tiny.CUTS[1]))  # fmt: skip
+
+    return (r,), fewest(0.9, right, lambda: round(100 * np.mean(active), 2), PARTAKE)
+
+
+RARE_DRAWS = Open(
+    "rare_draws", TOPIC, points=3,
+    goal="design a distribution so that few take part and the slope stays right on average",
+    reference=rare_draws, trial=_thinned,
+    marks=((-5, 1), (-2, 2), (-1, 3)), wording=lambda value: f"{-value:.2f} {PARTAKE}",
 )  # fmt: skip

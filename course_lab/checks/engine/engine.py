@@ -100,7 +100,8 @@ class Exercise:
     properties: tested before values.
     compared:   whether values are compared with the reference's (else properties decide alone).
     seconds:    time limit of one call; late: what to tell who needs longer.
-    room:       limit of its memory, looked at once all values are right; None: no limit.
+    room:       limit of its memory, looked at once all values are right; None: no limit. Who holds
+                more loses one point.
     calls:      limit of its calls of a function among its arguments, looked at likewise.
     """
 
@@ -252,17 +253,22 @@ class Exercise:
             calls = sandbox.call(function, arguments, self.seconds).calls
             limit = self.calls.limit(*arguments)
             if calls > limit:
-                raise NotYet(f"  {self.calls.says}\n{self.shown(arguments)}\n"
-                             f"  calls     {calls}\n  needed    {limit}")  # fmt: skip
+                raise self.wasteful(f"  {self.calls.says}\n{self.shown(arguments)}\n"
+                                    f"  calls     {calls}\n  needed    {limit}")  # fmt: skip
 
     def check_room(self, function: Callable, cases: Sequence[tuple]) -> None:
         for arguments in cases:
             peak = sandbox.peak_memory(function, arguments, self.seconds)
             limit = self.room.limit(*arguments)
             if peak > limit:
-                raise NotYet(f"  {self.room.says}\n{self.shown(arguments)}\n"
-                             f"  held      {peak:,} bytes at a time\n"
-                             f"  allowed   {limit:,}")  # fmt: skip
+                raise self.wasteful(f"  {self.room.says}\n{self.shown(arguments)}\n"
+                                    f"  held      {peak:,} bytes at a time\n"
+                                    f"  allowed   {limit:,}")  # fmt: skip
+
+    def wasteful(self, text: str) -> NotYet:
+        """Right values, at too high a price: all points but one."""
+        points = self.points - 1
+        return NotYet(f"{text}\n  It earns {points} of {self.points} points.", points)
 
     def result(self, function: Callable, arguments: tuple) -> Any:
         """What the function returns. Raises NotYet if it fails in a way that has no result."""

@@ -78,7 +78,7 @@ def fewest(
 
     def score(answer) -> float:
         if (reached := right(answer)) < wanted:
-            raise NotYet(f"  {reached:.0%} of unseen digits right after {spent():,} {unit}; "
+            raise NotYet(f"  {reached:.0%} of unseen digits right with {spent():,} {unit}; "
                          f"{100 * wanted:.0f} % are asked for.")  # fmt: skip
         return -spent()
 

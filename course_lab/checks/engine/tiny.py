@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from course_lab.checks.engine import compare
 from course_lab.checks.engine.engine import NotYet
 
 INPUTS, HIDDEN, OUTPUTS = 16, 8, 2
@@ -97,7 +98,7 @@ def hidden_spikes(weights) -> float:
     """Hidden spikes of one network (154,) in an unseen recording, on average."""
     frames = torch.tensor(digits().unseen_frames)
     with torch.no_grad():
-        row = torch.as_tensor(np.asarray(weights, dtype=float).ravel())
+        row = torch.as_tensor(finite(weights).ravel())
         _, spikes = run(row, frames, lambda u: (u > 0).to(u.dtype))
     return spikes.sum().item() / frames.shape[1]
 
@@ -110,16 +111,26 @@ def losses(weights: np.ndarray, frames: np.ndarray, labels: np.ndarray) -> np.nd
     return (np.log(np.exp(logits).sum(-1)) - right).mean(1)
 
 
+def finite(answer) -> np.ndarray | None:
+    """An answer as an array of finite numbers; None if it is something else."""
+    try:
+        found = np.asarray(compare.plain(answer), dtype=float)
+    except (TypeError, ValueError):
+        return None
+    return found if np.isfinite(found).all() else None
+
+
 def accuracy(weights) -> float:
     """Share of 100 unseen recordings that one network (154,) reads right.
 
     Raises NotYet, in a student's words, for what is no such network.
     """
-    row = np.asarray(weights, dtype=float).ravel()
-    if row.shape != (SIZE,) or not np.isfinite(row).all():
+    row = finite(weights)
+    if row is None or row.size != SIZE:
+        found = compare.describe(compare.plain(weights)) if row is None else f"{row.size} numbers"
         raise NotYet(f"  Return the trained weights, {SIZE} finite numbers in the order that you "
-                     f"got them; yours are {row.size}.")  # fmt: skip
-    data = digits()
+                     f"got them; yours is {found}.")  # fmt: skip
+    row, data = row.ravel(), digits()
     found = answers(row[None], data.unseen_frames)[0].argmax(axis=1)
     return float(np.mean(found == data.unseen_labels))
 
