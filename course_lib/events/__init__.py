@@ -23,33 +23,6 @@ from course_lib.events.recordings import (
 from course_lib.events.saccades import DEFAULT, Parameters, simulate, simulate_frames
 from course_lib.events.splits import Splits, load_all, load_splits
 
-__all__ = [
-    "DEFAULT",
-    "EVENT_DTYPE",
-    "SENSOR_SIZE",
-    "Digits",
-    "FrameSet",
-    "Parameters",
-    "Recording",
-    "Recordings",
-    "Splits",
-    "check_events",
-    "coarse",
-    "concatenate",
-    "count_frames",
-    "find_recordings",
-    "load_all",
-    "load_digits",
-    "load_splits",
-    "matching_digits",
-    "pack",
-    "read_recording",
-    "shift_frames",
-    "simulate",
-    "simulate_frames",
-    "write_recording",
-]
-
 
 def __getattr__(name: str):
     """What few need, loaded when it is first asked for."""
