@@ -124,6 +124,12 @@ def test_a_description_that_cannot_be_built_is_told_of(description, message):
         stack(description, SHAPE)
 
 
+def test_a_run_s_maps_are_those_of_the_camera():
+    config = RunConfig(method="bptt", layers=("c4k5", "3"), sensor=(64, 48), fit="keep",
+                       classes=("a", "b", "c"))  # fmt: skip
+    assert config.network().layers[0].shape == (2, 48, 64)
+
+
 def test_a_run_takes_layers_and_keeps_them(tmp_path):
     config = RunConfig(method="bptt", layers=("c2k5", "p4", "10"))
     assert config.network().sizes == config.sizes == (2312, 1800, 10) and config.hidden == (1800,)

@@ -187,7 +187,7 @@ class RunConfig(Schedule):
     @property
     def _maps(self) -> tuple[int, int, int]:
         """Of the sensor: polarities, rows, columns."""
-        return self.camera.pixels if self.camera else (2, SIDE, SIDE)
+        return self.camera.pixels[::-1] if self.camera else (2, SIDE, SIDE)
 
     def _layers(self, device: str = "cpu") -> list[Layer]:
         """Those that are described, if any; on "meta" without memory for their weights."""
