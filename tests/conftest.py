@@ -14,13 +14,12 @@ import pytest
 
 #: what the tests solve is not the student's own progress
 os.environ["COURSE_PROGRESS"] = "off"
-#: files whose tests take minutes: begun first, so that no worker is left with one at the end
+#: files that take a minute and more: begun first, and then the notebooks, so that no worker is left
+#: with one at the end
 LONG = (
-    "test_notebooks.py", "test_training.py", "test_scaling.py", "test_exercises.py",
-    "test_scaling_model.py", "test_nbgrader.py",
+    "test_browser.py", "test_exercises.py", "test_scaling.py", "test_nbgrader.py",
+    "test_training.py", "test_notebooks.py",
 )  # fmt: skip
-#: files that answer faster when processors are free again: at the end
-LAST = ("test_browser.py",)
 KINDS = {
     "gpu": r"\bGPU\b", "recordings": r"\bNMNIST_DIR\b", "samples": r"\bEVENT_SAMPLES\b",
     "browser": r"(?i)\bchromium\b",
@@ -78,10 +77,11 @@ def triton_device() -> str:
 
 
 def pytest_collection_modifyitems(items):
-    """The long files first, those of LAST at the end; else the order stays."""
+    """The long files first, then notebooks; else the order stays."""
     places = {name: place for place, name in enumerate(LONG)}
-    places |= dict.fromkeys(LAST, len(LONG) + 1)
-    items.sort(key=lambda item: places.get(item.path.name, len(LONG)))
+    items.sort(
+        key=lambda item: places.get(item.path.name, len(LONG) + (item.path.suffix == ".py"))
+    )
 
 
 def skip_kind(reason: str) -> str:

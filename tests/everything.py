@@ -8,9 +8,10 @@ import time
 import tomllib
 from pathlib import Path
 
-# Files of tests and notebooks go to two workers, each of which computes on one thread. The order is
-# that of tests/conftest.py.
+# Two workers, each of which computes on one thread, take files of tests and notebooks in turn; what
+# takes longest comes first, by tests/conftest.py, so that both end together.
 WORKERS = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+NBVAL = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=600"]
 
 
 def steps(root: Path, fast: bool) -> list[tuple[str, list[str]]]:
@@ -21,26 +22,15 @@ def steps(root: Path, fast: bool) -> list[tuple[str, list[str]]]:
     if not fast:
         lessons += sorted(root.glob("solutions/*/*.ipynb"))
     selected = ["-m", "not slow and not browser"] if fast else []
-    nbval = ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=600"]
-    found = [
+    names = [str(path.relative_to(root)) for path in lessons]
+    return [
         ("ruff", ["ruff", "check", "."]),
-        ("tests", ["pytest", "--durations=15", *WORKERS, *selected]),
+        ("tests", ["pytest", "--durations=15", *WORKERS, *selected, *NBVAL, "tests", *names]),
     ]
-    if lessons:
-        names = [str(path.relative_to(root)) for path in lessons]
-        found.append(("lessons", ["pytest", *nbval, *WORKERS, *names]))
-    return found
 
 
-def variables(name: str) -> dict[str, str]:
-    """Stored outputs are those of a computer without the real recordings."""
-    settings = {**os.environ, "OMP_NUM_THREADS": "1", "COURSE_PROGRESS": "off"}
-    if name == "lessons":
-        settings.pop("NMNIST_DIR", None)
-    return settings
-
-
-def call(command: list[str], settings: dict[str, str]) -> int:
+def call(command: list[str]) -> int:
+    settings = os.environ | {"OMP_NUM_THREADS": "1", "COURSE_PROGRESS": "off"}
     return subprocess.call([sys.executable, "-m", *command], env=settings)
 
 
@@ -51,7 +41,7 @@ def main(arguments: list[str] | None = None, root: Path = Path(__file__).parents
     for name, command in steps(root, parser.parse_args(arguments).fast):
         print(f"\n===== {name}: {' '.join(command)}", flush=True)
         start = time.monotonic()
-        results.append((name, call(command, variables(name)), time.monotonic() - start))
+        results.append((name, call(command), time.monotonic() - start))
     print()
     for name, status, seconds in results:
         print(f"{name:8} {'FAILED' if status else 'passed'} in {seconds:.0f} s")
