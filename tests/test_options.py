@@ -176,6 +176,7 @@ def test_an_annotation_of_several_values():
     [
         (["train", "--popluation", "4"], "no option here; did you mean --population?"),
         (["train", "--method", "egroll"], "did you mean eggroll?"),
+        (["train", "--readout", "rat"], "choose one of rate, membrane; did you mean rate?"),
         (["train", "--rank", "few"], "argument --rank: expected a whole number, not 'few'"),
         (["trian"], "did you mean train?"),
         (["evaluate", "r", "--splt", "all"], "did you mean --split?"),

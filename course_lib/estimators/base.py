@@ -7,6 +7,7 @@ The network is an ordinary ``torch.nn.Module`` and the optimiser an ordinary ``t
 """
 
 import dataclasses
+import difflib
 from typing import Any, ClassVar
 
 import torch
@@ -109,6 +110,8 @@ def check_batch(network: SpikingNetwork, frames: Tensor, labels: Tensor) -> None
 
 
 def check_choice(name: str, value, choices) -> None:
-    """Raise ValueError, listing the choices, unless ``value`` is one of them."""
+    """Raise ValueError, with the choices and the nearest of them, unless ``value`` is one."""
     if value not in choices:
-        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
+        close = difflib.get_close_matches(str(value), choices, n=1)
+        nearest = f"; did you mean {close[0]}?" if close else ""
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(choices)}{nearest}")

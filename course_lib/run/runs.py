@@ -100,13 +100,7 @@ class RunConfig(Schedule):
     threads: int | None = None
 
     def __post_init__(self):
-        if self.method not in estimators.METHODS:
-            from course_lib.run.options import did_you_mean
-
-            raise ValueError(
-                f"method is {self.method!r}; choose one of {', '.join(estimators.METHODS)}"
-                + did_you_mean(self.method, estimators.METHODS)
-            )
+        check_choice("method", self.method, estimators.METHODS)
         self.weight_sd, self.lr = _one_or_all(self.weight_sd), _one_or_all(self.lr)
         self.sensor = tuple(self.sensor) if self.sensor else None
         self.classes = tuple(self.classes) if self.classes else None
