@@ -45,6 +45,7 @@ COMMANDS = {
     "lab": (["-m", "jupyterlab"], "open the lessons in JupyterLab"),
     "train": (["-m", "course_lib", "train"], "train a spiking network"),
     "evaluate": (["-m", "course_lib", "evaluate"], "test a trained network"),
+    "export": (["-m", "course_lib", "export"], "write a trained network as NIR, for chips"),
     "data": (["-m", "course_lib", "data"], "look at recordings, or fetch N-MNIST"),
     "study": (["-m", "studies", "study"], "compare methods over seeds; writes the result pages"),
     "bench": (["-m", "studies", "bench"], "measure speed, ours and its rivals in turn"),
