@@ -3,8 +3,11 @@
 import numpy as np
 import torch
 
+from course_lab.checks.engine import compare, tiny
 from course_lab.checks.engine.cases import Boundary, tenths
-from course_lab.checks.engine.engine import Exercise, Mistake, Room
+from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part, Room
+from course_lab.checks.engine.open import Open, fewest
+from course_lib.fitness import centred_ranks
 from course_lib.noise import gaussian
 
 TOPIC = "07_eggroll"
@@ -297,9 +300,11 @@ GENERATION_COSTS = Exercise(
     goal="count numbers and multiply-adds, and see which ones are shared",
     reference=generation_costs,
     cases=lambda rng: [
-        (160, 128, 2312, 256, None), (160, 128, 2312, 256, 1), (3, 4, 5, 4, None), (3, 4, 5, 4, 2),
+        (160, 128, 2312, 256, 1), (3, 4, 5, 4, 2),
         (*map(int, rng.integers(4, 50, 3)), 2 * int(rng.integers(2, 50)), 3),
     ],
+    parts=(Part("full rank",
+                lambda rng: [(160, 128, 2312, 256, None), (3, 4, 5, 4, None)]),),
     rtol=0, atol=0.5,
     boundary=Boundary("the rank is as high as it can be (r = m)",
                       lambda rng: [(int(rng.integers(2, 9)), 4, 6, 8, 4)]),
@@ -420,4 +425,263 @@ GRADIENT_FROM_SEED = Exercise(
               "parts, at a time. Draw the noise of `chunk` pairs, add up their part, let both go.",
               lambda f, seed, generation, m, n, r, sigma, chunk: (
                   8 * (5 * m * n + 4 * chunk * r * (m + n)) + 2**16)),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- a bug to find
+
+
+def climb_thin(fitness, W, generations, pairs, r, sigma, lr, seed):
+    return _climb(fitness, W, generations, pairs, r, sigma, lr, seed)
+
+
+def _apart(A, B, votes):
+    """Votes and factors averaged apart, as in the loop that was given."""
+    return (votes[:, None, None] * A).mean(0) @ B.mean(0).T
+
+
+def _climb(fitness, W, generations, pairs, r, sigma, lr, seed, *, mean=None, root=0.5, sign=1,
+           share=lambda pairs: pairs, once=False):  # fmt: skip
+    rng, drawn = np.random.default_rng(seed), None
+    for _ in range(generations):
+        if drawn is None or not once:
+            drawn = [(rng.normal(size=(W.shape[0], r)), rng.normal(size=(W.shape[1], r)))
+                     for _ in range(pairs)]  # fmt: skip
+        A, B = map(np.array, zip(*drawn, strict=True))
+        E = low_rank_noise(A, B)
+        votes = np.array([fitness(W + sigma * e) - fitness(W - sigma * e) for e in E])
+        step = np.einsum("p,pmr,pnr->mn", votes, A, B) / share(pairs)
+        step = mean(A, B, votes) if mean else step
+        W = W + sign * lr * step / (2 * sigma * r**root)
+    return W
+
+
+def peak(W):
+    """Minus the squared distance to weights that rise along rows and fall along columns."""
+    rows, columns = np.indices(np.shape(W))
+    return -float(np.sum((np.asarray(W) - rows + columns / 2) ** 2))
+
+
+CLIMB_THIN = Exercise(
+    "climb_thin", TOPIC, points=2, kind="bug",
+    goal="see that a mean of products is no product of means",
+    reference=climb_thin,
+    cases=lambda rng: [
+        (peak, tenths(rng, m, n), 3, pairs, r, 0.1, 0.02, int(rng.integers(100)))
+        for m, n, pairs, r in ((2, 3, 3, 2), (3, 2, 4, 1), (2, 2, 1, 3))
+    ],
+    mistakes=(
+        Mistake("that is the loop as it was given. Write down what left @ right.T is for two "
+                "pairs: which A meets which B?", lambda *a: _climb(*a, mean=_apart)),
+        Mistake("A and B are still added up apart, with the votes at B or at both. Each pair has "
+                "to form its own product before pairs are added.",
+                lambda *a: _climb(*a, mean=lambda A, B, v: _apart(B, A, v).T),
+                lambda *a: _climb(*a, mean=lambda A, B, v: v.mean() * _apart(A, B, v**0))),
+        Mistake("you add the pairs up. The step is their mean, or more pairs take longer steps.",
+                lambda *a: _climb(*a, share=lambda pairs: 1)),
+        Mistake("√r is missing in the step: E = A Bᵀ/√r.", lambda *a: _climb(*a, root=0)),
+        Mistake("√r is in your step twice.", lambda *a: _climb(*a, root=1)),
+        Mistake("only the last pair's vote is left in a step: add every pair's.",
+                lambda *a: _climb(*a, mean=lambda A, B, v: v[-1] * A[-1] @ B[-1].T / len(v)),
+                lambda *a: _climb(*a, mean=lambda A, B, v: v[-1] * A[-1] @ B[-1].T)),
+        Mistake("you go downhill: fitness is to grow.", lambda *a: _climb(*a, sign=-1)),
+        Mistake("you draw once for all generations.", lambda *a: _climb(*a, once=True)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- train, telegraph
+
+ALLOWED = 600
+
+
+def matrices(seed: int) -> list[np.ndarray]:
+    """Weights (8, 16) and (2, 8) of a network of ``tiny``, outputs first; its biases stay 0."""
+    first, _, second, _ = np.split(tiny.start(seed), tiny.CUTS[:-1])
+    return [first.reshape(tiny.INPUTS, -1).T.copy(), second.reshape(tiny.HIDDEN, -1).T.copy()]
+
+
+def row(layers) -> np.ndarray:
+    """The network (154,) of two matrices; NotYet for what is none."""
+    found = [tiny.finite(W) for W in layers] if isinstance(layers, list | tuple) else []
+    if [None if W is None else W.shape for W in found] != [(8, 16), (2, 8)]:
+        raise NotYet("  A network is a list of two matrices of finite numbers, (8, 16) and (2, 8); "
+                     f"yours is {compare.describe(compare.plain(layers))}.")  # fmt: skip
+    first, second = found
+    return np.concatenate([first.T.ravel(), np.zeros(8), second.T.ravel(), np.zeros(2)])
+
+
+class Layered(tiny.Counted):
+    """The fitness of networks that come as two matrices; measured: all values, in order."""
+
+    def __init__(self, allowed: int):
+        super().__init__(-1, allowed)
+        self.measured = []
+
+    def __call__(self, layers):
+        try:
+            self.measured.append(super().__call__(row(layers)))
+        except NotYet as reason:
+            raise ValueError(str(reason).strip()) from None
+        return self.measured[-1]
+
+    def thin(self) -> float:
+        """Share of the networks asked for of which another one differs by rank 1 in both layers."""
+        asked = np.array(self.asked)
+        found = np.zeros(len(asked), dtype=bool)
+        for apart in range(1, min(len(asked), 65)):
+            change = asked[apart:] - asked[:-apart]
+            ones = _of_rank_one(change[:, :128].reshape(-1, 16, 8))
+            ones &= _of_rank_one(change[:, 136:152].reshape(-1, 8, 2)) & change.any(1)
+            found[apart:] |= ones
+            found[:-apart] |= ones
+            if found.all():
+                break
+        return found.mean()
+
+
+def _of_rank_one(changes) -> np.ndarray:
+    """Which of the matrices (n, a, b) are no more than one column times one row."""
+    n, _, b = changes.shape
+    top = np.abs(changes).reshape(n, -1).argmax(1)
+    each, i, j = np.arange(n), top // b, top % b
+    largest = changes[each, i, j][:, None, None]
+    product = changes[each, :, j][:, :, None] * changes[each, i][:, None, :]
+    return np.abs(changes * largest - product).max((1, 2)) <= 1e-5 * largest[:, 0, 0] ** 2
+
+
+def train_thin(fitness, layers, allowed, seed):
+    weights = [torch.tensor(W) for W in layers]
+    optimizer = torch.optim.Adam(weights, lr=0.05)
+    rng, pairs, sigma = np.random.default_rng(seed), 2, 0.05
+    for _ in range(allowed // (2 * pairs)):
+        factors = [_drawn(rng, W, pairs) for W in weights]
+        f = np.array([[fitness([W.numpy() + sign * sigma * low_rank_noise(A, B)[p]
+                                for W, (A, B) in zip(weights, factors, strict=True)])
+                       for sign in (1, -1)] for p in range(pairs)])  # fmt: skip
+        shaped = centred_ranks(torch.tensor(f).flatten()).numpy().reshape(f.shape)
+        for W, (A, B) in zip(weights, factors, strict=True):
+            W.grad = torch.from_numpy(eggroll_gradient(shaped, A, B, sigma))
+        optimizer.step()
+    return [W.numpy() for W in weights]
+
+
+def _drawn(rng, W, pairs):
+    return rng.normal(size=(pairs, W.shape[0], 1)), rng.normal(size=(pairs, W.shape[1], 1))
+
+
+def _thinly(rng):
+    fitness, seed = Layered(ALLOWED), int(rng.integers(1000))
+
+    def score(layers) -> float:
+        right = tiny.accuracy(row(layers))
+        if (thin := fitness.thin() if fitness.asked else 0.0) < 0.9:
+            raise NotYet(f"  {thin:.0%} of the networks that you asked for differ from another one "
+                         "by a matrix of rank 1 in each layer; 90 % are asked for. What is the "
+                         "rank of your noise?")  # fmt: skip
+        return right
+
+    return (fitness, matrices(seed), ALLOWED, seed), score
+
+
+TRAIN_THIN = Open(
+    "train_thin", TOPIC, points=3, kind="train",
+    goal="train a spiking network by EGGROLL, forward passes and thin noise alone",
+    reference=train_thin, trial=_thinly, forward_only=True,
+    marks=((0.75, 1), (0.85, 2), (0.92, 3)), wording="{:.0%} of unseen digits right".format,
+)  # fmt: skip
+
+PAIRS, GENERATIONS = 8, 100
+
+
+class Wire:
+    """Trains three networks of which one end has the fitness, and the other gets a text about it.
+
+    bits: sent for a network, on average; right: share of unseen digits, likewise.
+    """
+
+    __name__ = "train"
+
+    def __init__(self, seeds):
+        self.seeds, self.right, self.bits = seeds, 0.0, 0.0
+
+    def __call__(self, encode, decode):
+        self.repeated = True
+        runs = [self.run(seed, encode, decode) for seed in self.seeds]
+        self.right, self.bits = (float(np.mean(column)) for column in zip(*runs, strict=True))
+        return self.right, self.bits
+
+    def run(self, seed, encode, decode):
+        weights, rng = [torch.tensor(W) for W in matrices(seed)], np.random.default_rng(seed)
+        optimizer, sent = torch.optim.Adam(weights, lr=0.05), []
+        for generation in range(GENERATIONS):
+            factors = [_drawn(rng, W, PAIRS) for W in weights]
+            message = encode(self.population(weights, factors), generation)
+            if not isinstance(message, str) or set(message) - {"0", "1"}:
+                raise ValueError(f"a message is a text of 0 and 1, such as '0110'; not {message!r}")
+            votes = self.votes(decode, message, generation)
+            sent.append((generation, message, votes))
+            for W, (A, B) in zip(weights, factors, strict=True):
+                f = np.stack([votes, -votes], axis=1) / 2
+                W.grad = torch.from_numpy(eggroll_gradient(f, A, B, 0.05))
+            optimizer.step()
+        for generation, message, votes in reversed(sent):
+            self.repeated &= np.array_equal(self.votes(decode, message, generation), votes)
+        bits = sum(len(message) for _, message, _ in sent)
+        return tiny.accuracy(row([W.numpy() for W in weights])), bits
+
+    @staticmethod
+    def population(weights, factors):
+        """Fitness (P, 2) of W + σE and W − σE."""
+        rows = []
+        for p in range(PAIRS):
+            noise = [0.05 * A[p] @ B[p].T for A, B in factors]
+            rows += [row([W.numpy() + sign * E for W, E in zip(weights, noise, strict=True)])
+                     for sign in (1, -1)]  # fmt: skip
+        data = tiny.digits()
+        return -tiny.losses(np.array(rows), data.frames, data.labels).reshape(PAIRS, 2)
+
+    @staticmethod
+    def votes(decode, message, generation):
+        votes = tiny.finite(decode(message, generation))
+        if votes is None or votes.shape != (PAIRS,):
+            raise ValueError(f"decode should return {PAIRS} finite numbers, one vote for each pair")
+        return votes
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def telegraph(train):
+    def encode(f, generation):
+        pull = (f[:, 0] - f[:, 1])[:2]
+        stronger = int(abs(pull[1]) > abs(pull[0]))
+        return f"{stronger}{int(pull[stronger] > 0)}"
+
+    def decode(message, generation):
+        votes = np.zeros(PAIRS)
+        votes[int(message[0])] = 1 if message[1] == "1" else -1
+        return votes
+
+    return train(encode, decode)
+
+
+def _wired(rng):
+    wire = Wire([int(seed) for seed in rng.integers(1000, size=3)])
+
+    def right(answer) -> float:
+        if not wire.bits and not wire.right:
+            raise NotYet("  Nobody has trained yet: return train(encode, decode).")
+        if not wire.repeated:
+            raise NotYet("  At the other end of the line, decode gave other votes for the same "
+                         "message and generation. It may know nothing else.")  # fmt: skip
+        return wire.right
+
+    return (wire,), fewest(0.9, right, lambda: round(wire.bits), "bits a network")
+
+
+TELEGRAPH = Open(
+    "telegraph", TOPIC, points=3,
+    goal="find out how little a population has to say",
+    reference=telegraph, trial=_wired, forward_only=True,
+    marks=((-1600, 1), (-800, 2), (-200, 3)),
+    wording=lambda value: f"{-value:,.0f} bits a network",
 )  # fmt: skip
