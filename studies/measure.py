@@ -13,6 +13,7 @@ from course_lib.checkpoints import TrainingStopped
 from course_lib.energy import operations
 from course_lib.estimators.base import Estimator
 from course_lib.estimators.localzo import LocalZO, SparseGrad
+from course_lib.estimators.online import OnlineEstimator
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.evaluation import evaluate
 from course_lib.events import Splits
@@ -134,11 +135,11 @@ def step_memory(
     """Bytes of all tensors that one step makes, at the moment when they are most.
 
     On a GPU: all that is allocated there, recordings too. The estimator stays as it was.
-    LocalZO and SparseGrad are measured in their readable form: the compiled kernel allocates
-    outside torch, and less.
+    LocalZO, SparseGrad and the online methods are measured in their readable form: what compiled
+    loops allocate is outside torch.
     """
     estimator = copy.deepcopy(estimator)
-    if isinstance(estimator, LocalZO | SparseGrad):
+    if isinstance(estimator, LocalZO | SparseGrad | OnlineEstimator):
         estimator.kernel = "readable"
     device = network.layers[0].weight.device
     if device.type != "cpu":

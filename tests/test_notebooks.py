@@ -290,8 +290,8 @@ BREAKS = {
         "08_opzo", "setup own noisy opzo same", "estimators/opzo.py",
         "alpha=self._share / self.alpha", "alpha=self._share"),
     "an error of the wrong sign": (
-        "08_opzo", "setup own memory", "estimators/online.py",
-        "(torch.softmax(logits, dim=1) - target)", "(target - torch.softmax(logits, dim=1))"),
+        "08_opzo", "setup own weigh memory", "estimators/online.py",
+        "(torch.softmax(logits, dim=-1) - target)", "(target - torch.softmax(logits, dim=-1))"),
     "synapses that work twice": (
         "10_beyond", "setup helpers base layers", "energy.py",
         "operations = arrived @", "operations = 2 * arrived @"),

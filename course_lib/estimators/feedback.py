@@ -34,9 +34,9 @@ class OTTT(OnlineEstimator):
     shown = ("surrogate",)
     backward = "a backward pass over layers at every step, nothing kept over time"
 
-    def hidden_errors(self, network, moment):
-        errors, delta = [], moment.delta
-        for layer, psi in zip(reversed(network.layers[1:]), reversed(moment.psi), strict=True):
+    def hidden_errors(self, network, moments):
+        errors, delta = [], moments.delta
+        for layer, psi in zip(reversed(network.layers[1:]), reversed(moments.psi), strict=True):
             errors.append(layer.back(delta))
             delta = errors[-1] * psi
         return errors[::-1]
@@ -57,8 +57,8 @@ class DFA(OnlineEstimator):
     def begin(self, network, labels, steps):
         self.feedback = random_feedback(network, self.seed)
 
-    def hidden_errors(self, network, moment):
-        return [moment.error @ feedback.T for feedback in self.feedback]
+    def hidden_errors(self, network, moments):
+        return [moments.error @ feedback.T for feedback in self.feedback]
 
 
 def gaussian(shape, generator) -> Tensor:
@@ -147,8 +147,8 @@ class SinglePointZO(NodePerturbation):
     name, label = "zo", "single-point ZO"
     shown = ("alpha",)
 
-    def hidden_errors(self, network, moment):
-        return [moment.losses[:, None] * z / self.alpha for z in moment.noise]
+    def hidden_errors(self, network, moments):
+        return [moments.losses[..., None] * z / self.alpha for z in moments.noise]
 
 
 def random_feedback(network: SpikingNetwork, seed: int) -> list[Tensor]:

@@ -32,35 +32,38 @@ Online Pseudo-Zeroth-Order Training (arXiv 2407.12516), the three-factor update.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.estimators.base import Estimator, check_batch, check_choice
+from course_lib.estimators.base import KERNELS, Estimator, check_batch, check_choice
 from course_lib.estimators.surrogate import SURROGATES
+from course_lib.fast.engine import first_layer
+from course_lib.layers import Layer
 from course_lib.lif import LIFParameters, heaviside, lif_step
 from course_lib.network import SpikingNetwork
 
 ERRORS = ("softmax", "difference")
 LOSSES = ("accumulated", "each_step")
-#: time steps whose products of δ and â are taken together: one large product costs half as much as
-#: so many small ones. The weights stay as they are during a pass, so it is the same sum.
+#: time steps whose errors, and products of δ and â, are taken together: a few large operations cost
+#: half as much as so many small ones. The weights stay as they are during a pass, and no error
+#: depends on a later step, so it is the same sum.
 BLOCK = 10
 
 
-class Moment(NamedTuple):
-    """One time step, as an update rule sees it. B samples, N_l neurons, C classes.
+class Moments(NamedTuple):
+    """A block of K time steps, as an update rule sees it. B samples, N_l neurons, C classes.
 
-    psi:    ψ(u_l[t]) of each hidden layer, (B, N_l).
-    noise:  z_l[t] of each hidden layer, (B, N_l); none if the method injects no noise.
-    spikes: what each hidden layer sent on, noise included, (B, N_l).
-    emitted: what the step alone added to the output, (B, C): spikes, or a leaky output's current.
-    error:  e[t], (B, C), of the batch's mean loss.
-    delta:  the same at the output's currents, (B, C): times ψ for a spiking output.
-    losses: loss of the answer that is judged, of each sample, over B·T, (B,).
+    psi:    ψ(u_l[t]) of each hidden layer, (K, B, N_l).
+    noise:  z_l[t] of each hidden layer, (K, B, N_l); none if the method injects no noise.
+    spikes: what each hidden layer sent on, noise included, (K, B, N_l).
+    emitted: what a step alone added to the output, (K, B, C): spikes, or a leaky output's current.
+    error:  e[t], (K, B, C), of the batch's mean loss.
+    delta:  the same at the output's currents, (K, B, C): times ψ for a spiking output.
+    losses: loss of the answer that is judged, of each sample, over B·T, (K, B).
     """
 
     psi: list[Tensor]
@@ -73,17 +76,40 @@ class Moment(NamedTuple):
 
 
 class Memory:
-    """All that a pass keeps from one time step to the next; none of it grows with T.
+    """All that a pass keeps from one time step to the next, beside the layers' traces; none of it
+    grows with T.
 
-    voltages: v_l[t], (B, N_l); traces: â_l[t], (B, N_{l−1}); bias_trace: that of an input that is
-    always 1; total: Σ_τ o[τ], (B, C).
+    voltages: v_l[t], (B, N_l); bias_trace: â of an input that is always 1; total: Σ_τ o[τ], (B, C);
+    t: time steps so far, of all ``steps``.
     """
 
     def __init__(self, network: SpikingNetwork, frames: Tensor):
-        batch = frames.shape[1]
+        self.steps, batch, _ = frames.shape
         self.voltages = [frames.new_zeros(batch, size) for size in network.sizes[1:]]
-        self.traces = [frames.new_zeros(batch, size) for size in network.sizes[:-1]]
-        self.bias_trace, self.total = 0.0, torch.zeros_like(self.voltages[-1])
+        self.bias_trace, self.total, self.t = 0.0, torch.zeros_like(self.voltages[-1]), 0
+
+
+class Traced:
+    """A layer's weights, and the trace â of what came in before a block of steps, (B, N_{l−1})."""
+
+    def __init__(self, layer: Layer, frames: Tensor, beta: float):
+        self.layer, self.beta = layer, beta
+        self.trace = frames.new_zeros(frames.shape[1], layer.inputs)
+
+    def currents(self, sent: Tensor) -> Tensor:
+        return self.layer(sent)
+
+    def add_products(self, sent: Tensor, late: Tensor, more: bool) -> None:
+        """∂L/∂W += Σ_τ d[τ] s[τ]ᵀ + β d[1] â₀ᵀ, of ``OnlineEstimator.add_products``.
+
+        sent: s, (K, B, N_{l−1});   late: d, (K, B, N_l);   more: whether another block follows,
+        which will ask for the trace.
+        """
+        self.layer.add_gradient(late.flatten(0, 1), sent.flatten(0, 1))
+        if self.trace.any():
+            self.layer.add_gradient(late[0], self.trace, alpha=self.beta)
+        for spikes in sent if more else ():
+            self.trace.mul_(self.beta).add_(spikes)
 
 
 @dataclass(kw_only=True)
@@ -94,6 +120,9 @@ class OnlineEstimator(Estimator):
     error: "softmax", e = c (softmax(c o) − y), of the cross-entropy of logits c o; or
            "difference", e = o − y, of ½‖o − y‖², y one-hot.
     loss:  "accumulated", of the answer so far; or "each_step", of each step's output.
+    kernel: "auto": the first layer's products from the frames' events, compiled, where that works;
+           "readable": from the frames; "fused": from the events, or a ValueError that says what
+           keeps them from being used.
 
     Raises ValueError for unknown names and a slope that is not positive, and in ``fill_grads`` for
     a network without a hidden layer, or whose neurons are not plain LIF neurons: the pass steps
@@ -104,16 +133,18 @@ class OnlineEstimator(Estimator):
     slope: float = 10.0
     error: str = "softmax"
     loss: str = "accumulated"
+    kernel: str = field(default="auto", repr=False)
 
     def __post_init__(self):
         check_choice("surrogate", self.surrogate, SURROGATES)
         check_choice("error", self.error, ERRORS)
         check_choice("loss", self.loss, LOSSES)
+        check_choice("kernel", self.kernel, KERNELS)
         if not 0 < self.slope < math.inf:
             raise ValueError(f"slope is {self.slope}; it must be a positive number")
 
-    def hidden_errors(self, network: SpikingNetwork, moment: Moment) -> list[Tensor]:
-        """g_l[t] for each hidden layer, (B, N_l): where members of the family differ."""
+    def hidden_errors(self, network: SpikingNetwork, moments: Moments) -> list[Tensor]:
+        """g_l[t] for each hidden layer, (K, B, N_l): where members of the family differ."""
         raise NotImplementedError
 
     def draws(self, network: SpikingNetwork, batch: int, step: int) -> Iterator[list[Tensor]]:
@@ -140,95 +171,95 @@ class OnlineEstimator(Estimator):
         check_batch(network, frames, labels)
         check_hidden(network, type(self).__name__)
         check_dynamics(network, type(self).__name__)
-        steps, batch = frames.shape[:2]
         for parameter in network.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        self.begin(network, labels, steps)
-        noise, memory = self.draws(network, batch, step), Memory(network, frames)
-        scale, t = 1 / (batch * steps), 0
-
-        for block in frames.split(BLOCK):
-            sent, deltas = [], []  # by time step, then layer
-            for current in network.layers[0](block):
-                t, z = t + 1, next(noise)
-                psi, spikes, emitted = self.advance(network, memory, current, z)
-                answer = memory.total / t
-                if self.loss == "each_step":
-                    answer = emitted if network.readout == "rate" else memory.voltages[-1]
-                losses, error = self.judge(answer, labels, network.logit_scale)
-                losses, error = losses * scale, error * scale
-                delta = error * psi[-1]
-                errors = self.hidden_errors(
-                    network, Moment(psi[:-1], z, spikes, emitted, error, delta, losses)
-                )
-                hidden = [g * ready for g, ready in zip(errors, psi[:-1], strict=True)]
-                sent.append(spikes)
-                deltas.append([*hidden, delta])
-            inputs = [block, *map(torch.stack, zip(*sent, strict=True))]
-            self.add_products(network, memory, inputs, zip(*deltas, strict=True), t < steps)
+        self.begin(network, labels, len(frames))
+        draws, memory = self.draws(network, len(labels), step), Memory(network, frames)
+        with first_layer(self, network, frames) as fast:
+            (first, *others), beta = network.layers, network.neuron.beta
+            layers = [fast or Traced(first, frames, beta)]
+            layers += [Traced(layer, frames, beta) for layer in others]
+            for block in frames.split(BLOCK):
+                self.learn(network, layers, memory, block, labels, draws)
         self.finish()
-        return F.cross_entropy(network.logit_scale * memory.total / steps, labels).item()
+        return F.cross_entropy(network.logit_scale * memory.total / memory.steps, labels).item()
+
+    def learn(self, network, layers, memory, block, labels, draws):
+        """Run the network for a block of time steps, and add to every ``.grad`` what they say."""
+        seen = []
+        for current in layers[0].currents(block):
+            noise = next(draws)
+            distances, spikes, emitted = self.advance(network, memory, current, noise)
+            answer = memory.total / memory.t
+            if self.loss == "each_step":
+                answer = emitted if network.readout == "rate" else memory.voltages[-1].clone()
+            seen.append((distances, noise, spikes, [emitted], [answer]))
+        distances, noise, spikes, (emitted,), (answer,) = (
+            [torch.stack(layer) for layer in zip(*parts, strict=True)]
+            for parts in zip(*seen, strict=True)
+        )
+        psi = [SURROGATES[self.surrogate](distance, self.slope) for distance in distances]
+        losses, error = self.judge(answer, labels, network.logit_scale)
+        losses, error = (part / (len(labels) * memory.steps) for part in (losses, error))
+        delta = error * psi.pop() if network.readout == "rate" else error
+        errors = self.hidden_errors(
+            network, Moments(psi, noise, spikes, emitted, error, delta, losses)
+        )
+        deltas = [*(g * ready for g, ready in zip(errors, psi, strict=True)), delta]
+        self.add_products(layers, memory, [block, *spikes], deltas)
 
     def advance(self, network, memory, current, noise):
-        """One time step of all layers, given the first one's currents: ψ of each layer, hidden
-        spikes, what the output emits."""
-        last, psi, spikes = len(network.layers) - 1, [], []
+        """One time step of all layers, given the first one's currents: u of the spiking layers,
+        hidden spikes, what the output emits."""
+        last, distances, spikes = len(network.layers) - 1, [], []
+        memory.t += 1
         for index, layer in enumerate(network.layers):
             current = layer(spikes[-1]) if index else current
             if index == last and network.readout == "membrane":
                 memory.total += memory.voltages[-1].mul_(network.neuron.beta).add_(current)
-                return [*psi, 1.0], spikes, current
-            z, distances = noise[index] if noise and index < last else None, []
+                return distances, spikes, current
+            z = noise[index] if noise and index < last else None
 
-            def spike(distance, z=z, distances=distances):
+            def spike(distance, z=z):
                 distances.append(self.at_threshold(distance, z))
-                return heaviside(distances[0])
+                return heaviside(distances[-1])
 
             fired, memory.voltages[index] = lif_step(
                 current, memory.voltages[index], network.neuron, spike
             )
-            psi.append(SURROGATES[self.surrogate](distances[0], self.slope))
             spikes.append(self.sent(fired, z))
         memory.total += spikes[-1]
-        return psi, spikes[:-1], spikes[-1]
+        return distances, spikes[:-1], spikes[-1]
 
-    def add_products(self, network, memory, inputs, deltas, more):
+    def add_products(self, layers, memory, inputs, deltas):
         """∂L/∂W_l += Σ_t δ_l[t] â_l[t]ᵀ over a block of K time steps, in two matrix products.
 
         A trace is linear in what came in, and â[t] = β^t â₀ + Σ_{τ≤t} β^(t−τ) s[τ] in the block. So
 
             Σ_t δ[t] â[t]ᵀ = Σ_τ d[τ] s[τ]ᵀ + β d[1] â₀ᵀ,      d[τ] = δ[τ] + β d[τ+1].
 
-        inputs: s of each layer, (K, B, N_{l−1});   deltas: δ of each layer, K tensors (B, N_l);
-        more: whether another block follows, which will ask for the traces.
+        inputs: s of each layer, (K, B, N_{l−1});   deltas: δ of each layer, (K, B, N_l),
+        which become d.
         """
-        beta = network.neuron.beta
-        for index, (layer, sent, late) in enumerate(
-            zip(network.layers, inputs, deltas, strict=True)
-        ):
-            sums, total = [], 0.0
-            for delta in reversed(late):
-                total = delta + beta * total
-                sums.append(total)
-            flat = torch.cat(sums[::-1])
-            layer.add_gradient(flat, sent.flatten(0, 1))
-            layer.bias.grad += layer.to_bias(flat) + beta * memory.bias_trace * layer.to_bias(total)
-            trace = memory.traces[index]
-            if memory.bias_trace:
-                layer.add_gradient(total, trace, alpha=beta)
-            for spikes in sent if more else ():
-                trace.mul_(beta).add_(spikes)
+        for traced, sent, late in zip(layers, inputs, deltas, strict=True):
+            beta = traced.beta
+            for t in range(len(late) - 2, -1, -1):
+                late[t] += beta * late[t + 1]
+            layer, flat = traced.layer, late.flatten(0, 1)
+            layer.bias.grad += layer.to_bias(flat)
+            layer.bias.grad += beta * memory.bias_trace * layer.to_bias(late[0])
+            traced.add_products(sent, late, memory.t < memory.steps)
         for _ in inputs[0]:
             memory.bias_trace = beta * memory.bias_trace + 1
 
     def judge(self, answer: Tensor, labels: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-        """Loss of each sample (B,) and its gradient with respect to the answer (B, C)."""
-        target = F.one_hot(labels, answer.shape[1]).to(answer)
+        """Loss of each sample (…, B) and its gradient with respect to the answer (…, B, C)."""
+        target = F.one_hot(labels, answer.shape[-1]).to(answer)
         if self.error == "difference":
-            return 0.5 * (answer - target).square().sum(dim=1), answer - target
+            return 0.5 * (answer - target).square().sum(dim=-1), answer - target
         logits = scale * answer
-        losses = F.cross_entropy(logits, labels, reduction="none")
-        return losses, scale * (torch.softmax(logits, dim=1) - target)
+        losses = -(torch.log_softmax(logits, dim=-1) * target).sum(dim=-1)
+        return losses, scale * (torch.softmax(logits, dim=-1) - target)
 
 
 def check_dynamics(network: SpikingNetwork, name: str) -> None:

@@ -88,13 +88,15 @@ class OPZO(NodePerturbation):
         if self.local:
             self.readouts.begin(network, labels, steps)
 
-    def hidden_errors(self, network, moment):
-        for estimate, z in zip(self._estimates, moment.noise, strict=True):
-            estimate.addmm_(z.T, moment.emitted, alpha=self._share / self.alpha)
-        errors = [moment.error @ feedback.T for feedback in self.feedback]
+    def hidden_errors(self, network, moments):
+        emitted = moments.emitted.flatten(0, 1)
+        for estimate, z in zip(self._estimates, moments.noise, strict=True):
+            estimate.addmm_(z.flatten(0, 1).T, emitted, alpha=self._share / self.alpha)
+        errors = [moments.error @ feedback.T for feedback in self.feedback]
         if self.local:
-            local = self.readouts.errors(moment.spikes, self.judge)
-            errors = [g + own for g, own in zip(errors, local, strict=True)]
+            for t, spikes in enumerate(zip(*moments.spikes, strict=True)):
+                for g, own in zip(errors, self.readouts.errors(spikes, self.judge), strict=True):
+                    g[t] += own
         return errors
 
     def finish(self):

@@ -11,6 +11,7 @@ this door. Nobody has to open it to understand a method. Compiled parts are impo
 question that they could answer, so that importing an estimator loads no Numba.
 
 ``LocalZO`` and ``SparseGrad`` ask ``event_driven`` in the same way; ``event_driven.py`` answers.
+The online methods ask ``first_layer``, and ``traced.py`` answers.
 
 Three modules beside this one know how to run a population: ``population`` (low rank, on the CPU),
 ``full_rank`` (the same loops, for members that have weights of their own) and ``gpu`` (low rank).
@@ -24,6 +25,7 @@ and where its own code is faster than torch's, ``fitness`` and ``add_gradient``.
 """
 
 import importlib
+from contextlib import contextmanager
 from types import FunctionType, ModuleType
 from typing import NamedTuple
 
@@ -126,6 +128,34 @@ def event_driven(estimator, network, frames: Tensor, step: int):
             return EventDrivenPass(network, events, estimator.pseudo_derivative(step), arrays)
         obstacle = "frames are not all 0 or 1"
     return _none(estimator, obstacle)
+
+
+@contextmanager
+def first_layer(estimator, network, frames: Tensor):
+    """The first layer of an online pass: an ``EventTraced``, whose products cost what the frames'
+    events cost; or None where ``online.Traced`` is the way. torch works in one thread meanwhile,
+    for what is left are many small operations.
+
+    estimator.kernel: as for ``event_driven``. ``.grad`` is complete when this is left.
+    """
+    if estimator.kernel == "readable":
+        yield None
+        return
+    obstacle = knows(network) or not_floats(network, frames)
+    if frames.device.type != "cpu":
+        obstacle = obstacle or "it runs on the CPU alone"
+    obstacle = obstacle or _distrust()
+    if obstacle:
+        yield _none(estimator, obstacle)
+        return
+    from course_lib.fast.kernels.threads import torch_threads
+    from course_lib.fast.traced import EventTraced
+
+    threads, room = torch.get_num_threads(), room_of(estimator).arrays
+    with torch_threads(1):
+        layer = EventTraced(network.layers[0], frames, network.neuron.beta, room, threads)
+        yield layer
+        layer.finish()
 
 
 def _none(estimator, obstacle: str) -> None:

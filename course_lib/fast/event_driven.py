@@ -23,7 +23,7 @@ from course_lib.compiling import is_kept
 from course_lib.fast.derivatives import Cutoff, Draws
 from course_lib.fast.event_lists import SAMPLES, Entries, Events, entry_room, event_room
 from course_lib.fast.kernels import backward, forward, gradients
-from course_lib.fast.kernels.threads import in_this_thread, in_threads, ranges
+from course_lib.fast.kernels.threads import in_threads, ranges, torch_threads
 from course_lib.fast.kernels.workspace import Workspace
 from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork
@@ -96,7 +96,7 @@ class EventDrivenPass:
         )  # fmt: skip
         if not drawn:  # the kernel has left u there
             values = torch.from_numpy(active.values[:, : int(active.starts[:, -1].max())])
-            with in_this_thread():
+            with torch_threads(1):
                 values.copy_(pseudo.derivative(values))
         return Layer(linear, columns, inputs, spikes, active)
 
@@ -131,7 +131,7 @@ class EventDrivenPass:
     def learn(self, labels: Tensor) -> float:
         """Set every parameter's ``.grad`` to that of the cross-entropy of these labels, which is
         returned."""
-        with in_this_thread():
+        with torch_threads(1):
             logits = (self.network.logit_scale * self.outputs).requires_grad_()
             loss = cross_entropy(logits, labels)
             loss.backward()
@@ -149,7 +149,7 @@ class EventDrivenPass:
                 self.counts, linear.weight.grad.numpy(),
             )  # fmt: skip
             linear.bias.grad = torch.from_numpy(errors.numpy().sum(axis=0) * self.factors.sum())
-            with in_this_thread():
+            with torch_threads(1):
                 errors = errors @ linear.weight.detach()
         jumps = None
         for index in reversed(range(len(self.layers))):

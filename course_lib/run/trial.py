@@ -2,7 +2,7 @@
 
 import torch
 
-from course_lib.estimators import EGGROLL, LocalZO
+from course_lib.estimators import EGGROLL, OTTT, LocalZO
 from course_lib.fast.kernels import noise as compiled
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
@@ -21,6 +21,7 @@ def try_kernels() -> None:
         (EGGROLL, {"kernel": "fused"}, {"kernel": "readable"}, {"population": 12, "sigma": 0.1}),
         (EGGROLL, {"kernel": "fused"}, {"kernel": "readable"}, {"population": 12, "rank": 9}),
         (LocalZO, {"kernel": "fused"}, {"kernel": "readable"}, {"delta": 0.3, "seed": 3}),
+        (OTTT, {"kernel": "fused"}, {"kernel": "readable"}, {}),
     ]
     for i, (method, fast, readable, options) in enumerate(tries):
         neuron = LIFParameters(reset=("zero", "subtract")[i % 2])

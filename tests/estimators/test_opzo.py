@@ -14,6 +14,7 @@ from course_lib.estimators.opzo import OPZO
 from course_lib.estimators.surrogate import SURROGATES, SurrogateBPTT, surrogate_spike
 from course_lib.evaluation import evaluate
 from course_lib.events import load_splits
+from course_lib.fast.engine import room_of
 from course_lib.lif import LIFParameters, lif_run
 from course_lib.memory import PeakMemory
 from course_lib.network import LayerActivity, SpikingNetwork
@@ -264,13 +265,13 @@ def test_mirrored_noise_cancels_in_the_answer_accumulated_over_time():
     estimator, seen = OPZO(mirrored=True, momentum=0.0, alpha=0.5), []
     plain = estimator.hidden_errors
 
-    def watched(network, moment):
-        seen.append((moment.noise[0], moment.emitted.clone()))
-        return plain(network, moment)
+    def watched(network, moments):
+        seen.append((moments.noise[0], moments.emitted))
+        return plain(network, moments)
 
     estimator.hidden_errors = watched
     estimator.fill_grads(network, frames, labels)
-    noise, emitted = (torch.stack(parts) for parts in zip(*seen, strict=True))
+    noise, emitted = (torch.cat(parts) for parts in zip(*seen, strict=True))
     accumulated = torch.einsum("tbn,bc->nc", noise, emitted.sum(dim=0))
     assert accumulated.abs().max() < 1e-12
     share = 1 / (0.5 * len(frames) * len(labels))
@@ -466,21 +467,62 @@ def test_blocks_of_steps_give_the_sum_over_steps(readout, steps):
     estimator, seen = DFA(seed=3), []
     plain = estimator.hidden_errors
 
-    def watched(network, moment):
-        errors = plain(network, moment)
-        seen.append([*(g * psi for g, psi in zip(errors, moment.psi, strict=True)), moment.delta])
+    def watched(network, moments):
+        errors = plain(network, moments)
+        deltas = [g * psi for g, psi in zip(errors, moments.psi, strict=True)]
+        seen.append([*deltas, moments.delta.clone()])
         return errors
 
     estimator.hidden_errors = watched
     estimator.fill_grads(network, frames, labels)
     inputs = [frames, *(layer.spikes for layer in network.record(frames)[:-1])]
-    for layer, sent, deltas in zip(network.layers, inputs, zip(*seen, strict=True), strict=True):
+    found = map(torch.cat, zip(*seen, strict=True))
+    for layer, sent, deltas in zip(network.layers, inputs, found, strict=True):
         trace, ones, weight, bias = torch.zeros_like(sent[0]), 0.0, 0.0, 0.0
         for spikes, delta in zip(sent, deltas, strict=True):
             trace, ones = 0.9 * trace + spikes, 0.9 * ones + 1
             weight, bias = weight + delta.T @ trace, bias + ones * delta.sum(dim=0)
         assert torch.allclose(layer.weight.grad, weight, atol=1e-12)
         assert torch.allclose(layer.bias.grad, bias, atol=1e-12) and bias.norm() > 0
+
+
+@pytest.mark.parametrize("steps", [1, BLOCK, 2 * BLOCK + 3])
+@pytest.mark.parametrize("scale", [1.0, 2.5])
+@pytest.mark.parametrize("method", FAMILY)
+@BOTH
+def test_the_frames_events_give_the_gradient_of_the_frames(readout, method, scale, steps):
+    """Sums of such weights are exact in any order, so the spikes are equal to the bit; gradients
+    differ by roundings of 1e-7. 70 neurons end amid a strip, and T = 23 amid a block."""
+    network, (frames, labels) = spiking(readout, hidden=(70, 12)).float(), batch(steps=steps)
+    frames, found = scale * frames.float(), []
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_((parameter * 2**12).round() / 2**12)
+    for kernel in ("readable", "fused"):
+        options = {"feedback_start": "random"} if method is OPZO else {}
+        threads = torch.get_num_threads()
+        loss = method(kernel=kernel, **options).fill_grads(network, frames, labels, 3)
+        found.append([torch.tensor(loss), *gradients(network)])
+        assert torch.get_num_threads() == threads
+    for slow, fast in zip(*found, strict=True):
+        assert slow.any() and (slow - fast).norm() < 1e-5 * slow.norm()
+
+
+def test_what_the_events_need_does_not_grow_with_the_number_of_steps():
+    sizes = []
+    for steps in (BLOCK, 10 * BLOCK):
+        network, (frames, labels) = spiking(hidden=(70,)).float(), batch(steps=steps)
+        estimator = OTTT(kernel="fused")
+        estimator.fill_grads(network, frames.float(), labels)
+        kept = room_of(estimator).arrays._kept
+        sizes.append({name: array.nbytes for name, array in kept.items()})
+    assert sizes[0] == sizes[1] and len(sizes[0]) > 5
+
+
+def test_what_keeps_the_events_from_being_used_is_said():
+    frames, labels = batch()
+    with pytest.raises(ValueError, match="does not work here: it needs float32"):
+        OTTT(kernel="fused").fill_grads(spiking(), frames, labels)
 
 
 @pytest.mark.parametrize("method", FAMILY)

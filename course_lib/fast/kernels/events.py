@@ -18,6 +18,7 @@ from course_lib.fast.kernels.vectors import (
     list_bits,
     load,
     lowest,
+    mul,
     spread,
     store,
     unequal,
@@ -141,3 +142,49 @@ def multiply_events(counter, jobs, indices, starts, values, columns, begin, out)
                         total = add(total, load(table, item(events, e) * STRIP, STRIP))
                 store(flat, (b * steps + t) * width + strip * STRIP, total)
         j = take(counter)
+
+
+@compiled
+def add_transposed(counter, jobs, indices, starts, values, late, columns):
+    """columns[strip][j] += Σ values · late[t, b, columns of the strip] over the events j of all t
+    and b: frames, transposed, times ``late`` (T, B, strips · STRIP).
+
+    columns, values: as for ``multiply_events``. A job: a strip.
+    """
+    steps, batch, width = late.shape
+    flat, like = late.reshape(-1), spread(np.float32(0), STRIP)
+    i = take(counter)
+    while i < len(jobs):
+        strip = jobs[i, 0]
+        table = columns[strip].reshape(-1)
+        for b in range(batch):
+            events = indices[b]
+            for t in range(steps):
+                row = load(flat, (t * batch + b) * width + strip * STRIP, like)
+                for e in range(starts[b, t], starts[b, t + 1]):
+                    place, share = item(events, e) * STRIP, row
+                    if values.size:
+                        share = mul(spread(values[b, e], like), row)
+                    store(table, place, add(load(table, place, like), share))
+        i = take(counter)
+
+
+@compiled
+def follow_events(counter, jobs, indices, starts, values, beta, traces):
+    """traces (B, D), â ← β â + x, over the time steps whose events these are. A job: samples from,
+    to."""
+    steps = starts.shape[1] - 1
+    i = take(counter)
+    while i < len(jobs):
+        for b in range(jobs[i, 0], jobs[i, 1]):
+            trace, weight = traces[b], np.float32(1)
+            for _ in range(steps):
+                weight *= beta
+            for j in range(len(trace)):
+                trace[j] *= weight
+            weight = np.float32(1)
+            for t in range(steps - 1, -1, -1):
+                for e in range(starts[b, t], starts[b, t + 1]):
+                    trace[indices[b, e]] += weight * values[b, e] if values.size else weight
+                weight *= beta
+        i = take(counter)

@@ -69,14 +69,14 @@ def in_threads(function: Callable, jobs: Sequence[tuple[int, ...]], *arguments) 
 
 
 @contextmanager
-def in_this_thread():
-    """What torch does here, it does alone.
+def torch_threads(count: int):
+    """So many threads do what torch and ``in_threads`` do here. One: torch works alone.
 
     Otherwise it wakes its own threads for the smallest product; and these then wait for more,
     busily and for milliseconds, on the processors that compiled loops want next.
     """
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

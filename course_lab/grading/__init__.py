@@ -1,1 +1,0 @@
-"""Grading a class with nbgrader, whatever submissions do: see solutions/README.md."""
