@@ -37,6 +37,7 @@ MINIMUM_PYTHON, MAXIMUM_PYTHON = (3, 11), (3, 14)  # what the pinned packages ha
 WINDOWS = os.name == "nt"
 PYTHON = "py" if WINDOWS else "python3"
 TEST_EXTRAS = {"test", "peers", "instructor"}
+TEACHING_EXTRAS = {"instructor"}
 #: where PyTorch keeps builds without the 4 GB of libraries for NVIDIA GPUs
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 
@@ -45,6 +46,7 @@ COMMANDS = {
     "lab": (["-m", "jupyterlab"], "open the lessons in JupyterLab"),
     "train": (["-m", "course_lib", "train"], "train a spiking network"),
     "evaluate": (["-m", "course_lib", "evaluate"], "test a trained network"),
+    "export": (["-m", "course_lib", "export"], "write a trained network as NIR, for chips"),
     "data": (["-m", "course_lib", "data"], "look at recordings, or fetch N-MNIST"),
     "study": (["-m", "studies", "study"], "compare methods over seeds; writes the result pages"),
     "bench": (["-m", "studies", "bench"], "measure speed, ours and its rivals in turn"),
@@ -57,6 +59,7 @@ COMMANDS = {
     "address": (["-m", "course_lab.authoring", "address"], "change the repository's address"),
     "colab": (["-m", "course_lab.authoring", "colab"], "make an archive to use in Colab"),
     "rates": (["-m", "course_lab.authoring", "rates"], "how well checks name what is wrong"),
+    "grade": (["-m", "course_lab.grading"], "grade a class: see solutions/README.md"),
     "test": (["tests/everything.py"], "run every check (--fast: the quick ones)"),
     "setup": ([], "only install (--with EXTRA ..., --gpu)"),
     "doctor": (["-m", "course_lib.run.doctor"], "what is installed and what is wrong, to report"),
@@ -503,17 +506,23 @@ def hand_over(arguments):
 
 
 def lab_options(arguments):
-    """What JupyterLab is started with."""
+    """The folder of a class, or None for the lessons, and what JupyterLab is started with."""
     parser = argparse.ArgumentParser(prog="course.py lab", description=COMMANDS["lab"][1])
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
     parser.add_argument("--port", type=int, default=8888, help="default: 8888 or the next free")
+    parser.add_argument("--class", dest="folder", type=Path, metavar="FOLDER",
+                        help="open nbgrader's formgrader on the folder of a class")
     options, more = parser.parse_known_args(arguments)
+    if options.folder and not (options.folder / "nbgrader_config.py").is_file():
+        raise SetupError(f"{options.folder} has no nbgrader_config.py. Grade the class first:\n"
+                         f"{PYTHON} course.py grade {options.folder}")
     lessons = sorted((ROOT / "notebooks").glob("*.ipynb"))
     page = "/lab/tree/my/" + lessons[0].name if lessons else "/lab"
+    page = "/formgrader" if options.folder else page
     more += ["--no-browser"] if options.no_browser else []
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         more += ["--allow-root"]  # containers run as root; the token still guards
-    return [
+    return options.folder, [
         f"--port={options.port}", "--LabApp.default_url=" + page,
         "--Application.log_level=WARN",  # leaves the address, and what goes wrong
     ] + more
@@ -553,13 +562,15 @@ def main(arguments):
         return 2
     if name == "setup":
         return setup(rest)
-    rest = lab_options(rest) if name == "lab" else rest
-    ensure_environment(TEST_EXTRAS if name == "test" else ())
+    folder, rest = lab_options(rest) if name == "lab" else (None, rest)
+    extras = {"test": TEST_EXTRAS, "grade": TEACHING_EXTRAS}.get(name, ())
+    ensure_environment(TEACHING_EXTRAS if folder else extras)
     if name in ("lab", "test"):
-        os.chdir(ROOT)
-    if name == "lab":  # lessons and exercises are worked on in my/, as copies
+        os.chdir(folder or ROOT)
+    if name == "lab":
         ask_nothing_about_news()
-        subprocess.call([str(venv_python()), "-m", "course_lab.my"])
+        if not folder:  # lessons and exercises are worked on in my/, as copies
+            subprocess.call([str(venv_python()), "-m", "course_lab.my"])
         say("JupyterLab starts. To end it, press Ctrl-C twice here.")
     return hand_over(COMMANDS[name][0] + rest)
 

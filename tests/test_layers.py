@@ -198,10 +198,16 @@ def test_with_one_time_step_online_training_is_backpropagation():
     torch.testing.assert_close(*grads)
 
 
-NEEDS_PIXELS = ("smooth", "projected")
+DENSE_ONLY = ("smooth", "projected")
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if name not in NEEDS_PIXELS])
+@pytest.mark.parametrize("name", DENSE_ONLY)
+def test_methods_for_dense_layers_say_so(name):
+    with pytest.raises(ValueError, match="is made for dense layers.*--method eggroll"):
+        METHODS[name](population=4).fill_grads(convolutional(), *batch())
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name not in DENSE_ONLY])
 def test_every_method_trains_convolutions(name):
     """Steps fill every ``.grad`` with numbers, and the same steps the same ones."""
     options = {"population": 8, "kernel": "readable", "slope": 2.0}

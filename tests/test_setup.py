@@ -210,15 +210,30 @@ def test_every_command_leads_to_a_module_or_script(course):
 
 
 def test_lab_opens_the_first_lesson(course):
-    options = course.lab_options(["--no-browser", "--port", "9999"])
+    folder, options = course.lab_options(["--no-browser", "--port", "9999"])
+    assert folder is None
     assert "--LabApp.default_url=/lab" in options and "--port=9999" in options
     assert "--no-browser" in options
     (course.ROOT / "notebooks").mkdir()
     for name in ("02_spikes.ipynb", "01_events.ipynb"):
         (course.ROOT / "notebooks" / name).touch()
-    options = course.lab_options(["--ServerApp.ip=::1"])
+    _, options = course.lab_options(["--ServerApp.ip=::1"])
     assert "--LabApp.default_url=/lab/tree/my/01_events.ipynb" in options
     assert "--ServerApp.ip=::1" in options and "--no-browser" not in options
+
+
+def test_lab_opens_the_formgrader_of_a_class(course, monkeypatch, tmp_path):
+    needs, handed = [], []
+    monkeypatch.setattr(course, "ensure_environment", needs.append)
+    monkeypatch.setattr(course, "hand_over", handed.extend)
+    monkeypatch.setattr(course.subprocess, "call", lambda command: pytest.fail("copies my/"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(course.SetupError, match="course.py grade"):
+        course.main(["lab", "--class", str(tmp_path)])
+    (tmp_path / "nbgrader_config.py").touch()
+    course.main(["lab", "--class", str(tmp_path)])
+    assert needs == [{"instructor"}] and Path.cwd() == tmp_path
+    assert "--LabApp.default_url=/formgrader" in handed
 
 
 @pytest.mark.parametrize("command", ["lab", "test", "bench"])

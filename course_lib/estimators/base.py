@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from course_lib.layers import Dense
 from course_lib.network import SpikingNetwork
 
 #: ways to the same numbers, for methods that have several: see ``fast/engine.py``
@@ -106,6 +107,15 @@ def check_batch(network: SpikingNetwork, frames: Tensor, labels: Tensor) -> None
         raise ValueError(
             f"labels run from {int(labels.min())} to {int(labels.max())}; the network has "
             f"{classes} outputs, so they must lie in 0 … {classes - 1}"
+        )
+
+
+def check_dense(network: SpikingNetwork, name: str) -> None:
+    """Raise ValueError unless every input reaches every neuron, in all layers."""
+    if not all(isinstance(layer, Dense) for layer in network.layers):
+        raise ValueError(
+            f"{name} is made for dense layers, and this network has others: train it by EGGROLL, "
+            "for example (on the command line --method eggroll)"
         )
 
 

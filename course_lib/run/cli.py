@@ -154,6 +154,7 @@ def build_parser() -> Parser:
         fill=add_train,
     )
     add_evaluate(commands)
+    add_export(commands)
     add_data(commands)
     return parser
 
@@ -198,6 +199,13 @@ def add_evaluate(commands) -> None:
                           help="a damaged recording; default: as in training")  # fmt: skip
     add_camera(evaluate)
     evaluate.set_defaults(run=command("evaluate_run"))
+
+
+def add_export(commands) -> None:
+    export = commands.add_parser("export", help="write a trained network as NIR, for chips")
+    export.add_argument("folder", type=Path, help="folder of a run, such as runs/eggroll-rate-1")
+    export.add_argument("file", type=Path, help="such as net.nir; other tools read it")
+    export.set_defaults(run=command("export_run"))
 
 
 def add_camera(parser) -> None:

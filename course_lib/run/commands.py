@@ -165,6 +165,17 @@ def evaluate_run(options) -> int:
     return 0
 
 
+def export_run(options) -> int:
+    """Write a trained network as NIR."""
+    from course_lib.run.export import DT, export
+
+    config, network = load_network(options.folder)
+    export(network, options.file)
+    print(f"{options.file}: {config.title()}, as NIR; one step is {1000 * DT:g} ms, from which "
+          f"{1000 * config.bins * DT:g} ms are a recording")  # fmt: skip
+    return 0
+
+
 def data_info(options) -> int:
     said = {name: getattr(options, name) for name in CAMERA if getattr(options, name)}
     camera = Camera(**said) if said else None

@@ -122,6 +122,7 @@ class RunConfig(Schedule):
             hidden, last = defaults["lr"]
             defaults["lr"] = (*[hidden] * len(self.hidden), last)
         first, last = defaults["weight_sd"]
+        first = None if self.layers else first  # it suits a neuron that sees all pixels
         defaults["weight_sd"] = (first, *[None] * (len(self.hidden) - 1), last)
         for name, value in defaults.items():
             if getattr(self, name) is None:

@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from course_lib.estimators.base import check_dense
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.fitness import sample_losses
 
@@ -73,6 +74,10 @@ class ProjectedEGGROLL(EGGROLL):
     @property
     def forward_passes(self) -> int:
         return self.population + 1
+
+    def check(self, network, frames, labels):
+        super().check(network, frames, labels)
+        check_dense(network, self.label)
 
     def draw_weights(self, fitness: Tensor) -> Tensor:
         """(1/(N · batch)) Σ_signs sign · f of each draw and sample: (draws, B)."""

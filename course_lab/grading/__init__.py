@@ -1,0 +1,1 @@
+"""Grading a class with nbgrader, whatever submissions do: see solutions/README.md."""
