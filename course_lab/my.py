@@ -30,15 +30,14 @@ def copy_lessons(root: Path, folder: Path | None = None) -> list[str]:
         target, fresh = folder / name, _cleared(source)
         digest = _digest(fresh)
         if not target.exists() or _digest(target.read_bytes()) == made.get(name, {}).get("copy"):
-            write_atomic(target, lambda stream, fresh=fresh: stream.write(fresh))
+            write_atomic(target, fresh)
             made[name] = {"copy": digest, "edition": digest}
         elif made.get(name, {}).get("edition") != digest:
             told.append(
                 f"{name} has a newer edition. Yours stays as it is; move it away or rename it to "
                 "get the new one at the next start."
             )
-    text = json.dumps(made, indent=1, sort_keys=True).encode()
-    write_atomic(folder / RECORD, lambda stream: stream.write(text))
+    write_atomic(folder / RECORD, json.dumps(made, indent=1, sort_keys=True))
     return told
 
 

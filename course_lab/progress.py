@@ -70,4 +70,4 @@ def _write(kept: dict[str, dict[str, float | None]]) -> None:
     if path := place():
         text = json.dumps(kept, indent=1, sort_keys=True)
         with contextlib.suppress(OSError):
-            write_atomic(path, lambda stream: stream.write(text.encode()))
+            write_atomic(path, text)

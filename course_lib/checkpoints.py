@@ -74,8 +74,7 @@ def save_checkpoint(path: Path, content: dict[str, Any]) -> None:
     memory = io.BytesIO()
     torch.save({"version": VERSION, **content}, memory)
     data = memory.getvalue()
-    sealed = data + MARK + hashlib.sha256(data).digest()
-    write_atomic(path, lambda stream: stream.write(sealed))
+    write_atomic(path, data + MARK + hashlib.sha256(data).digest())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

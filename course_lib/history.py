@@ -42,10 +42,8 @@ class History(list):
         writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self)
-        table = text.getvalue().encode()
-        records = json.dumps(list(self), indent=0).encode()
-        write_atomic(Path(folder) / "history.csv", lambda stream: stream.write(table))
-        write_atomic(Path(folder) / "history.json", lambda stream: stream.write(records))
+        write_atomic(Path(folder) / "history.csv", text.getvalue())
+        write_atomic(Path(folder) / "history.json", json.dumps(list(self), indent=0))
 
     @classmethod
     def load(cls, folder: Path) -> "History":

@@ -18,8 +18,7 @@ from course_lib.events.files import write_atomic
 
 def write(path: Path, content: str | bytes) -> None:
     """Write a file, atomically; text as UTF-8."""
-    data = content.encode() if isinstance(content, str) else content
-    write_atomic(Path(path), lambda stream: stream.write(data))
+    write_atomic(Path(path), content)
 
 
 def fill(text: str, word: str, make: Callable[..., str | None]) -> str:

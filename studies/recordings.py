@@ -103,7 +103,7 @@ def compare(folder: str | os.PathLike, bins: int = 10) -> dict:
 
 def main_measure(options) -> int:
     text = json.dumps(measure(options.folder), indent=1) + "\n"
-    write_atomic(options.json, lambda stream: stream.write(text.encode()))
+    write_atomic(options.json, text)
     print(f"wrote {options.json}\n{text}", end="")
     return 0
 

@@ -69,13 +69,11 @@ def build(names=(), root: Path = ROOT) -> list[Path]:
     """Write the exercises of these topics, each atomically; all if none is named."""
     written = []
     for source in find_solutions(names, root):
-        text, path = release(source, root), target(source, root)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(path, lambda stream, text=text: stream.write(text.encode()))
+        path = target(source, root)
+        write_atomic(path, release(source, root))
         written.append(path)
     if (root / GUIDE).is_file():
-        text = guide(root)
-        write_atomic(root / GUIDE, lambda stream: stream.write(text.encode()))
+        write_atomic(root / GUIDE, guide(root))
     return written
 
 

@@ -82,8 +82,7 @@ def execute_lesson(path: Path) -> Executed:
     seconds = time.perf_counter() - start
     stabilise(notebook, path.name)
     nbformat.validate(notebook)
-    text = nbformat.writes(notebook) + "\n"
-    write_atomic(path, lambda stream: stream.write(text.encode()))
+    write_atomic(path, nbformat.writes(notebook) + "\n")
     outputs = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     return Executed(path, seconds, sum(map(is_text, outputs)))
 
@@ -99,7 +98,7 @@ def renew_map(path: Path = NOTEBOOKS / "00_start.ipynb") -> bool:
         output.data["text/html"] = course_map.page({})
     text = nbformat.writes(notebook)
     if text != before:
-        write_atomic(path, lambda stream: stream.write(f"{text}\n".encode()))
+        write_atomic(path, f"{text}\n")
     return text != before
 
 

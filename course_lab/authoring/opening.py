@@ -125,8 +125,7 @@ def readdress(address: str | None = None, root: Path = ROOT) -> list[Path]:
             stamp(notebook, path, new)
             fresh = nbformat.writes(notebook) + "\n"
         if fresh != text:
-            data = fresh.encode()
-            write_atomic(path, lambda stream, data=data: stream.write(data))
+            write_atomic(path, fresh)
             changed.append(path)
     return changed
 

@@ -31,8 +31,7 @@ def make(name: str, say: Callable[[str], None] = print) -> Path:
             rows[row].append({"x": x, "accuracies": reached})
             say(f"{name}, {row}, {x:g}: {', '.join(f'{100 * a:.1f}' for a in reached)} %")
     path = FOLDER / f"{name}.json"
-    text = json.dumps(rows, indent=1, ensure_ascii=False).encode()
-    write_atomic(path, lambda stream: stream.write(text))
+    write_atomic(path, json.dumps(rows, indent=1, ensure_ascii=False))
     return path
 
 

@@ -18,10 +18,11 @@ import numpy as np
 LEFT_BEHIND = 3600  # seconds after which nobody writes to a temporary file any more
 
 
-def write_atomic(path: Path, write: Callable) -> None:
-    """Call ``write(stream)`` on a temporary file beside ``path``, then move it there.
+def write_atomic(path: Path, content: str | bytes | Callable[[IO], object]) -> None:
+    """Write a temporary file beside ``path``, then move it there: all or nothing.
 
-    What killed writers of this path left behind is removed.
+    content: bytes, text (UTF-8), or what writes to an open file. What killed writers of this path
+    left behind is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for left in path.parent.glob(f".{path.name}.*"):
@@ -31,7 +32,10 @@ def write_atomic(path: Path, write: Callable) -> None:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as stream:
-            write(stream)
+            if callable(content):
+                content(stream)
+            else:
+                stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         mask = os.umask(0)

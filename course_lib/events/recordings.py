@@ -217,4 +217,4 @@ def write_recording(path: str | os.PathLike, events: np.ndarray) -> None:
     raw[:, 0], raw[:, 1] = events["x"], events["y"]
     raw[:, 2] = (events["p"] << 7) | (t >> 16)
     raw[:, 3], raw[:, 4] = (t >> 8) & 255, t & 255
-    write_atomic(Path(path), lambda stream: stream.write(raw.tobytes()))
+    write_atomic(Path(path), raw.tobytes())

@@ -75,8 +75,7 @@ def save_result(
         "spikes_per_recording": list(result.spikes),
         **{key: history[-1][key] for key in ("step", "seconds", "forward_passes")},
     }
-    text = json.dumps(record, indent=2).encode()
-    write_atomic(folder / "result.json", lambda stream: stream.write(text))
+    write_atomic(folder / "result.json", json.dumps(record, indent=2))
 
 
 def draw_summary(
@@ -96,5 +95,4 @@ def draw_summary(
     figure = summary_figure(
         config.title(), history, result.confusion, result.accuracy, spikes, label, test.classes
     )
-    picture = png(figure)
-    write_atomic(path, lambda stream: stream.write(picture))
+    write_atomic(path, png(figure))

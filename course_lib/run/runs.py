@@ -225,8 +225,7 @@ class RunConfig(Schedule):
         return f"{method.label}{shown} · {sizes}, {self.readout} readout, T = {self.bins}"
 
     def save(self, folder: Path) -> None:
-        text = json.dumps(dataclasses.asdict(self), indent=2).encode()
-        write_atomic(folder / "config.json", lambda stream: stream.write(text))
+        write_atomic(folder / "config.json", json.dumps(dataclasses.asdict(self), indent=2))
 
     @classmethod
     def load(cls, folder: Path) -> "RunConfig":

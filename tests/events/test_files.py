@@ -77,7 +77,7 @@ def test_what_killed_writers_left_is_removed_and_what_others_write_is_not(tmp_pa
         path.touch()
     os.utime(old, (0, 0))
     os.utime(other, (0, 0))
-    write_atomic(tmp_path / "file", lambda stream: stream.write(b"x"))
+    write_atomic(tmp_path / "file", b"x")
     assert sorted(p.name for p in tmp_path.iterdir()) == [".another.a", ".file.b", "file"]
 
 
