@@ -88,4 +88,4 @@ def export(network: SpikingNetwork, path: Path) -> None:
     import nir
 
     nir.write(content, made)
-    write_atomic(Path(path), lambda stream: stream.write(content.getvalue()))
+    write_atomic(Path(path), content.getvalue())
