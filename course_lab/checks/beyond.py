@@ -1,11 +1,16 @@
 """Exercises of lesson 10: what an inference costs, what travels between processes, a hybrid."""
 
 import math
+from functools import cache
 
 import numpy as np
+import torch
 
+from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, at, tenths
-from course_lab.checks.engine.engine import Exercise, Mistake, Property
+from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part, Property
+from course_lab.checks.engine.open import Open
+from course_lab.checks.engine.workers import together
 from course_lib.energy import JOULES_PER_AC, JOULES_PER_MAC
 from course_lib.run import scaling
 
@@ -82,8 +87,9 @@ SYNAPTIC_OPERATIONS = Exercise(
     cases=lambda rng: [
         _layer(rng, 3, 2, 3, 4, (0, 0, 1)),
         _layer(rng, 2, 3, 4, 3, (0, 1)),
-        _layer(rng, 3, 2, 2, 3, (0, 1, -1, 2)),
     ],
+    parts=(Part("inputs are negative, or larger than 1",
+                lambda rng: [_layer(rng, 3, 2, 2, 3, (0, 1, -1, 2))]),),
     boundary=Boundary("there are as many inputs as outputs",
                       lambda rng: [_layer(rng, 3, 2, 4, 4, (0, 1, 1))]),
     mistakes=(
@@ -281,9 +287,10 @@ CUT_POPULATION = Exercise(
     goal="share work so that the result does not depend on how many share it",
     reference=cut_population, compared=False,
     cases=lambda rng: [
-        (32, 8, 2), (128, 8, 3), (30, 4, 4), (50, 8, 2), (21, 2, 4),
-        (int(rng.integers(60, 120)), 5, 7),
+        (32, 8, 2), (128, 8, 3), (28, 2, 4), (5 * int(rng.integers(12, 24)), 5, 7),
     ],
+    parts=(Part("the last chunk is shorter", lambda rng: [
+        (30, 4, 4), (50, 8, 2), (21, 2, 4), (5 * int(rng.integers(12, 24)) + 3, 5, 7)]),),
     properties=(
         Property("There must be one pair (start, stop) for each process, in a list of K pairs.",
                  lambda r, draws, chunk, processes: r.shape == (processes, 2)),
@@ -353,9 +360,10 @@ DECODE_EVENTS = Exercise(
     reference=decode_events,
     cases=lambda rng: [
         _bytes(rng, 4), _bytes(rng, 3), _bytes(rng, 7),
-        at("the time needs its highest bits",
-           *_written(rng, np.array([2**21 + 5, 2**22 + 70_000]))),
     ],
+    parts=(Part("the time needs its highest bits", lambda rng: [
+        at("the time needs its highest bits",
+           *_written(rng, np.array([2**21 + 5, 2**22 + 70_000])))]),),
     boundary=Boundary("events are not in the order of their times", lambda rng: [
         _written(rng, np.array([300_000, 100_000, 200_000]))]),
     mistakes=(
@@ -464,4 +472,169 @@ READOUT_GRADIENT = Exercise(
                 lambda loss, x, W, a, b, s: _gradient(loss, x, W, a[-1:], b[-1:], s) / len(a),
                 lambda loss, x, W, a, b, s: _gradient(loss, x, W, a[-1:], b[-1:], s)),
     ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- a bug to find
+
+
+def evaluate_share(fitness, weights, start, stop, sigma, seed, step):
+    return _share(fitness, weights, start, stop, sigma, seed, step)
+
+
+def _share(fitness, weights, start, stop, sigma, seed, step, *, key=lambda *numbers: numbers[:2],
+           skip=lambda start, d: start * d, each=False, sign=1):  # fmt: skip
+    """key: (seed, step, start, pair) → what seeds the generator; each: anew for every pair."""
+    rng, values = np.random.default_rng(key(seed, step, start, start)), []
+    rng.normal(size=skip(start, len(weights)))
+    for pair in range(start, stop):
+        rng = np.random.default_rng(key(seed, step, start, pair)) if each else rng
+        noise = sign * rng.normal(size=len(weights))
+        values.append((fitness(weights + sigma * noise), fitness(weights - sigma * noise)))
+    return np.array(values)
+
+
+def _own(key, each=False):
+    return lambda *a: _share(*a, key=key, skip=lambda start, d: 0, each=each)
+
+
+_STRANGERS = (
+    "every machine has noise of its own now, but it is not the noise that `rebuild` hangs on its "
+    "values. Pair p belongs to row p of the table that one machine alone would draw."
+)
+
+EVALUATE_SHARE = Exercise(
+    "evaluate_share", TOPIC, points=2, kind="bug",
+    goal="see that values which are right can hang on the wrong noise",
+    reference=evaluate_share,
+    cases=lambda rng: [
+        (mean_square, tenths(rng, 4), 0, 3, 0.5, int(rng.integers(100)), 0),
+        (mean_square, tenths(rng, 3), 2, 5, 0.5, int(rng.integers(100)), 3),
+        (cubes, tenths(rng, 5), 4, 6, 0.2, int(rng.integers(100)), 7),
+    ],
+    mistakes=(
+        Mistake("that is the function as it was given: every machine draws the noise of the first. "
+                "Which row of the table should pair number `start` get?",
+                lambda *a: _share(*a, skip=lambda start, d: 0)),
+        Mistake(_STRANGERS, _own(lambda *n: n[:3]), _own(lambda *n: n[:2] + n[3:], each=True),
+                _own(lambda seed, step, start, pair: (seed + start, step)),
+                _own(lambda seed, step, start, pair: (seed + pair, step), each=True),
+                _own(lambda seed, step, start, pair: (seed, step + start)),
+                _own(lambda seed, step, start, pair: (seed, step + pair), each=True),
+                _own(lambda seed, step, start, pair: seed + step + start)),
+        Mistake("you pass over `start` numbers. A pair takes one number for each weight.",
+                lambda *a: _share(*a, skip=lambda start, d: start)),
+        Mistake("all pairs of a machine have the same noise in yours: a generator that is made "
+                "anew for each pair begins anew.",
+                lambda *a: _share(*a, skip=lambda start, d: 0, each=True)),
+        Mistake("the noise does not depend on the generation any more: [seed, step].",
+                lambda *a: _share(*a, key=lambda *numbers: numbers[:1])),
+        Mistake("in yours W − σE comes first in a pair.", lambda *a: _share(*a, sign=-1)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- train, together
+
+GENERATIONS, SIGMA = 80, 0.05
+
+
+def worker(number, workers, fitness, weights, generations, seed):
+    weights = torch.tensor(weights)
+    optimizer = torch.optim.Adam([weights], lr=0.05)
+    for step in range(generations):
+        noise = np.random.default_rng([seed, step]).normal(size=(workers, len(weights)))
+        move = SIGMA * noise[number]
+        everyone = yield fitness(weights.numpy() + move) - fitness(weights.numpy() - move)
+        weights.grad = -torch.tensor(everyone @ noise / (2 * SIGMA * workers))
+        optimizer.step()
+    return weights.numpy()
+
+
+def _machines(rng):
+    workers, seed = int(rng.integers(4, 7)), int(rng.integers(1000))
+    fitness = tiny.Counted(-1, 2 * GENERATIONS * workers)
+
+    def score(ends) -> float:
+        right, first = tiny.accuracy(ends[0]), np.asarray(ends[0], dtype=float).ravel()
+        for number, end in enumerate(ends):
+            tiny.accuracy(end)  # is it a network at all?
+            apart = float(np.abs(np.asarray(end, dtype=float).ravel() - first).max())
+            if apart > 1e-9:
+                raise NotYet(f"  Workers 0 and {number} end up to {apart:.2g} apart. Did they take "
+                             "the same steps? Each has to know the noise of all others, and of "
+                             "their messages which belongs to whom.")  # fmt: skip
+            if apart:
+                raise NotYet(f"  Workers 0 and {number} end {apart:.0e} apart: equal, but not to "
+                             "the bit. A sum depends on its order, so all have to add up in the "
+                             "same. It earns 1 of 3 points.", points=1)  # fmt: skip
+        return right
+
+    start = tiny.start(seed)
+    return (range(workers), workers, fitness, start, GENERATIONS, seed), score
+
+
+WORKER = Open(
+    "worker", TOPIC, points=3, kind="train",
+    goal="train one network on many machines that send a number each, equal to the bit",
+    reference=worker, trial=_machines, around=together, forward_only=True,
+    marks=((0.75, 1), (0.85, 2), (0.9, 3)), wording="{:.0%} of unseen digits right".format,
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- few operations
+
+
+def cheap_network(measure, weights):
+    rng, best, price = np.random.default_rng(0), weights, measure(weights)[1]
+    for _ in range(600):  # networks of one input and one neuron that fires for zeros
+        tried = np.zeros(tiny.SIZE)
+        tried[tiny.HIDDEN * rng.integers(tiny.INPUTS)] = rng.uniform(0, 2)
+        tried[tiny.CUTS[0]] = rng.uniform(-0.5, 0)
+        tried[tiny.CUTS[1]], tried[-1] = 1, rng.uniform(0, 0.3)
+        right, operations = measure(tried)
+        if right >= 0.96 and operations < price:
+            best, price = tried, operations
+    return best
+
+
+def operations(weights, frames, labels):
+    """(share right, synaptic operations a recording) of one network (154,)."""
+    row = torch.as_tensor(np.asarray(weights, dtype=float).ravel())
+    if row.shape != (tiny.SIZE,):
+        raise ValueError(f"weights of shape {np.shape(weights)}; a network has ({tiny.SIZE},)")
+    with torch.no_grad():
+        logits, spikes = tiny.run(row, frames, lambda u: (u > 0).to(u.dtype))
+    first, _, second, _ = row.tensor_split(tiny.CUTS[:-1].tolist())
+    counted = synaptic_operations(frames, first.view(tiny.INPUTS, tiny.HIDDEN).T)
+    counted = counted + synaptic_operations(spikes, second.view(tiny.HIDDEN, tiny.OUTPUTS).T)
+    right = (logits.argmax(dim=1) == labels).double().mean().item()
+    return right, float(counted.mean())
+
+
+@cache
+def _trained(seed):
+    fitness = tiny.Counted(-1, 8 * GENERATIONS)
+    return together(worker)(range(4), 4, fitness, tiny.start(seed), GENERATIONS, seed)[0]
+
+
+def _bill(rng):
+    frames, labels = tiny.known()
+
+    def measure(weights):
+        return operations(weights, frames, labels)
+
+    def score(weights) -> float:
+        if (right := tiny.accuracy(weights)) < 0.9:
+            raise NotYet(f"  {right:.0%} of unseen digits right; 90 % are asked for.")
+        data = tiny.digits()
+        unseen = torch.tensor(data.unseen_frames), torch.tensor(data.unseen_labels)
+        return -operations(weights, *unseen)[1]
+
+    return (measure, _trained(int(rng.integers(1000))).copy()), score
+
+
+CHEAP_NETWORK = Open(
+    "cheap_network", TOPIC, points=3,
+    goal="find out how little work an answer takes",
+    reference=cheap_network, trial=_bill, forward_only=True,
+    marks=((-100, 1), (-40, 2), (-12, 3)),
+    wording=lambda value: f"90 % right for {-value:.1f} operations a recording",
 )  # fmt: skip

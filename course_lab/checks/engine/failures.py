@@ -52,7 +52,8 @@ def of_torch(error: NotImplementedError) -> bool:
 
 def _where(error: BaseException, function: Callable) -> tuple[int, str, str]:
     """The number and text of the line that failed, and shapes of the arrays named in it."""
-    code, trace, last = getattr(function, "__code__", None), error.__traceback__, None
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    trace, last = error.__traceback__, None
     written = set(_within(code))
     while trace is not None:
         if trace.tb_frame.f_code in written:

@@ -20,6 +20,7 @@ class Open(Exercise):
     marks: (what has to be reached, points for it), ascending; the last has all points.
     wording: score → how it is told, such as "81.0% read right".
     forward_only: whether torch's backward is forbidden.
+    around:       makes of the student's function what is called; None: the function itself.
 
     ``kind`` is "open", or "train" where a network learns in the student's own loop.
     """
@@ -29,6 +30,7 @@ class Open(Exercise):
     marks: Sequence[tuple[float, int]] = ()
     wording: Callable[[float], str] = "{:.1%}".format
     forward_only: bool = False
+    around: Callable[[Callable], Callable] | None = None
     kind: str = "open"
     seconds: float = 60.0
 
@@ -36,6 +38,7 @@ class Open(Exercise):
         """What the function reaches. Raises NotYet if it fails, or is below the first mark."""
         tiny.digits()  # before the clock of a call runs
         arguments, score = self.trial(np.random.default_rng(seed))
+        function = self.around(function) if self.around else function
         with tiny.no_backward() if self.forward_only else nullcontext():
             result = self.result(function, arguments)
         value = score(result)
@@ -64,7 +67,7 @@ class Open(Exercise):
         self.reach(function, seed)
         return 1
 
-    def points_of(self, seed: int) -> int:
+    def reached(self, seed: int) -> int:
         return self.worth(self.reach(self.submitted, seed))
 
 

@@ -1,0 +1,54 @@
+"""Plays the machines that share a population, one after the other, in one process.
+
+A worker is a generator: ``everyone = yield mine`` sends a number, waits until all have sent, and
+gets the list of what all have sent, in the order of the workers.
+"""
+
+import functools
+from collections.abc import Callable, Generator
+
+import numpy as np
+
+from course_lab.checks.engine import compare
+
+
+def together(worker: Callable) -> Callable:
+    """A function that plays all workers: ``(numbers, workers, fitness, weights, generations,
+    seed)`` → what each returned, in order.
+
+    The function raises TypeError for a worker that sends nothing, and ValueError for a message that
+    is more than one number, for more messages than generations, and for workers of which some end
+    while others wait.
+    """
+
+    @functools.wraps(worker)
+    def play(numbers, workers, fitness, weights, generations, seed):
+        playing = {n: worker(n, workers, fitness, weights.copy(), generations, seed)
+                   for n in numbers}  # fmt: skip
+        if not all(isinstance(one, Generator) for one in playing.values()):
+            raise TypeError("a worker has to send its number: everyone = yield mine")
+        heard, ended = None, {}
+        for _ in range(generations + 1):
+            sent = []
+            for number, one in playing.items():
+                try:
+                    sent.append(_message(number, one.send(heard and list(heard))))
+                except StopIteration as end:
+                    ended[number] = end.value
+            if ended:
+                break
+            heard = sent
+        if len(ended) < len(playing):
+            waiting = min(set(playing) - set(ended))
+            others = f"worker {min(ended)} has ended" if ended else "its generations are over"
+            raise ValueError(f"worker {waiting} waits for numbers, but {others}")
+        return [ended[number] for number in numbers]
+
+    return play
+
+
+def _message(number: int, value) -> float:
+    sent = compare.plain(value)
+    if not isinstance(sent, np.ndarray) or sent.size != 1 or not np.isfinite(sent).all():
+        raise ValueError(f"worker {number} sends {compare.show(value)}; a message is one number")
+    return float(sent.ravel()[0])
