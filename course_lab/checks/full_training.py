@@ -1,11 +1,16 @@
-"""Exercises of lesson 09: what a run costs, how far it gets, and what may be concluded."""
+"""Exercises of lesson 09: what a run costs, how far it gets, what may be concluded; and a loop that
+stops by itself."""
 
 import math
 
 import numpy as np
+import torch
 
-from course_lab.checks.engine.cases import Boundary, at
-from course_lab.checks.engine.engine import Exercise, Mistake
+from course_lab.checks.engine import tiny
+from course_lab.checks.engine.cases import Boundary, at, tenths
+from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part
+from course_lab.checks.engine.open import Open, fewest
+from course_lib.estimators.surrogate import SURROGATES, surrogate_spike
 from course_lib.results import paired, student_t
 from course_lib.run.report import interval
 
@@ -105,11 +110,12 @@ FIRST_REACHING = Exercise(
     cases=lambda rng: [
         (*_curve(rng, (0.2, 0.5, 0.78, 0.71, 0.84, 0.83)), 0.75),
         (*_curve(rng, (0.2, 0.5, 0.625, 0.75)), 0.625),
-        (*_curve(rng, (0.1, 0.3, 0.45, 0.4)), 0.6),
         (*_curve(rng, (0.55, 0.7, 0.8)), 0.5),
         (*_curve(rng, (0.3, 0.62, 0.58)), 0.6),
         at("the first cost is 0", np.array([0, 3, 9]), np.array([0.5, 0.4, 0.8]), 0.5),
     ],
+    parts=(Part("a target that is never reached", lambda rng: [
+        (*_curve(rng, (0.1, 0.3, 0.45, 0.4)), 0.6)]),),
     boundary=Boundary("the last measurement is the first to reach it",
                       lambda rng: [(*_curve(rng, (0.2, 0.5, 0.4, 0.8)), 0.75)]),
     mistakes=(
@@ -425,7 +431,7 @@ COMPLAINTS = Exercise(
     reference=complaints,
     cases=lambda rng: [
         _table(rng),
-        _table(rng, (1, "readout", "rate"), (0, "seeds", [4, 4])),
+        _table(rng, (1, "readout", "rate")),
         _table(rng, (int(rng.integers(3)), "chosen_on", "test"), (1, "tried", 20)),
         _table(rng, (1, "recordings", 10_000), (2, "seeds", [1])),
         _table(rng, *[(k, "tried", 1) for k in range(3)],
@@ -434,6 +440,8 @@ COMPLAINTS = Exercise(
         _table(rng, *[(k, "seeds", [1, 2]) for k in range(3)]),
         _table(rng, (0, "seeds", [1, 2, 3, 4]), (1, "seeds", [5, 6, 7]), (2, "seeds", [1, 2, 3])),
     ],
+    parts=(Part("a seed that was run twice", lambda rng: [
+        _table(rng, (1, "readout", "rate"), (0, "seeds", [4, 4]))]),),
     boundary=Boundary("the table has one row", lambda rng: [([_table(rng)[0][0]],)]),
     mistakes=(
         Mistake("your answers are turned round: True means that there is something to complain "
@@ -521,11 +529,13 @@ PARETO_FRONT = Exercise(
     reference=pareto_front,
     cases=lambda rng: [
         _points(rng, (1, 0.5), (2, 0.7), (2, 0.6), (3, 0.7), (4, 0.9), (5, 0.8)),
-        _points(rng, (1, 0.4), (2, 0.6), (2, 0.6), (3, 0.8), (3, 0.5), (6, 0.8)),
+        _points(rng, (1, 0.4), (2, 0.6), (3, 0.8), (3, 0.5), (6, 0.8)),
         _points(rng, (1, 0.9), (2, 0.8), (3, 0.7)),
         _points(rng, (1, 0.3), (2, 0.5), (3, 0.7), (4, 0.9)),
         (np.array([2.0, 2.0, 1.0, 4.0, 4.0]), np.array([0.7, 0.6, 0.4, 0.8, 0.9])),
     ],
+    parts=(Part("two methods that cost the same and are as accurate", lambda rng: [
+        _points(rng, (1, 0.4), (2, 0.6), (2, 0.6), (3, 0.8), (3, 0.5), (6, 0.8))]),),
     boundary=Boundary("the cheapest method has the accuracy 0", lambda rng: [
         (np.array([3.0, 1.0, 2.0]), np.array([0.6, 0.0, 0.5]))]),
     mistakes=(
@@ -562,4 +572,250 @@ PARETO_FRONT = Exercise(
         Mistake("your answers are in the order of the costs. Give them back in the methods' own.",
                 lambda c, a: pareto_front(c, a)[np.argsort(c, kind="stable")]),
     ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- a bug to find
+
+
+def race(methods, start, recordings, steps, lr, seed):
+    return _race(methods, start, recordings, steps, lr, seed)
+
+
+def _race(methods, start, recordings, steps, lr, seed, *, fresh=True, batches="same", sign=-1,
+          every=False):  # fmt: skip
+    """fresh: whether each method begins at the start; batches: "same" for all methods, "on" from
+    where the one before stopped, or "one" for all steps; every: keep the way, not its end."""
+    rng, weights, reached = np.random.default_rng(seed), np.array(start, dtype=float), {}
+    for name, gradient in methods.items():
+        weights = np.array(start, dtype=float) if fresh else weights
+        rng, way = rng if batches == "on" else np.random.default_rng(seed), []
+        for _ in range(steps):
+            rng = np.random.default_rng(seed) if batches == "one" else rng
+            batch = recordings[rng.integers(0, len(recordings), 4)]
+            weights = weights + sign * lr * gradient(weights, batch)
+            way.append(weights)
+        reached[name] = np.array(way) if every else weights
+    return reached
+
+
+def towards(weights, batch):
+    return weights - batch.mean(axis=0)
+
+
+def slowly(weights, batch):
+    return 0.3 * (weights - batch.mean(axis=0))
+
+
+def by_sign(weights, batch):
+    return np.sign(weights - batch.mean(axis=0)) + 0.25 * weights
+
+
+def _entries(rng, names, recordings, steps, lr):
+    methods = {name: {"A": towards, "B": slowly, "C": by_sign}[name[0]] for name in names}
+    return (methods, tenths(rng, 3, size=2.0), tenths(rng, recordings, 3), steps, lr,
+            int(rng.integers(100)))  # fmt: skip
+
+
+RACE = Exercise(
+    "race", TOPIC, points=2, kind="bug",
+    goal="give every method the same start and the same batches",
+    reference=race,
+    cases=lambda rng: [
+        _entries(rng, ("A", "B"), 1, 4, 0.2), _entries(rng, ("C", "B", "A"), 1, 3, 0.1),
+        _entries(rng, ("A", "A again"), 1, 5, 0.3),
+    ],
+    parts=(Part("the same batches for every method", lambda rng: [
+        _entries(rng, ("A", "A again"), 20, 4, 0.2), _entries(rng, ("B", "C", "A"), 9, 6, 0.1)]),),
+    mistakes=(
+        Mistake("in yours each method goes on where the one before it stopped. Every one has to "
+                "begin at the start.", lambda *a: _race(*a, fresh=False, batches="on"),
+                lambda *a: _race(*a, fresh=False)),
+        Mistake("the starts are the same now, but the batches are not: the generator is made once, "
+                "and each method gets other draws from it.", lambda *a: _race(*a, batches="on")),
+        Mistake("the generator is made anew in every step, so that all batches of a method are the "
+                "same. Make it once for each method.", lambda *a: _race(*a, batches="one")),
+        Mistake("you climb: go against the gradient.", lambda *a: _race(*a, sign=1)),
+        Mistake("you return all weights on the way. Asked are those at the end.",
+                lambda *a: _race(*a, every=True)),
+    ),
+)  # fmt: skip
+
+# ------------------------------------------------------------------------------- train, and race
+
+
+def _backpropagated(weights, rows):
+    """(loss, gradient (154,)) of the tiny network on these of its 80 recordings, by BPTT."""
+    data, derivative = tiny.digits(), SURROGATES["fast_sigmoid"]
+    weights = torch.as_tensor(np.array(weights, dtype=float)).requires_grad_()
+    spike = surrogate_spike(lambda distance: derivative(distance, 5.0))
+    logits, _ = tiny.run(weights, torch.tensor(data.frames[:, rows]), spike)
+    loss = torch.nn.functional.cross_entropy(logits, torch.tensor(data.labels[rows]))
+    return loss.item(), torch.autograd.grad(loss, weights)[0]
+
+
+def _losses(weights, rows):
+    data = tiny.digits()
+    return tiny.losses(np.atleast_2d(weights), data.frames[:, rows], data.labels[rows])
+
+
+def _row(weights):
+    row = weights.detach().numpy() if isinstance(weights, torch.Tensor) else np.asarray(weights)
+    if row.shape != (tiny.SIZE,):
+        raise ValueError(f"weights of shape {row.shape}; a network has ({tiny.SIZE},)")
+    return row
+
+
+UPDATES, PATIENCE = 600, 20
+
+
+def _field(seed):
+    """Three ways to fill .grad, a validation loss, and what was done with them: {name: [the loss of
+    each look, and how many updates there had been]}."""
+    rng = np.random.default_rng(seed)
+    held, known = np.split(rng.permutation(len(tiny.digits().labels)), [20])
+    done, looks, running = {}, {}, []
+
+    def some():
+        return known[rng.integers(0, len(known), 16)]
+
+    def bptt(weights):
+        return _backpropagated(weights, some())
+
+    def evolution(weights):
+        noise = rng.normal(size=(16, tiny.SIZE))
+        up, down = (_losses(weights + sign * 0.05 * noise, known) for sign in (1, -1))
+        return np.mean(up + down) / 2, torch.from_numpy((up - down) @ noise / (32 * 0.05))
+
+    def overheating(weights):
+        loss, gradient = _backpropagated(weights, some())
+        heat = (done["BPTT, overheating"] / 25) ** 5 * gradient.norm() / 12
+        return loss, gradient + heat * torch.from_numpy(rng.normal(size=tiny.SIZE))
+
+    def filler(name, estimate):
+        def fill(weights):
+            if not isinstance(weights, torch.Tensor):
+                raise ValueError("fill(w) leaves the gradient in w.grad, so w has to be a tensor")
+            done[name] += 1
+            if done[name] > UPDATES:
+                raise ValueError(f"that was update {done[name]} of {name}; with a patience of "
+                                 f"{PATIENCE} it could have stopped long ago")  # fmt: skip
+            running[:] = [name]
+            loss, gradient = estimate(_row(weights))
+            weights.grad = gradient.to(weights.dtype)
+            return float(loss)
+
+        done[name], looks[name] = 0, []
+        return fill
+
+    def validate(weights):
+        loss = float(_losses(_row(weights), held)[0])
+        if running:
+            looks[running[0]].append((loss, done[running[0]]))
+        return loss
+
+    ways = {"BPTT, overheating": overheating, "BPTT": bptt, "ES": evolution}
+    return {name: filler(name, way) for name, way in ways.items()}, validate, held, looks, done
+
+
+def train_each(methods, start, validate, patience):
+    trained = {}
+    for name, fill in methods.items():
+        weights, best, waited = torch.tensor(start), math.inf, 0
+        optimizer = torch.optim.Adam([weights], lr=0.05)
+        while waited < patience:
+            fill(weights)
+            optimizer.step()
+            loss, waited = validate(weights), waited + 1
+            if loss < best:
+                best, waited, trained[name] = loss, 0, weights.clone()
+    return trained
+
+
+def _three(rng):
+    seed = int(rng.integers(1000))
+    methods, validate, held, looks, done = _field(seed)
+
+    def judged(name, weights) -> float:
+        right = tiny.accuracy(weights)
+        if not looks[name]:
+            raise NotYet(f"  {name}: you never asked validate how good the weights are.")
+        best, when = min(looks[name])
+        if done[name] - when > 3 * PATIENCE:
+            raise NotYet(f"  {name}: {done[name] - when} updates came after the best, at update "
+                         f"{when}; the patience is {PATIENCE}. Let the loop stop.")  # fmt: skip
+        if float(_losses(_row(weights), held)[0]) > best + 0.05:
+            raise NotYet(f"  {name}: at update {when} validate said {best:.2f} nats, and the "
+                         "weights that you return are worse. Keep the best ones.")  # fmt: skip
+        return right
+
+    def score(trained) -> float:
+        if not isinstance(trained, dict) or set(trained) != set(methods):
+            raise NotYet(f"  Return a dictionary with the keys {', '.join(methods)}, and the "
+                         "trained weights of each.")  # fmt: skip
+        return min(judged(name, weights) for name, weights in trained.items())
+
+    return (methods, tiny.start(seed), validate, PATIENCE), score
+
+
+TRAIN_EACH = Open(
+    "train_each", TOPIC, points=3, kind="train",
+    goal="write one loop into which every way to fill .grad fits, and which stops by itself",
+    reference=train_each, trial=_three,
+    marks=((0.75, 1), (0.85, 2), (0.92, 3)),
+    wording="{:.0%} of unseen digits right with the worst of three methods".format,
+)  # fmt: skip
+
+BACKWARD, CHARGE = 40, 100_000
+
+
+class Battery:
+    """What may be measured, and what it has cost: 1 mJ a recording run forwards, 40 backwards."""
+
+    def __init__(self):
+        self.spent = 0
+
+    def pay(self, rows, price):
+        rows = np.arange(len(tiny.digits().labels))[rows].ravel()
+        self.spent += price * len(rows)
+        if self.spent > CHARGE:
+            raise ValueError(f"the battery of {CHARGE // 1000} J is empty")
+        if len(rows) == 0:
+            raise ValueError("there is no recording among the rows")
+        return rows
+
+    def loss(self, weights, rows):
+        return float(_losses(_row(weights), self.pay(rows, 1))[0])
+
+    def gradient(self, weights, rows):
+        return _backpropagated(_row(weights), self.pay(rows, BACKWARD))[1].numpy()
+
+    def __deepcopy__(self, memo):
+        """A call's copy of the arguments counts where the check looks."""
+        return self
+
+
+def one_battery(loss, gradient, weights, seed):
+    weights, rng, sigma, steps = torch.tensor(weights), np.random.default_rng(seed), 0.05, 400
+    optimizer = torch.optim.Adam([weights])
+    for step in range(steps):
+        w, z, rows = weights.numpy(), rng.normal(size=len(weights)), rng.permutation(80)[:4]
+        slope = (loss(w + sigma * z, rows) - loss(w - sigma * z, rows)) / (2 * sigma)
+        weights.grad = torch.from_numpy(slope * z)
+        optimizer.param_groups[0]["lr"] = 0.04 * (1 - step / steps)
+        optimizer.step()
+    return weights.numpy()
+
+
+def _charged(rng):
+    battery, seed = Battery(), int(rng.integers(1000))
+    score = fewest(0.85, tiny.accuracy, lambda: battery.spent, "mJ")
+    return (battery.loss, battery.gradient, tiny.start(seed), seed), score
+
+
+ONE_BATTERY = Open(
+    "one_battery", TOPIC, points=3,
+    goal="choose a method by what its passes cost on the machine at hand",
+    reference=one_battery, trial=_charged,
+    marks=((-16_000, 1), (-8_000, 2), (-4_000, 3)),
+    wording=lambda value: f"85 % for {-value:,.0f} mJ",
 )  # fmt: skip
