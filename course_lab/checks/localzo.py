@@ -643,7 +643,7 @@ class Watched:
                          "draw reaches those with |u| < δ|z|, and nobody else.")  # fmt: skip
         if all((np.diff(G[np.argsort(u)]) <= 1e-9).all() for u, G in seen):
             raise NotYet("  Your slope follows from the distance alone, so it is a surrogate as in "
-                         "lesson 03. Where are the draws?")  # fmt: skip
+                         "lesson 03. Where are the draws, and do their sizes differ?")  # fmt: skip
         if any(self.repeats(seen, apart) for apart in (1, 5)):
             raise NotYet("  A neuron meets the same draws again, in every time step or in every "
                          "update. Draw anew each time that the spike is asked.")  # fmt: skip
