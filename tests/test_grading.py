@@ -8,7 +8,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 pytest.importorskip("nbgrader", reason="needs the extra instructor")
 
-from course_lab.grading.kernel import MEDIA, Outputs  # noqa: E402
+from course_lab.grading.kernel import MEDIA, Kernel, Limits, Outputs  # noqa: E402
 from course_lab.grading.notes import NOTES, notes, unreadable  # noqa: E402
 from course_lab.grading.rebuild import rebuilt  # noqa: E402
 
@@ -143,3 +143,17 @@ def test_why_a_file_cannot_be_graded(tmp_path):
         assert "no notebook that can be read" in unreadable(tmp_path, "a")
     nbformat.write(released(), tmp_path / "a.ipynb")
     assert unreadable(tmp_path, "a") is None
+
+
+@pytest.mark.slow
+def test_memory_is_that_of_all_processes_together(tmp_path):
+    code = "import time; held = bytearray(b'1') * (150 * 10**6); time.sleep(1000)"
+    start = f"import subprocess, sys\n[subprocess.Popen([sys.executable, '-c', {code!r}]) "
+    with Kernel(tmp_path, Limits(300 * 10**6, 10**6, 1000)) as kernel:
+        kernel.start()
+        assert kernel.run("1 + 1", 60)[1] == ""
+        _, why = kernel.run(start + "for _ in range(2)]\nimport time\ntime.sleep(1000)", 60)
+        assert why == "it took more than 300 MB of memory" and not kernel.alive
+        kernel.start()
+        (output,), why = kernel.run("held = bytearray(400 * 10**6)", 60)
+        assert output.ename == "MemoryError" or why  # where the system knows no limit, it is ended

@@ -22,7 +22,7 @@ class Run(Execute):
 
     check_timeout = Integer(300, help="seconds that a check cell may take").tag(config=True)
     total_timeout = Integer(1800, help="seconds that a submission may take").tag(config=True)
-    memory = Integer(4000, help="MB that a process may take").tag(config=True)
+    memory = Integer(4000, help="MB that a submission may take").tag(config=True)
     disk = Integer(200, help="MB of files that a submission may write").tag(config=True)
     characters = Integer(20_000, help="of text that a cell may print").tag(config=True)
 

@@ -56,6 +56,9 @@ def prepared(folder: Path) -> NbGraderAPI:
     if not (folder / CONFIG).is_file():
         shutil.copy(ROOT / CONFIG, folder)
     config = PyFileConfigLoader(CONFIG, path=str(folder)).load_config()
+    if "Run" not in config:
+        raise ValueError(f"{folder / CONFIG} is of an earlier version: move it away, so that the "
+                         "command brings the new one, and repeat what you had changed in it")
     config.CourseDirectory.root = str(folder.resolve())
     return NbGraderAPI(config=config)
 

@@ -35,7 +35,7 @@ except Exception:
 
 @dataclass(frozen=True)
 class Limits:
-    """memory, disk: bytes, of a process and of all files together; characters: of text a cell."""
+    """memory, disk: bytes of all processes and files together; characters: of text a cell."""
 
     memory: int
     disk: int
@@ -108,9 +108,8 @@ class Kernel:
                     why = f"it ran for more than {seconds:g} seconds"
                     patience = Patience(GRACE, self.process)
                     self.manager.interrupt_kernel()
-                if size(self.scratch) > self.full:
-                    why = f"it wrote more than {self.limits.disk / 1e6:g} MB of files"
-                    return self.killed(outputs, why)
+                if excess := self.excess():
+                    return self.killed(outputs, excess)
             try:
                 message = self.client.get_iopub_msg(timeout=0.5)
             except queue.Empty:
@@ -126,6 +125,18 @@ class Kernel:
             if message["content"].get("execution_state") == "idle":
                 return outputs.ended(reply or self.reply(request, 30)), why
             outputs.take(message)
+
+    def excess(self) -> str:
+        """Which limit is passed, in words."""
+        if size(self.scratch) > self.full:
+            return f"it wrote more than {self.limits.disk / 1e6:g} MB of files"
+        held = 0
+        with contextlib.suppress(psutil.Error):
+            for process in (self.process, *self.process.children(recursive=True)):
+                held += process.memory_info().rss
+        if held > self.limits.memory:
+            return f"it took more than {self.limits.memory / 1e6:g} MB of memory"
+        return ""
 
     def reply(self, request: str, wait: float = 0) -> dict | None:
         """The kernel's reply to a request, None if there is none yet."""
