@@ -1,4 +1,5 @@
 """Pictures of gradients: a loss that is a staircase, surrogates, credit through time."""
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -91,7 +92,7 @@ def broken_chain(ax: Axes) -> Axes:
     for title, height in rows[1:]:
         ax.text(-0.4, height, title, ha="right", va="center")
     ax.text(-0.4, 2.3, rows[0][0], ha="right", va="center")
-    for left, right in zip(places[:-1], places[1:], strict=True):
+    for left, right in pairwise(places):
         _arrow(ax, (left + 0.85, 2.3), (right - 0.85, 2.3), INK)
         _arrow(ax, (right - 0.3, 0), (left + 0.3, 0), BACK)
     _arrow(ax, (10.3, 1.1), (8.5, 1.1), BACK)
@@ -121,8 +122,7 @@ def network_in_time(ax: Axes) -> Axes:
         for high, low in ((5.13, 4.42), (3.58, 2.82), (1.98, 1.45)):  # blame ends at the weight
             _arrow(ax, (x + 0.12, high), (x + 0.12, low), BACK)
         ax.text(x + 0.25, 3.2, "$ψ$", va="center", color=BACK)
-    for left, right in ((-1.2, columns[0]), *zip(columns[:-1], columns[1:], strict=True),
-                        (columns[-1], 11.2)):  # fmt: skip
+    for left, right in pairwise((-1.2, *columns, 11.2)):
         _arrow(ax, (left + 0.7, 2.52), (right - 0.7, 2.52), INK)
         _arrow(ax, (right - 0.7, 2.28), (left + 0.7, 2.28), BACK)
         ax.text((left + right) / 2, 2.0, "$β(1 - s)$", ha="center", va="center", color=BACK)

@@ -1,4 +1,5 @@
 """Pictures of LocalZO: the one replaced link, boxes and their averages, sampled densities, runs."""
+from itertools import pairwise
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ def replaced_link(ax: Axes) -> Axes:
 
     for place, name in zip(places, names, strict=True):
         ax.text(place, 3.1, name, ha="center", va="center", bbox=box)
-    for left, right in zip(places[:-1], places[1:], strict=True):
+    for left, right in pairwise(places):
         arrow(left + 0.95, right - 0.95, 3.1, ink)
     link = box | {"edgecolor": dice, "linewidth": 2.2, "facecolor": (*to_rgb(dice), 0.2)}
     for y, sign, slope in ((1.5, "<", "$|z|/2δ$"), (0.1, ">", "$0$")):

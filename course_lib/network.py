@@ -19,6 +19,7 @@ currents, voltages and spikes (T, B, N), outputs (B, C).
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -84,10 +85,9 @@ class SpikingNetwork(nn.Module):
         self.readout = readout
         self.logit_scale = float(logit_scale)
 
-        self.layers = nn.ModuleList(layers or [
-            nn.utils.skip_init(Dense, *pair)
-            for pair in zip(self.sizes[:-1], self.sizes[1:], strict=True)
-        ])  # fmt: skip
+        self.layers = nn.ModuleList(
+            layers or [nn.utils.skip_init(Dense, *pair) for pair in pairwise(self.sizes)]
+        )
         deviations = per_layer("weight_sd", weight_sd, len(self.layers))
         generator = torch.Generator().manual_seed(seed)
         for layer, deviation in zip(self.layers, deviations, strict=True):

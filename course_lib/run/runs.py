@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +135,8 @@ class RunConfig(Schedule):
         if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
             raise ValueError(f"threads is {self.threads}; expected 1 to {MOST_THREADS}")
         layers, sizes = self._layers("meta"), self.sizes
-        weights = sum(layer.weight.numel() for layer in layers) if layers else sum(
-            a * b for a, b in zip(sizes[:-1], sizes[1:], strict=True)
-        )
+        matrices = [layer.weight.shape for layer in layers] or pairwise(sizes)
+        weights = sum(map(math.prod, matrices))
         if weights > MOST_WEIGHTS:
             raise ValueError(
                 f"hidden is {self.hidden}: {weights:,} weights; at most {MOST_WEIGHTS:,} fit here"

@@ -21,6 +21,7 @@ Learning (arXiv 1703.03864), algorithm 2.
 import hashlib
 import math
 import time
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -51,7 +52,7 @@ def shares(draws: int, chunk: int, processes: int) -> list[range]:
             f"{processes} processes: raise --population, or start fewer processes"
         )
     cuts = [min(draws, chunk * (k * chunks // processes)) for k in range(processes + 1)]
-    return [range(start, stop) for start, stop in zip(cuts[:-1], cuts[1:], strict=True)]
+    return [range(start, stop) for start, stop in pairwise(cuts)]
 
 
 def share(population: int, processes: int) -> int:

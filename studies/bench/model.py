@@ -20,6 +20,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +127,7 @@ def fitted(record: dict) -> dict:
     errors = [compute.seconds(population, share) / took - 1 for population, share, took in parts]
     pairs = [{**p, "predicted": generation(p["population"], 2, compute, network)}
              for p in record["pairs"]]  # fmt: skip
-    weights = sum(m * n + n for m, n in zip(scaling.SIZES[:-1], scaling.SIZES[1:], strict=True))
+    weights = sum(m * n + n for m, n in pairwise(scaling.SIZES))
     networks = {"between processes of this machine": network, **NETWORKS}
     return {
         "model": {"compute": asdict(compute), "network": asdict(network)},
