@@ -8,6 +8,7 @@ import importlib.util
 import os
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,26 @@ def triton_device() -> str:
     if os.environ.get("TRITON_INTERPRET") == "1" and importlib.util.find_spec("triton"):
         return "cpu"
     pytest.skip("no GPU here; without one this needs triton and TRITON_INTERPRET=1")
+
+
+@pytest.fixture
+def loaded_anew():
+    """Within a test our modules are loaded once more, as in a new kernel; after it, those of before
+    stand there. Called, it tells which are loaded."""
+    import torch
+
+    def ours() -> dict:
+        parts = ("course_lib", "course_lab", "studies")
+        return {n: m for n, m in sys.modules.items() if n.partition(".")[0] in parts}
+
+    before, threads = ours(), torch.get_num_threads()
+    for name in before:
+        del sys.modules[name]
+    yield ours
+    for name in ours():
+        del sys.modules[name]
+    sys.modules.update(before)
+    torch.set_num_threads(threads)
 
 
 def pytest_collection_modifyitems(items):

@@ -17,7 +17,6 @@ from pathlib import Path
 import IPython.display
 import nbformat
 import pytest
-import torch
 
 from course_lab.authoring import approximate, authoring, opening, rules
 from course_lab.authoring.assignments import find_solutions
@@ -25,7 +24,6 @@ from course_lab.authoring.assignments import find_solutions
 ROOT = Path(__file__).resolve().parents[1]
 LESSONS = authoring.find_lessons()
 NAMES = [path.stem for path in LESSONS]
-OURS = ("course_lib", "course_lab", "studies")
 IGNORED_AT_MOST = 1  # cells in all lessons whose outputs nbval does not compare
 
 
@@ -78,23 +76,6 @@ def test_check_lists_all_that_a_lesson_breaks_at_once(tmp_path):
 AT_MOST = 40
 
 
-def ours() -> dict:
-    return {n: m for n, m in sys.modules.items() if n.partition(".")[0] in OURS}
-
-
-@pytest.fixture
-def loaded_anew():
-    """Within a test our modules are loaded once more; after it, those of before stand there."""
-    before, threads = ours(), torch.get_num_threads()
-    for name in before:
-        del sys.modules[name]
-    yield
-    for name in ours():
-        del sys.modules[name]
-    sys.modules.update(before)
-    torch.set_num_threads(threads)
-
-
 def imports(path: Path) -> str:
     """The import statements of all cells of a lesson."""
     cells = [ast.walk(ast.parse(cell.source)) for cell in code_cells(read(path))]
@@ -105,8 +86,8 @@ def imports(path: Path) -> str:
 @pytest.mark.parametrize("path", LESSONS, ids=NAMES)
 def test_a_lesson_s_imports_close_over_few_modules(path, loaded_anew):
     exec(imports(path), {})
-    print(f"{path.stem}: {len(ours())} modules of ours")
-    assert 0 < len(ours()) <= AT_MOST, list(ours())
+    print(f"{path.stem}: {len(loaded_anew())} modules of ours")
+    assert 0 < len(loaded_anew()) <= AT_MOST, list(loaded_anew())
 
 
 def test_the_first_three_lessons_load_no_numba():

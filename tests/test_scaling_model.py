@@ -92,6 +92,7 @@ def test_the_page_and_the_stored_results_agree(tmp_path):
 @pytest.mark.slow
 def test_the_command_measures_and_writes(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(scaling, "POPULATIONS", (64,))
+    monkeypatch.setattr(scaling, "GATHERING", (2,))
     assert cli.main(["scaling", "--repeats", "1", "--json", str(tmp_path / "s.json")]) == 0
     printed = capsys.readouterr().out
     assert "t = fixed + N · rebuild" in printed and "Ethernet" in printed

@@ -29,8 +29,8 @@ from course_lib.training import draw_batch
 from studies.bench.timing import Table, row
 
 SIZES, BATCH, POPULATIONS = (2312, 256, 10), 256, (64, 256, 1024)
-#: processes of which one's part is timed alone; bytes of the messages of all-gathers
-PARTS, MESSAGES = (1, 2, 4), (8, 1024, 65536, 1048576)
+#: processes of which one's part is timed alone; all-gathers: processes, and bytes of the messages
+PARTS, GATHERING, MESSAGES = (1, 2, 4), (2, 3, 4), (8, 1024, 65536, 1048576)
 
 
 def scaling(repeats: int, quick: bool = False) -> Table:
@@ -63,7 +63,7 @@ def parts(repeats: int) -> list[dict]:
 def gathers(repeats: int) -> list[dict]:
     """All-gathers: processes, bytes of a message, seconds."""
     return [
-        found for number in (2, 3, 4) for found in in_processes(number, _gathers, 5 * repeats)
+        found for number in GATHERING for found in in_processes(number, _gathers, 5 * repeats)
     ]
 
 
