@@ -51,6 +51,7 @@ def test_a_picture_that_moves_is_not_compared_but_its_words_are():
     assert new.data["text/html"] == "no script"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("printed, passes", [(0.53, True), (0.57, False)])
 def test_nbval_compares_within_the_cells_tolerance(tmp_path, monkeypatch, printed, passes):
     """And without real recordings."""

@@ -117,6 +117,7 @@ def three_and_all_processes(rank, size, folder):
     return found
 
 
+@pytest.mark.slow
 def test_three_and_four_processes_end_with_the_bits_of_one(tmp_path):
     torch.set_num_threads(1)
     found = together(4, three_and_all_processes, tmp_path)

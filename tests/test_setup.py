@@ -598,7 +598,8 @@ def run_with_skips(folder, **variables):
     , encoding="utf-8")
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={folder}"],
-        env={**os.environ, **variables}, cwd=folder, capture_output=True, text=True,
+        env={**os.environ, **variables, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        cwd=folder, capture_output=True, text=True,
     )
 
 
