@@ -1,5 +1,12 @@
 """The parts of grading: a submission is made whole, outputs are cut, what is wrong is told."""
 
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from copy import deepcopy
 
 import nbformat
@@ -8,6 +15,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 pytest.importorskip("nbgrader", reason="needs the extra instructor")
 
+from course_lab.authoring.assignments import ROOT  # noqa: E402
+from course_lab.grading.grade import grade_class  # noqa: E402
 from course_lab.grading.kernel import MEDIA, Kernel, Limits, Outputs  # noqa: E402
 from course_lab.grading.notes import NOTES, notes, unreadable  # noqa: E402
 from course_lab.grading.rebuild import rebuilt  # noqa: E402
@@ -157,3 +166,47 @@ def test_memory_is_that_of_all_processes_together(tmp_path):
         kernel.start()
         (output,), why = kernel.run("held = bytearray(400 * 10**6)", 60)
         assert output.ename == "MemoryError" or why  # where the system knows no limit, it is ended
+
+
+@pytest.mark.slow
+def test_what_cannot_begin_is_told(tmp_path):
+    with pytest.raises(ValueError, match="submitted/NAME/02_spikes/02_spikes.ipynb"):
+        grade_class(tmp_path, [], False)
+    (tmp_path / "submitted" / "ada" / "99_none").mkdir(parents=True)
+    with pytest.raises(ValueError, match="nobody handed in '02_small'; there are: 99_none"):
+        grade_class(tmp_path, ["02_small"], False)
+    with pytest.raises(ValueError, match="no assignment '99_none'"):
+        grade_class(tmp_path, [], False)
+    (tmp_path / "nbgrader_config.py").write_text("c = get_config()", encoding="utf-8")
+    with pytest.raises(ValueError, match="of an earlier version"):
+        grade_class(tmp_path, [], False)
+
+
+@pytest.mark.slow
+def test_the_formgrader_opens_from_the_lab(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    from course import lab_options
+
+    shutil.copy(ROOT / "nbgrader_config.py", tmp_path)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder, options = lab_options(["--class", str(tmp_path), "--no-browser", "--port", str(port)])
+    lab = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options, "--IdentityProvider.token=t"], cwd=folder,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    browser = urllib.request.build_opener()
+    browser.addheaders = [("Authorization", "token t")]
+    try:
+        for _ in range(300):
+            assert lab.poll() is None
+            with contextlib.suppress(OSError):
+                page = browser.open(f"http://127.0.0.1:{port}/", timeout=120)
+                break
+            time.sleep(1)
+        assert page.url.endswith("/formgrader/manage_assignments")
+        assert "nbgrader formgrade" in page.read().decode()
+    finally:
+        lab.kill()
+        lab.wait()

@@ -43,21 +43,6 @@ def test_its_helpers_are_found_without_an_activated_environment(monkeypatch):
     assert Path(shutil.which("alembic")).parent == Path(sys.executable).parent
 
 
-def test_what_cannot_begin_is_told(tmp_path):
-    from course_lab.grading.grade import grade_class
-
-    with pytest.raises(ValueError, match="submitted/NAME/02_spikes/02_spikes.ipynb"):
-        grade_class(tmp_path, [], False)
-    (tmp_path / "submitted" / "ada" / "99_none").mkdir(parents=True)
-    with pytest.raises(ValueError, match="nobody handed in '02_small'; there are: 99_none"):
-        grade_class(tmp_path, ["02_small"], False)
-    with pytest.raises(ValueError, match="no assignment '99_none'"):
-        grade_class(tmp_path, [], False)
-    (tmp_path / "nbgrader_config.py").write_text("c = get_config()", encoding="utf-8")
-    with pytest.raises(ValueError, match="of an earlier version"):
-        grade_class(tmp_path, [], False)
-
-
 def source(topic: str):
     return nbformat.read(ROOT / "solutions" / topic / f"{topic}.ipynb", as_version=4)
 
