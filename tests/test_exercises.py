@@ -276,6 +276,14 @@ def test_a_boundary_has_points_of_its_own(capsys):
     assert (exercise.earned, exercise.grade()) == (1, 1)
 
 
+def test_machines_that_agree_but_for_the_last_bits_get_one_point(capsys):
+    block = next(b for b in BLOCKS if b.words == "A sum depends on its order")
+    exercise = EXERCISES[block.name]
+    exercise(define(block.name, block.source))
+    assert "It earns 1 of 3 points" in capsys.readouterr().out
+    assert (exercise.earned, exercise.grade()) == (1, 1)
+
+
 def test_an_open_task_is_worth_what_it_reaches(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_PROGRESS", str(tmp_path / "progress.json"))
     exercise = EXERCISES["choose_inputs"]
