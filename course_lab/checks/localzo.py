@@ -7,6 +7,7 @@ from course_lab.checks.engine import compare, tiny
 from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Calls, Exercise, Mistake, NotYet
 from course_lab.checks.engine.open import Open, fewest
+from course_lab.checks.engine.slopes import Watched
 from course_lib.estimators.smoothing import Smoothing, named_smoothing
 
 TOPIC = "05_localzo"
@@ -602,63 +603,6 @@ def _trained(run, weights, frames, labels, steps, slope, learning=slice(None)):
         weights.grad[learning] = gradient[learning]
         optimizer.step()
     return weights.detach().numpy()
-
-
-class Watched:
-    """tiny.run, which may run so many times, and sees the slopes on their way back.
-
-    slopes: of each time step (|u|, G), flat, in the order in which they were run.
-    """
-
-    def __init__(self, allowed: int):
-        self.allowed, self.runs, self.slopes = allowed, 0, []
-
-    def __call__(self, weights, frames, spike):
-        self.runs += 1
-        if self.runs > self.allowed:
-            raise ValueError(f"that was run number {self.runs}; {self.allowed} are allowed")
-        return tiny.run(weights, frames, lambda u: self.seen(u, spike(u)))
-
-    def seen(self, u, s):
-        if u.requires_grad and s.requires_grad:
-            place, above = len(self.slopes), []
-            self.slopes.append(None)
-            s.register_hook(above.append)
-
-            def keep(below):
-                G = torch.where(above[0] == 0, 0, below / above[0])
-                self.slopes[place] = u.detach().abs().ravel().numpy(), G.ravel().numpy()
-
-            u.register_hook(keep)
-        return s
-
-    def judge(self) -> None:
-        """Raise NotYet unless slopes come from draws, and from new ones each time."""
-        seen = [slopes for slopes in self.slopes if slopes]
-        if not any(G.any() for _, G in seen):
-            raise NotYet("  No blame got past a spike: its slope was 0, or nothing asked for it. "
-                         "What does your spike's backward return?")  # fmt: skip
-        if all(G.all() for _, G in seen):
-            raise NotYet("  Every neuron got a slope, however far it was from the threshold. A "
-                         "draw reaches those with |u| < δ|z|, and nobody else.")  # fmt: skip
-        if all((np.diff(G[np.argsort(u)]) <= 1e-9).all() for u, G in seen):
-            raise NotYet("  Your slope follows from the distance alone, so it is a surrogate as in "
-                         "lesson 03. Where are the draws, and do their sizes differ?")  # fmt: skip
-        if any(self.repeats(seen, apart) for apart in (1, 5)):
-            raise NotYet("  A neuron meets the same draws again, in every time step or in every "
-                         "update. Draw anew each time that the spike is asked.")  # fmt: skip
-
-    @staticmethod
-    def repeats(seen, apart: int) -> bool:
-        """Whether whoever was reached is reached again as soon as it is as near: so never by
-        new draws."""
-        pairs = [p for p in zip(seen, seen[apart:], strict=False) if len(p[0][0]) == len(p[1][0])]
-        return bool(pairs) and not any(
-            ((G != 0) & (later == 0) & (u2 < u)).any() for (u, G), (u2, later) in pairs
-        )
-
-    def __deepcopy__(self, memo):
-        return self
 
 
 def _watched(rng):
