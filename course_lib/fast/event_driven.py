@@ -122,11 +122,10 @@ class EventDrivenPass:
         in_threads(forward.weigh_spikes, jobs, *spikes, self.factors, self.counts)
         if self.network.readout == "rate":
             return torch.from_numpy(self.counts)
-        linear, outputs = self.network.layers[-1], torch.empty(self.batch, self.network.sizes[-1])
-        weight, bias = linear.weight.detach().numpy(), linear.bias.detach().numpy()
-        bias = bias * self.factors.sum()
-        in_threads(forward.leaky_outputs, jobs, self.counts, weight, bias, outputs.numpy())
-        return outputs
+        linear = self.network.layers[-1]
+        bias = linear.bias.detach() * float(self.factors.sum())
+        with torch_threads(1):
+            return torch.addmm(bias, torch.from_numpy(self.counts), linear.weight.detach().T)
 
     def learn(self, labels: Tensor) -> float:
         """Set every parameter's ``.grad`` to that of the cross-entropy of these labels, which is
@@ -143,13 +142,9 @@ class EventDrivenPass:
         errors = grad_outputs.detach().contiguous()
         if self.network.readout == "membrane":
             linear = self.network.layers[-1]
-            linear.weight.grad = torch.empty_like(linear.weight)
-            in_threads(
-                backward.add_products, ranges(self.counts.shape[1], 64), errors.numpy(),
-                self.counts, linear.weight.grad.numpy(),
-            )  # fmt: skip
             linear.bias.grad = torch.from_numpy(errors.numpy().sum(axis=0) * self.factors.sum())
             with torch_threads(1):
+                linear.weight.grad = errors.T @ torch.from_numpy(self.counts)
                 errors = errors @ linear.weight.detach()
         jumps = None
         for index in reversed(range(len(self.layers))):

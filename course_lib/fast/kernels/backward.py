@@ -93,17 +93,3 @@ def cut_paths(
                     path[neurons[b, e]] += errors[b, e]
                 jump_starts[b, t] = place
         j = take(counter)
-
-
-@compiled
-def add_products(counter, jobs, errors, counts, grad):
-    """grad (C, N) = Σ_b errors[b] counts[b]ᵀ, samples in their order. A job: neurons from, to."""
-    j = take(counter)
-    while j < len(jobs):
-        first, last = jobs[j]
-        grad[:, first:last] = np.float32(0)
-        for b in range(len(errors)):
-            for c in range(len(grad)):
-                for n in range(first, last):
-                    grad[c, n] += errors[b, c] * counts[b, n]
-        j = take(counter)

@@ -139,17 +139,6 @@ def weigh_spikes(counter, jobs, indices, starts, factors, counts):
         j = take(counter)
 
 
-@compiled
-def leaky_outputs(counter, jobs, counts, weight, bias, outputs):
-    """outputs[b, c] = bias[c] + Σ_n counts[b, n] · weight[c, n]. A job: samples from, to."""
-    j = take(counter)
-    while j < len(jobs):
-        for b in range(jobs[j, 0], jobs[j, 1]):
-            for c in range(len(bias)):
-                outputs[b, c] = bias[c] + dot(weight[c], counts[b])
-        j = take(counter)
-
-
 @compiled(fastmath={"reassoc", "nsz", "contract"})
 def dot(x, y):
     """Σ x · y over the entries of y, in any order."""
