@@ -275,7 +275,7 @@ BREAKS = {
         "(torch.softmax(logits, dim=-1) - target)", "(target - torch.softmax(logits, dim=-1))"),
     "synapses that work twice": (
         "10_beyond", "setup helpers base layers", "energy.py",
-        "operations = arrived @", "operations = 2 * arrived @"),
+        "operations = layer.connect(", "operations = 2 * layer.connect("),
 }  # fmt: skip
 
 
