@@ -151,6 +151,39 @@ def wait_for_change(page, before, expected: str) -> float:
     raise AssertionError(f"after {LIMIT_MS} ms the widget shows {shown(page)[0]!r}, not {expected}")
 
 
+def try_every_control(page):
+    """Move each control of the widget to another value, and each menu to each of its choices.
+
+    Yields (the control's label and value, seconds until other numbers or another picture stood
+    there). A menu may hide controls that its choice does not have; then it is put back.
+    """
+    box = page.locator(".jp-OutputArea-output", has=page.locator("p[role=status]")).last
+
+    def moved(label: str, move) -> tuple[str, float]:
+        before, start = shown(page), time.perf_counter()
+        move()
+        while time.perf_counter() - start < LIMIT_MS / 1000:
+            numbers, picture = shown(page)
+            if "computing" not in numbers and (numbers, picture) != before:
+                return label, time.perf_counter() - start
+            page.wait_for_timeout(20)
+        raise AssertionError(f"{label}: nothing has changed after {LIMIT_MS} ms")
+
+    for row in box.locator(".widget-hslider:visible").all():
+        label, handle = row.locator("label").inner_text(), row.locator(".noUi-handle")
+        at_end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
+        handle.focus()
+        yield moved(label, lambda h=handle, e=at_end: h.press("Home" if e else "ArrowRight"))
+    for row in box.locator(".widget-dropdown:visible").all():
+        label, menu = row.locator("label").inner_text(), row.locator("select")
+        names = menu.locator("option").all_inner_texts()
+        first = menu.evaluate("menu => menu.selectedIndex")
+        for index in [*(k for k in range(len(names)) if k != first), first]:
+            yield moved(f"{label} {names[index]}", lambda m=menu, k=index: m.select_option(index=k))
+    for row in box.locator(".widget-checkbox:visible").all():
+        yield moved(row.inner_text(), row.locator("input").click)
+
+
 @pytest.mark.parametrize("lesson", WIDGETS)
 def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
     ARTEFACTS.mkdir(exist_ok=True)
@@ -209,6 +242,9 @@ def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
     while settled not in shown(page)[0]:
         assert time.perf_counter() - start < LIMIT_MS / 1000, f"still {shown(page)[0]!r}"
         page.wait_for_timeout(20)
+    for name, took in try_every_control(page):
+        print(f"{lesson}: {name} answered after {took:.2f} s")
+    page.screenshot(path=ARTEFACTS / f"{lesson}_tried.png")
     # What was run has run by now; none failed or warned.
     stderr = "[data-mime-type='application/vnd.jupyter.stderr']"
     assert page.locator(stderr).count() == 0, page.locator(stderr).first.inner_text()

@@ -5,12 +5,6 @@ frames = splits.train.frames(indices)  # (T, B, 2312), time-major
 """
 
 from course_lib.events.digits import Digits, load_digits
-from course_lib.events.folders import (
-    Recording,
-    Recordings,
-    find_recordings,
-    matching_digits,
-)
 from course_lib.events.frames import count_frames, pack
 from course_lib.events.frameset import FrameSet, coarse, concatenate, shift_frames
 from course_lib.events.recordings import (
@@ -30,6 +24,10 @@ def __getattr__(name: str):
         from course_lib.events import own
 
         return getattr(own, name)
+    if name in ("Recording", "Recordings", "find_recordings", "matching_digits"):
+        from course_lib.events import folders
+
+        return getattr(folders, name)
     if name == "download":
         from course_lib.events.fetching import download
 

@@ -15,7 +15,6 @@ import numpy as np
 from course_lib.events.folders import Recording, Recordings, note_on
 from course_lib.events.frames import check_bins, pack
 from course_lib.events.frameset import FrameSet
-from course_lib.events.readers import READERS, read_events
 from course_lib.events.recordings import SIDE, check_events, check_sensor
 
 NAMES = {
@@ -47,6 +46,8 @@ class Camera:
     def pack(self, events, bins: int, name: str) -> np.ndarray:
         """The bits of one recording, given by its events or its file."""
         if isinstance(events, str | os.PathLike):
+            from course_lib.events.readers import read_events  # of eight formats
+
             events = read_events(events, self.sensor)
         columns = table(events, self.unit, self.order, name, self.sensor)
         fitted = fit_sensor(columns, self.sensor, self.fit, name, self.to)
@@ -200,6 +201,8 @@ def find(folder: str | os.PathLike, classes=None) -> Recordings:
     train, test = parts.get("train"), parts.get("test")
     if not (train or test):
         train = folder
+    from course_lib.events.readers import READERS
+
     endings, found, others = (".bin", *READERS), [], []
     for part in (train, test):
         listed = files(part) if part else []

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from course_lib.events import digits, folders, frames, saccades
+from course_lib.events import digits, frames, saccades
 from course_lib.events.files import cache_folder, cached, progress_bar
 from course_lib.events.frames import bytes_of_bin, check_bins, pack
-from course_lib.events.frameset import FrameSet
+from course_lib.events.frameset import DIGITS, FrameSet
 from course_lib.events.recordings import (
     MAX_BYTES,
     MOST_BYTES,
@@ -23,7 +23,8 @@ from course_lib.events.recordings import (
     ordinary_file,
 )
 
-if TYPE_CHECKING:  # read only where there are recordings of another camera
+if TYPE_CHECKING:  # loaded only where there are recordings in folders, of another camera
+    from course_lib.events.folders import Recordings
     from course_lib.events.own import Camera
 
 SOURCE = "saccade-digits"
@@ -184,7 +185,9 @@ def saccade_digits(source, how: How) -> Data:
     parts = stratified(labels, (0.8, 0.1, 0.1), how.seed)
     rule = f"simulated; stratified by class, seed {how.seed}"
     if how.hold_out is not None:
-        out = [index for _, index in folders.matching_digits(how.hold_out)]
+        from course_lib.events.folders import matching_digits
+
+        out = [index for _, index in matching_digits(how.hold_out)]
         parts = [part[~np.isin(part, out)] for part in parts]
         rule += f"; {len(out)} digits left out that {how.hold_out} holds recordings of"
     return Data("saccade digits", _simulated(images, labels, how), parts, rule)
@@ -217,14 +220,16 @@ def _simulated(images: np.ndarray, labels: np.ndarray, how: How) -> FrameSet:
     return FrameSet(packed, torch.from_numpy(labels), how.bins)
 
 
-def _find(source, how: How) -> folders.Recordings:
+def _find(source, how: How) -> "Recordings":
     """The recordings of a folder, or "nmnist": that in the variable NMNIST_DIR, else a download.
 
     A folder that is not in N-MNIST's layout, or with a ``camera``, may hold what is another's.
     """
+    from course_lib.events.folders import find_recordings
+
     if str(source) == "nmnist":
         if folder := os.environ.get("NMNIST_DIR"):
-            return folders.find_recordings(folder)
+            return find_recordings(folder)
         from course_lib.events.fetching import download
 
         return download(cache_folder(how.cache_dir))
@@ -233,7 +238,7 @@ def _find(source, how: How) -> folders.Recordings:
     if how.camera is not None:
         return find(source, how.classes)
     try:
-        return folders.find_recordings(source)
+        return find_recordings(source)
     except (FileNotFoundError, ValueError):
         found = find(source, how.classes) if Path(source).expanduser().is_dir() else None
         if found and (found.train or found.test):
@@ -256,7 +261,7 @@ def recordings(source, how: How) -> Data:
     else:
         parts = stratified(everything.labels.numpy(), (0.72, 0.08, 0.2), how.seed)
         rule = f"Train/ alone: stratified 72 % / 8 % / 20 %, seed {how.seed}"
-    if found.classes is not folders.DIGITS:
+    if found.classes is not DIGITS:
         rule += f"; {len(found.classes)} classes: {', '.join(found.classes)}"
     return Data(str(found.folder), everything, [part[good[part]] for part in parts], rule + notes)
 
@@ -268,7 +273,7 @@ SOURCES: dict[str, Callable[[str | os.PathLike, How], Data]] = {
 }
 
 
-def _read(found: folders.Recordings, how: How) -> tuple[FrameSet, np.ndarray, str]:
+def _read(found: "Recordings", how: How) -> tuple[FrameSet, np.ndarray, str]:
     """Frames of all files, Train/ then Test/, empty where a file is bad; which are good; a note.
 
     Where classes are not N-MNIST's or a camera is given, files may be of any format. The cache
@@ -278,7 +283,7 @@ def _read(found: folders.Recordings, how: How) -> tuple[FrameSet, np.ndarray, st
         raise ValueError(f"on_bad is {how.on_bad!r}; expected 'error' or 'skip'")
     files = found.train + found.test
     camera = how.camera
-    if camera is None and found.classes is not folders.DIGITS:
+    if camera is None and found.classes is not DIGITS:
         from course_lib.events.own import Camera
 
         camera = Camera()

@@ -130,7 +130,7 @@ def test_sizes_of_the_full_set(monkeypatch, tmp_path):
         return FrameSet(tags, labels, 1), np.ones(len(labels), bool), ""
 
     full = Recordings(tmp_path, part(60_000), part(10_000))
-    monkeypatch.setattr(splits.folders, "find_recordings", lambda _: full)
+    monkeypatch.setattr("course_lib.events.folders.find_recordings", lambda _: full)
     monkeypatch.setattr(splits, "_read", no_reading)
     got = load_splits("somewhere", 1)
     assert [len(s) for s in got[:3]] == [54_000, 6_000, 10_000]
