@@ -90,20 +90,26 @@ PHASES = (
 )
 
 
-def child(phase: Phase, folder: Path, log: Path, limit: int | None = None) -> int:
+#: process → where what it prints comes out: a pipe, which no limit of files stops
+SAID: dict[int, int] = {}
+
+
+def child(phase: Phase, folder: Path, limit: int | None = None) -> int:
     """Start the work in a process of its own; returns its id."""
+    reader, writer = os.pipe()
     pid = os.fork()
     if pid:
+        os.close(writer)
+        SAID[pid] = reader
         return pid
     status = 70
     try:
-        with log.open("a", encoding="utf-8") as said:
-            os.dup2(said.fileno(), 1)
-            os.dup2(said.fileno(), 2)
-            if limit is not None:
-                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-            status = cli.run(parser_of(phase, folder), [])
+        os.dup2(writer, 1)
+        os.dup2(writer, 2)
+        if limit is not None:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+        status = cli.run(parser_of(phase, folder), [])
     finally:
         os._exit(status)
 
@@ -114,11 +120,14 @@ def parser_of(phase: Phase, folder: Path) -> cli.Parser:
     return parser
 
 
-def status_of(pid: int) -> int:
+def status_of(pid: int, log: list[str]) -> int:
+    """Of a process, when it has ended; what it printed is added to the log."""
+    with open(SAID.pop(pid), encoding="utf-8", errors="replace") as said:
+        log.append(said.read())
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def killed(phase: Phase, top: Path, log: Path, whole: bytes, seconds: float, kills: int) -> int:
+def killed(phase: Phase, top: Path, log: list, whole: bytes, seconds: float, kills: int) -> int:
     """Kill the work so often; returns how many runs came to something else in the end."""
     done = wrong = begun = 0
     while done < kills:
@@ -126,25 +135,25 @@ def killed(phase: Phase, top: Path, log: Path, whole: bytes, seconds: float, kil
         folder.mkdir()
         begun += 1
         while done < kills:
-            pid = child(phase, folder, log)
+            pid = child(phase, folder)
             time.sleep(random.uniform(0, 1.2 * seconds))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-            if status_of(pid) != -signal.SIGKILL:
+            if status_of(pid, log) != -signal.SIGKILL:
                 break  # it had ended already
             done += 1
-        wrong += status_of(child(phase, folder, log)) != 0 or phase.result(folder) != whole
+        wrong += status_of(child(phase, folder), log) != 0 or phase.result(folder) != whole
     return wrong
 
 
-def full(phase: Phase, top: Path, log: Path, whole: bytes, largest: int, tries: int) -> int:
+def full(phase: Phase, top: Path, log: list, whole: bytes, largest: int, tries: int) -> int:
     """Let no file grow beyond a random size; returns how often a second try did not mend it."""
     wrong = 0
     for number in range(tries):
         folder = top / f"full-{number}"
         folder.mkdir()
-        stopped = status_of(child(phase, folder, log, random.randrange(largest)))
-        again = status_of(child(phase, folder, log))
+        stopped = status_of(child(phase, folder, random.randrange(largest)), log)
+        again = status_of(child(phase, folder), log)
         wrong += stopped not in (0, 2) or again != 0 or phase.result(folder) != whole
     return wrong
 
@@ -168,22 +177,21 @@ def main() -> int:
         (top / "train.zip").rename(data / "train.zip")
         os.environ["KILLS_DATA"] = str(data)
         for phase in (phase for phase in PHASES if options.only in phase.name):
-            log, folder = top / "log", top / "whole"
-            log.write_text("", encoding="utf-8")
+            log, folder = [], top / "whole"
             folder.mkdir()
             start = time.monotonic()
-            status = status_of(child(phase, folder, log))
+            status = status_of(child(phase, folder), log)
             seconds = time.monotonic() - start
             whole = phase.result(folder)
             largest = max(p.stat().st_size for p in folder.rglob("*") if p.is_file())
             wrong = [killed(phase, top, log, whole, seconds, options.kills),
                      full(phase, top, log, whole, largest, options.kills // 5)]  # fmt: skip
-            tracebacks = log.read_text(encoding="utf-8").count("Traceback")
+            tracebacks = "".join(log).count("Traceback")
             print(f"{phase.name:22} {seconds:4.1f} s undisturbed; {options.kills} kills, "
                   f"{options.kills // 5} full disks; wrong in the end: {sum(wrong)}; "
                   f"tracebacks: {tracebacks}", flush=True)  # fmt: skip
             if status or sum(wrong) or tracebacks:
-                print(log.read_text(encoding="utf-8")[-2000:])
+                print("".join(log)[-2000:])
                 faults += 1
             for folder in (*top.glob("killed-*"), *top.glob("full-*"), top / "whole"):
                 folder.rename(top / f"{phase.name}-{folder.name}")
