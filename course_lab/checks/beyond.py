@@ -9,6 +9,7 @@ import torch
 from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part, Property
+from course_lab.checks.engine.failures import Refused
 from course_lab.checks.engine.open import Open
 from course_lab.checks.engine.workers import together
 from course_lib.energy import JOULES_PER_AC, JOULES_PER_MAC
@@ -599,7 +600,7 @@ def operations(weights, frames, labels):
     """(share right, synaptic operations a recording) of one network (154,)."""
     row = torch.as_tensor(np.asarray(weights, dtype=float).ravel())
     if row.shape != (tiny.SIZE,):
-        raise ValueError(f"weights of shape {np.shape(weights)}; a network has ({tiny.SIZE},)")
+        raise Refused(f"weights of shape {np.shape(weights)}; a network has ({tiny.SIZE},)")
     with torch.no_grad():
         logits, spikes = tiny.run(row, frames, lambda u: (u > 0).to(u.dtype))
     first, _, second, _ = row.tensor_split(tiny.CUTS[:-1].tolist())

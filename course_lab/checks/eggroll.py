@@ -6,6 +6,7 @@ import torch
 from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part, Room
+from course_lab.checks.engine.failures import Refused
 from course_lab.checks.engine.layered import Layered, matrices, row
 from course_lab.checks.engine.open import Open, fewest
 from course_lib.fitness import centred_ranks
@@ -531,7 +532,7 @@ def _thinly(rng):
 TRAIN_THIN = Open(
     "train_thin", TOPIC, points=3, kind="train",
     goal="train a spiking network by EGGROLL, forward passes and thin noise alone",
-    reference=train_thin, trial=_thinly, forward_only=True,
+    reference=train_thin, trial=_thinly, forward_only=True, seeded=True,
     marks=((0.75, 1), (0.85, 2), (0.92, 3)), wording="{:.0%} of unseen digits right".format,
 )  # fmt: skip
 
@@ -562,7 +563,7 @@ class Wire:
             factors = [_drawn(rng, W, PAIRS) for W in weights]
             message = encode(self.population(weights, factors), generation)
             if not isinstance(message, str) or set(message) - {"0", "1"}:
-                raise ValueError(f"a message is a text of 0 and 1, such as '0110'; not {message!r}")
+                raise Refused(f"a message is a text of 0 and 1, such as '0110'; not {message!r}")
             votes = self.votes(decode, message, generation)
             sent.append((generation, message, votes))
             for W, (A, B) in zip(weights, factors, strict=True):
@@ -589,7 +590,7 @@ class Wire:
     def votes(decode, message, generation):
         votes = tiny.finite(decode(message, generation))
         if votes is None or votes.shape != (PAIRS,):
-            raise ValueError(f"decode should return {PAIRS} finite numbers, one vote for each pair")
+            raise Refused(f"decode should return {PAIRS} finite numbers, one vote for each pair")
         return votes
 
     def __deepcopy__(self, memo):

@@ -9,6 +9,7 @@ import torch
 from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part
+from course_lab.checks.engine.failures import Refused
 from course_lab.checks.engine.open import Open, fewest
 from course_lib.estimators.surrogate import SURROGATES, surrogate_spike
 from course_lib.results import paired, student_t
@@ -661,7 +662,7 @@ def _losses(weights, rows):
 def _row(weights):
     row = weights.detach().numpy() if isinstance(weights, torch.Tensor) else np.asarray(weights)
     if row.shape != (tiny.SIZE,):
-        raise ValueError(f"weights of shape {row.shape}; a network has ({tiny.SIZE},)")
+        raise Refused(f"weights of shape {row.shape}; a network has ({tiny.SIZE},)")
     return row
 
 
@@ -694,10 +695,10 @@ def _field(seed):
     def filler(name, estimate):
         def fill(weights):
             if not isinstance(weights, torch.Tensor):
-                raise ValueError("fill(w) leaves the gradient in w.grad, so w has to be a tensor")
+                raise Refused("fill(w) leaves the gradient in w.grad, so w has to be a tensor")
             done[name] += 1
             if done[name] > UPDATES:
-                raise ValueError(f"that was update {done[name]} of {name}; with a patience of "
+                raise Refused(f"that was update {done[name]} of {name}; with a patience of "
                                  f"{PATIENCE} it could have stopped long ago")  # fmt: skip
             running[:] = [name]
             loss, gradient = estimate(_row(weights))
@@ -778,9 +779,9 @@ class Battery:
         rows = np.arange(len(tiny.digits().labels))[rows].ravel()
         self.spent += price * len(rows)
         if self.spent > CHARGE:
-            raise ValueError(f"the battery of {CHARGE // 1000} J is empty")
+            raise Refused(f"the battery of {CHARGE // 1000} J is empty")
         if len(rows) == 0:
-            raise ValueError("there is no recording among the rows")
+            raise Refused("there is no recording among the rows")
         return rows
 
     def loss(self, weights, rows):

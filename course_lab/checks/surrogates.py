@@ -9,6 +9,7 @@ from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet
 from course_lab.checks.engine.open import Open
+from course_lab.checks.engine.slopes import Limited
 from course_lib.estimators.surrogate import fast_sigmoid, surrogate_spike
 from course_lib.lif import LIFParameters, lif_run
 
@@ -475,6 +476,9 @@ RECORDED_DISTANCES = Exercise(
 # ------------------------------------------------------------------------------- train, and silence
 
 
+UPDATES = 60
+
+
 def train_with_surrogate(run, weights, frames, labels, steps):
     return _trained(run, weights, frames, labels, steps)
 
@@ -495,8 +499,9 @@ def _trained(run, weights, frames, labels, steps, price=0.0):
 
 
 def _network(rng):
-    arguments = tiny.run, tiny.start(int(rng.integers(1000))), *tiny.known(), 60
-    return arguments, tiny.accuracy
+    start = tiny.start(int(rng.integers(1000)))
+    run = Limited(start, UPDATES)
+    return (run, start, *tiny.known(), UPDATES), run.accuracy
 
 
 TRAIN_WITH_SURROGATE = Open(

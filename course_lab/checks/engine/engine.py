@@ -288,7 +288,8 @@ class Exercise:
             raise NotYet("  It prints very much. Take the print out of the loop, and return the "
                          "result.")  # fmt: skip
         if error is not None:
-            raise NotYet(f"{failures.explain(error, function)}\n{given}", named=False)
+            raise NotYet(f"{failures.explain(error, function)}\n{given}",
+                         named=isinstance(error, failures.Refused))  # fmt: skip
         for name, before, after in zip(self.names(), arguments, called.arguments, strict=True):
             if _is_data(before) and not compare.same(before, after, 0, 0):
                 raise NotYet(f"  It changes its argument {name}. Work on a copy, so that whoever "

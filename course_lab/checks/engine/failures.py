@@ -28,10 +28,16 @@ MEANINGS = (
 )  # fmt: skip
 
 
+class Refused(ValueError):
+    """Raised by what an exercise hands out, a loss or a readout, where it is asked for what the
+    text forbids; its words say what."""
+
+
 def explain(error: BaseException, function: Callable) -> str:
     """What stopped, in which line of the student's function, with the shapes of its arrays."""
     line, text, shapes = _where(error, function)
-    said = f"  It stopped with {type(error).__name__}: {error}"
+    how = "was stopped" if isinstance(error, Refused) else f"stopped with {type(error).__name__}"
+    said = f"  It {how}: {error}"
     if line:
         said += f" (line {line} of your function)"
     for pattern, meaning in MEANINGS:

@@ -4,6 +4,7 @@ import numpy as np
 
 from course_lab.checks.engine import compare, tiny
 from course_lab.checks.engine.engine import NotYet
+from course_lab.checks.engine.failures import Refused
 
 
 def matrices(seed: int) -> list[np.ndarray]:
@@ -33,7 +34,7 @@ class Layered(tiny.Counted):
         try:
             self.measured.append(super().__call__(row(layers)))
         except NotYet as reason:
-            raise ValueError(str(reason).strip()) from None
+            raise Refused(str(reason).strip()) from None
         return self.measured[-1]
 
     def thin(self) -> float:

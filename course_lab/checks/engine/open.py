@@ -1,13 +1,14 @@
 """A task without a formula: it is graded by what is reached, and one's best result is kept."""
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from course_lab import progress
-from course_lab.checks.engine import tiny
+from course_lab.checks.engine import compare, tiny
 from course_lab.checks.engine.engine import SHOWN_SEED, Exercise, NotYet
 
 
@@ -21,6 +22,7 @@ class Open(Exercise):
     wording: score → how it is told, such as "81.0% read right".
     forward_only: whether torch's backward is forbidden.
     around:       makes of the student's function what is called; None: the function itself.
+    seeded:       whether all that is random has to come from the function's argument `seed`.
 
     ``kind`` is "open", or "train" where a network learns in the student's own loop.
     """
@@ -31,21 +33,42 @@ class Open(Exercise):
     wording: Callable[[float], str] = "{:.1%}".format
     forward_only: bool = False
     around: Callable[[Callable], Callable] | None = None
+    seeded: bool = False
     kind: str = "open"
     seconds: float = 60.0
 
     def reach(self, function: Callable, seed: int) -> float:
         """What the function reaches. Raises NotYet if it fails, or is below the first mark."""
         tiny.digits()  # before the clock of a call runs
-        arguments, score = self.trial(np.random.default_rng(seed))
         function = self.around(function) if self.around else function
-        with tiny.no_backward() if self.forward_only else nullcontext():
-            result = self.result(function, arguments)
+        result, score, _ = self.attempt(function, seed)
         value = score(result)
         if value < self.marks[0][0]:
             raise NotYet(f"  It reaches {self.told(value)}; the first point is at "
                          f"{self.told(self.marks[0][0])}.")  # fmt: skip
+        if self.seeded:
+            self.check_seed(function, seed, result)
         return value
+
+    def check_seed(self, function: Callable, seed: int, result: Any) -> None:
+        """Raise NotYet if the result is another one for the same seed, or, though a generator was
+        made, the same for another seed."""
+        from_it = "Draw everything random from a generator that is made with `seed`."
+        if not compare.same(result, self.attempt(function, seed)[0], 1e-6, 1e-9):
+            raise NotYet(f"  The same seed gives another result the second time. {from_it}")
+        other, _, made = self.attempt(function, seed, 1)
+        if made and compare.same(result, other, 1e-6, 1e-9):
+            raise NotYet(f"  Every seed gives the same result. {from_it}")
+
+    def attempt(self, function: Callable, seed: int, later: int = 0) -> tuple[Any, Callable, list]:
+        """A trial's result, its score, and the generators that were made; later: what is added to
+        the `seed` that the function gets."""
+        arguments, score = self.trial(np.random.default_rng(seed))
+        arguments = tuple(a + later if name == "seed" else a
+                          for name, a in zip(self.names(), arguments, strict=True))  # fmt: skip
+        forward = tiny.no_backward() if self.forward_only else nullcontext()
+        with forward, _generators() as made:
+            return self.result(function, arguments), score, made
 
     def worth(self, value: float) -> int:
         """Points of a score."""
@@ -69,6 +92,22 @@ class Open(Exercise):
 
     def reached(self, seed: int) -> int:
         return self.worth(self.reach(self.submitted, seed))
+
+
+@contextmanager
+def _generators() -> Iterator[list]:
+    """The arguments of all calls, within the block, that make a generator of NumPy."""
+    kept, made = np.random.default_rng, []
+
+    def noting(*arguments):
+        made.append(arguments)
+        return kept(*arguments)
+
+    np.random.default_rng = noting
+    try:
+        yield made
+    finally:
+        np.random.default_rng = kept
 
 
 def fewest(

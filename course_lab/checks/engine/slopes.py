@@ -1,10 +1,55 @@
-"""Slopes on their way back: whether a spike's derivative was drawn, and anew each time."""
+"""Spikes that a student wrote: whether they are spikes, teach anything, and draw their slopes."""
 
 import numpy as np
 import torch
 
 from course_lab.checks.engine import tiny
 from course_lab.checks.engine.engine import NotYet
+from course_lab.checks.engine.failures import Refused
+
+
+def whole(spikes: torch.Tensor) -> torch.Tensor:
+    """The spikes; Refused unless each is 0 or 1, but for what is lost when a slope is added."""
+    part = spikes.detach().double()
+    part = part[(part * (part - 1)).abs() > 1e-6]
+    if part.numel():
+        raise Refused(f"a spike is 0 or 1; one of yours is {part[0].item():.3g}")
+    return spikes
+
+
+class Limited:
+    """tiny.run, through which backpropagation may go so many times: once an update.
+
+    start: the weights (154,) that somebody begins with.
+    """
+
+    def __init__(self, start: np.ndarray, updates: int):
+        self.start, self.allowed, self.updates = start, updates, 0
+
+    def __call__(self, weights, frames, spike):
+        logits, spikes = tiny.run(weights, frames, lambda u: whole(spike(u)))
+        if logits.requires_grad:
+            logits.register_hook(self.count)
+        return logits, spikes
+
+    def count(self, gradient) -> None:
+        self.updates += 1
+        if self.updates > self.allowed:
+            raise Refused(f"that was update number {self.updates}; {self.allowed} are allowed")
+
+    def accuracy(self, weights) -> float:
+        """Share of unseen digits read right by a network whose hidden layer has learned, too: an
+        output alone can learn to read a hidden layer that knows nothing."""
+        right, hidden = tiny.accuracy(weights), slice(tiny.CUTS[1])
+        if self.updates and np.array_equal(tiny.finite(weights).ravel()[hidden],
+                                           self.start[hidden]):  # fmt: skip
+            raise NotYet(f"  {right:.0%} of unseen digits right, but the output alone has learned: "
+                         "not one weight of the hidden layer has changed. What does your spike's "
+                         "backward return?")  # fmt: skip
+        return right
+
+    def __deepcopy__(self, memo):
+        return self
 
 
 class Watched:
@@ -19,8 +64,8 @@ class Watched:
     def __call__(self, weights, frames, spike):
         self.runs += 1
         if self.runs > self.allowed:
-            raise ValueError(f"that was run number {self.runs}; {self.allowed} are allowed")
-        return tiny.run(weights, frames, lambda u: self.seen(u, spike(u)))
+            raise Refused(f"that was run number {self.runs}; {self.allowed} are allowed")
+        return tiny.run(weights, frames, lambda u: self.seen(u, whole(spike(u))))
 
     def seen(self, u, s):
         if u.requires_grad and s.requires_grad:

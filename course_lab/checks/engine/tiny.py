@@ -16,6 +16,7 @@ import torch
 
 from course_lab.checks.engine import compare
 from course_lab.checks.engine.engine import NotYet
+from course_lab.checks.engine.failures import Refused
 
 INPUTS, HIDDEN, OUTPUTS = 16, 8, 2
 CUTS = np.cumsum([INPUTS * HIDDEN, HIDDEN, HIDDEN * OUTPUTS, OUTPUTS])
@@ -151,11 +152,11 @@ class Counted:
     def __call__(self, weights):
         rows = np.asarray(weights, dtype=float)
         if rows.shape[-1:] != (SIZE,) or rows.ndim > 2:
-            raise ValueError(f"weights of shape {rows.shape}; a network has ({SIZE},)")
+            raise Refused(f"weights of shape {rows.shape}; a network has ({SIZE},)")
         self.calls += 1
         self.asked += list(np.array(rows.reshape(-1, SIZE)))
         if len(self.asked) > self.allowed:
-            raise ValueError(f"that was network number {len(self.asked)}; {self.allowed} may be "
+            raise Refused(f"that was network number {len(self.asked)}; {self.allowed} may be "
                              "measured")  # fmt: skip
         data = digits()
         values = self.sign * losses(rows.reshape(-1, SIZE), data.frames, data.labels)
@@ -172,7 +173,7 @@ def no_backward() -> Iterator[None]:
     kept = torch.Tensor.backward, torch.autograd.grad
 
     def refuse(*arguments, **options):
-        raise RuntimeError("no backward pass is allowed in this exercise: only forward passes")
+        raise Refused("no backward pass is allowed in this exercise: only forward passes")
 
     torch.Tensor.backward = torch.autograd.grad = refuse
     try:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Generator
 import numpy as np
 
 from course_lab.checks.engine import compare
+from course_lab.checks.engine.failures import Refused
 
 
 def together(worker: Callable) -> Callable:
@@ -41,7 +42,7 @@ def together(worker: Callable) -> Callable:
         if len(ended) < len(playing):
             waiting = min(set(playing) - set(ended))
             others = f"worker {min(ended)} has ended" if ended else "its generations are over"
-            raise ValueError(f"worker {waiting} waits for numbers, but {others}")
+            raise Refused(f"worker {waiting} waits for numbers, but {others}")
         return [ended[number] for number in numbers]
 
     return play
@@ -50,5 +51,5 @@ def together(worker: Callable) -> Callable:
 def _message(number: int, value) -> float:
     sent = compare.plain(value)
     if not isinstance(sent, np.ndarray) or sent.size != 1 or not np.isfinite(sent).all():
-        raise ValueError(f"worker {number} sends {compare.show(value)}; a message is one number")
+        raise Refused(f"worker {number} sends {compare.show(value)}; a message is one number")
     return float(sent.ravel()[0])
