@@ -125,6 +125,11 @@ def browser(chromium):
         opened.close()
 
 
+def wait_for_kernel(page) -> None:
+    """Until the status bar names a kernel that waits. What is run before that is lost."""
+    page.get_by_text(re.compile(r"Python 3.*\| Idle")).wait_for(timeout=RUN_MS)
+
+
 def run_cell(page, text: str) -> None:
     cell = page.locator(".jp-CodeCell", has_text=text).first
     cell.locator(".jp-InputPrompt").first.click()  # a folded cell has no editor to click
@@ -194,8 +199,7 @@ def test_widget_answers_to_the_keyboard(course, jupyterlab, browser, lesson):
     page.on("pageerror", lambda error: errors.append(str(error)))
     # A workspace of its own: another would open the lessons before it, too, with their widgets.
     page.goto(f"{jupyterlab}/lab/workspaces/{lesson}/tree/notebooks/{lesson}.ipynb")
-    idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
-    page.wait_for_selector(idle, timeout=60_000, state="attached")
+    wait_for_kernel(page)
     # A stored lesson shows all its pictures, the widget's too, before anything has run.
     stored = len(
         re.findall(
@@ -261,8 +265,7 @@ def test_the_start_trains_while_one_watches(course, jupyterlab, browser):
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto(f"{jupyterlab}/lab/workspaces/start/tree/notebooks/00_start.ipynb")
-    idle = ".jp-Notebook-ExecutionIndicator[data-status='idle']"
-    page.wait_for_selector(idle, timeout=RUN_MS, state="attached")
+    wait_for_kernel(page)
     for first_line in ("#@title Set-up", "first = FirstNetwork()"):
         run_cell(page, first_line)
     page.wait_for_selector("canvas", timeout=RUN_MS, state="attached")
