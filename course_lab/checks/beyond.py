@@ -254,6 +254,8 @@ RECEIVED_BYTES = Exercise(
                 scaling.message_bytes),
         Mistake("the header comes with every message, not once.",
                 lambda n, k: 8 + _received(n, k, header=0)),
+        Mistake("brackets are missing: N / (2 * K) pairs are a share.",
+                lambda *a: _received(*a, share=lambda n, k: 2 * math.ceil(n / 2 * k))),
     ),
 )  # fmt: skip
 
@@ -361,6 +363,8 @@ DECODE_EVENTS = Exercise(
     reference=decode_events,
     cases=lambda rng: [
         _bytes(rng, 4), _bytes(rng, 3), _bytes(rng, 7),
+        at("the time needs its lower 16 bits alone",
+           *_written(rng, np.array([5, 70, 900, 65_535]))),
     ],
     parts=(Part("the time needs its highest bits", lambda rng: [
         at("the time needs its highest bits",
@@ -513,7 +517,7 @@ EVALUATE_SHARE = Exercise(
         (cubes, tenths(rng, 5), 4, 6, 0.2, int(rng.integers(100)), 7),
     ],
     mistakes=(
-        Mistake("that is the function as it was given: every machine draws the noise of the first. "
+        Mistake("every machine has the noise of the first, as in the function that was given. "
                 "Which row of the table should pair number `start` get?",
                 lambda *a: _share(*a, skip=lambda start, d: 0)),
         Mistake(_STRANGERS, _own(lambda *n: n[:3]), _own(lambda *n: n[:2] + n[3:], each=True),

@@ -64,6 +64,9 @@ LOW_RANK_NOISE = Exercise(
                     (len(A), A.shape[1], B.shape[1])),
                 lambda A, B: np.broadcast_to(
                     low_rank_noise(A, B).sum(0), (len(A), A.shape[1], B.shape[1]))),
+        Mistake("reshape does not transpose, it puts the numbers into other places: "
+                "B.transpose(0, 2, 1).",
+                lambda A, B: A @ B.reshape(len(B), B.shape[2], -1) / A.shape[2] ** 0.5),
     ),
 )  # fmt: skip
 
@@ -121,6 +124,10 @@ LOW_RANK_FORWARD = Exercise(
         Mistake("in yours the pair comes before the sign. As in the lesson, the sign is the first "
                 "axis: shape (2, P, rows, m).",
                 lambda *a: _forward(*a, pair=lambda b, c: np.stack([b + c, b - c], axis=1))),
+        Mistake("reshape does not transpose, it puts the numbers into other places: "
+                "A.transpose(0, 2, 1).",
+                lambda x, W, A, B, s: low_rank_forward(
+                    x, W, A.reshape(len(A), A.shape[2], -1).transpose(0, 2, 1), B, s)),
     ),
     room=Room("the currents are right, but you build a matrix of noise, or weights, for a member. "
               "Set the brackets otherwise: (x B) Aᵀ.",
@@ -185,6 +192,12 @@ EGGROLL_GRADIENT = Exercise(
                     f, A, np.broadcast_to(B.sum(0), B.shape), s)),
         Mistake("your result is transposed: like the weights, it has the shape (m, n).",
                 lambda f, A, B, s: _gradient(f, B, A, s)),
+        Mistake("the r columns of a pair lie side by side, and each of them needs the vote of "
+                "its pair: np.repeat, and not np.tile.",
+                lambda f, A, B, s: -np.einsum(
+                    "pmr,pnr,pr->mn",
+                    A, B, np.tile(f[:, 0] - f[:, 1], A.shape[2]).reshape(len(A), -1))
+                / (f.size * s * A.shape[2] ** 0.5)),
     ),
     room=Room("the gradient is right, but you build the matrices of noise of a whole population. "
               "Sum over pairs and columns in one product of two thin matrices.",
@@ -272,6 +285,10 @@ MEMBER_NOISE = Exercise(
         Mistake("a member that is named twice has its row twice.",
                 lambda s, g, members, n: member_noise(s, g, list(dict.fromkeys(members)), n),
                 lambda s, g, members, n: member_noise(s, g, sorted(set(members)), n)),
+        Mistake("the member stands in another word of the counter. It belongs into the last one.",
+                *[lambda s, g, members, n, word=word: _rows(
+                    members, lambda k, place: _philox((s, g), np.eye(4, dtype=int)[word] * k), n)
+                  for word in (1, 2)]),
     ),
 )  # fmt: skip
 

@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 
+from course_lab.checks.engine.cases import at
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part
 from course_lab.checks.engine.open import Open
 from course_lib.events import load_splits
@@ -26,8 +27,8 @@ STEP_EVENTS = Exercise(
     reference=step_events,
     cases=lambda rng: [
         (10.0, 20.0, 0.3), (20.0, 9.0, 0.3), (100.0, 200.0, 0.3), (50.0, 50.0, 0.2),
-        (8.0, 9.0, 0.3),
-        (9.0, 8.0, 0.3), *[(*rng.uniform(1, 300, 2), rng.uniform(0.1, 0.5)) for _ in range(4)],
+        (8.0, 9.0, 0.3), (9.0, 8.0, 0.3), (1.0, 3.0, 0.3),
+        *[(*rng.uniform(1, 300, 2), rng.uniform(0.1, 0.5)) for _ in range(4)],
     ],
     mistakes=(
         Mistake("you compare the light itself. The pixel watches its logarithm, so that equal "
@@ -54,6 +55,12 @@ STEP_EVENTS = Exercise(
                 "threshold.", lambda a, b, C: math.log(b / a) / C),
         Mistake("you take a logarithm of the threshold, too. C is one already.",
                 lambda a, b, C: math.trunc(math.log(b / a) / math.log(1 + C))),
+        Mistake("you count the levels of a fixed ladder. The pixel measures from the light that it "
+                "remembers.",
+                lambda a, b, C: math.floor(math.log(b) / C) - math.floor(math.log(a) / C)),
+        Mistake("you add something to the light before the logarithm. Equal ratios should count "
+                "the same, in the dark as well.",
+                lambda a, b, C: math.trunc((math.log1p(b) - math.log1p(a)) / C)),
     ),
 )  # fmt: skip
 
@@ -70,12 +77,14 @@ def count_events(x, y, t, p, bins):
 
 
 def _counts(x, y, t, p, bins, *, clamp=False, order="pyx", start=None, flip=False,
-            rest="drop"):  # fmt: skip
+            rest="drop", longer=0):  # fmt: skip
     since = t - (t[0] if start is None else start)
-    width = since[-1] / bins if rest == "real" else max(since[-1] // bins, 1)
+    width = since[-1] / bins if rest == "real" else max((since[-1] + longer) // bins, 1)
     index = np.floor(since / width + 1e-9).astype(int)
     if rest == "clip":
         index = np.minimum(index, bins - 1)
+    if rest == "closed":
+        index = np.where(since == bins * width, bins - 1, index)
     kept = (index < bins) & (index >= 0)
     frames = np.zeros((bins, 2, SIDE, SIDE))
     columns = {"p": 1 - p if flip else p, "y": y, "x": x}
@@ -102,7 +111,9 @@ COUNT_EVENTS = Exercise(
     goal="add up with repeated indices",
     reference=count_events,
     cases=lambda rng: [_stream(rng, 300, 30_009, 10), _stream(rng, 60, 9_998, 3),
-                       _stream(rng, 40, 1_000, 1)],
+                       _stream(rng, 40, 1_000, 1),
+                       at("a place has more events than a byte can count",
+                          *_stream(rng, 1500, 5_000, 1))],
     mistakes=(
         Mistake("`frames[…] += 1` adds only once for an index that occurs twice: NumPy reads all "
                 "places, adds, and writes them back. The lesson's frames are so, and yours should "
@@ -125,6 +136,11 @@ COUNT_EVENTS = Exercise(
                 lambda *a: _counts(*a).sum(axis=1)),
         Mistake("there is nothing in yours: the frames are made, but no event is written.",
                 lambda *a: np.zeros((a[4], 2, SIDE, SIDE))),
+        Mistake("a bin has its beginning and not its end, the last one too, but np.histogram "
+                "counts what lies on the last edge.", lambda *a: _counts(*a, rest="closed")),
+        Mistake("the time to be cut goes from the first event to the last; you take a "
+                "microsecond more.",
+                lambda *a: _counts(*a, longer=1)),
     ),
 )  # fmt: skip
 
@@ -138,8 +154,9 @@ def fading_picture(x, y, t, now, tau):
     return picture
 
 
-def _faded(x, y, t, now, tau, *, future=False, order="last", swap=False, sign=-1, two=False):
-    seen = np.ones(len(t), bool) if future else t <= now
+def _faded(x, y, t, now, tau, *, future=False, order="last", swap=False, sign=-1, two=False,
+           strict=False):  # fmt: skip
+    seen = np.ones(len(t), bool) if future else t < now if strict else t <= now
     x, y, t = (column[seen] for column in (x, y, t))
     rows, columns = (x, y) if swap else (y, x)
     value = np.exp(sign * (now - t) / tau) if not two else 2.0 ** (-(now - t) / tau)
@@ -156,6 +173,12 @@ def _faded(x, y, t, now, tau, *, future=False, order="last", swap=False, sign=-1
     return picture
 
 
+def _overwritten(x, y, t, now, tau):
+    last = np.full((SIDE, SIDE), -np.inf)
+    last[y, x] = t
+    return np.where(last <= now, np.exp(-(now - last) / tau), 0)
+
+
 def _seen(rng, later):
     """60 events, all before `now`, or one in three of them after it."""
     x, y, t, _, _ = _stream(rng, 60, 90_000, 1)
@@ -167,7 +190,11 @@ FADING_PICTURE = Exercise(
     "fading_picture", TOPIC, points=2,
     goal="keep of each pixel how long ago it spoke",
     reference=fading_picture,
-    cases=lambda rng: [_seen(rng, False) for _ in range(3)],
+    cases=lambda rng: [
+        *[_seen(rng, False) for _ in range(3)],
+        at("a pixel's last event is at time 0", np.array([1, 2]), np.array([4, 3]),
+           np.array([0, 700]), 1_000, 2_000.0),
+    ],
     parts=(Part("events after `now` have not happened yet", lambda rng: [_seen(rng, True)]),),
     mistakes=(
         Mistake("events after `now` have not happened yet: leave them out.",
@@ -188,6 +215,10 @@ FADING_PICTURE = Exercise(
                 lambda x, y, t, now, tau: _faded(x, y, t[0] + now - t, now, tau, future=True)),
         Mistake("a pixel that never spoke is 0; yours is 1.",
                 lambda *a: np.where(_faded(*a) == 0, 1, _faded(*a))),
+        Mistake("an event exactly at `now` has happened: its age is 0, and all of it is left.",
+                lambda *a: _faded(*a, strict=True)),
+        Mistake("later events take away what a pixel said before `now`. Leave them out first, "
+                "and then look for the last one.", _overwritten),
     ),
 )  # fmt: skip
 
@@ -224,8 +255,9 @@ NEAREST_AVERAGE = Exercise(
     reference=nearest_average,
     cases=lambda rng: [_digits(rng), _digits(rng, 3, 200)],
     mistakes=(
-        Mistake("that is the function as it was given. Print `means.max()` and `means.dtype`: what "
-                "became of an average such as 0.4?", _truncated),
+        Mistake("the averages are whole numbers, as in the function that was given. Print "
+                "`means.max()` and `means.dtype`: what became of an average such as 0.4?",
+                _truncated),
         Mistake("you round the averages to 0 and 1 now. 0.4 should stay 0.4: give the array a type "
                 "that can hold it.", lambda *a: _truncated(*a, rounded=True)),
         Mistake("argmax takes the average that lies farthest away. argmin was right: the fault "
@@ -241,6 +273,10 @@ NEAREST_AVERAGE = Exercise(
                 "digit.",
                 lambda k, labels, u: np.stack([((u - k[labels == d].mean(axis=0)) ** 2).sum(axis=1)
                                                for d in range(10)]).argmin(axis=1)),
+        Mistake("the largest product is not the smallest distance: averages of many active "
+                "pixels win.",
+                lambda k, labels, u: np.stack([u @ k[labels == d].mean(axis=0)
+                                               for d in range(10)]).argmax(axis=0)),
     ),
 )  # fmt: skip
 
@@ -298,7 +334,11 @@ SUPPORTED = Exercise(
     "supported", TOPIC, points=3,
     goal="write an algorithm from its description alone",
     reference=supported,
-    cases=lambda rng: [_noisy(rng) for _ in range(4)],
+    cases=lambda rng: [
+        *[_noisy(rng) for _ in range(4)],
+        at("the recording begins at time 0", np.array([5, 20, 20]), np.array([7, 30, 31]),
+           np.array([0, 0, 3]), 10),
+    ],
     mistakes=(
         Mistake("a pixel supports itself in yours. Noise repeats, so only the eight pixels around "
                 "count.", lambda *a: _support(*a, own=True)),

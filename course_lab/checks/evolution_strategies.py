@@ -54,6 +54,8 @@ MIRRORED_MEMBERS = Exercise(
                 lambda w, e, s: mirrored_members(w, e, s).reshape(-1, len(w))),
         Mistake("the second has the sign at its weights. The mirror turns the noise: W − σE.",
                 lambda w, e, s: np.stack([w + s * e, -w + s * e], axis=1)),
+        Mistake("σ is missing in the second member: W − σE.",
+                lambda W, E, s: np.stack([W + s * E, W - E], axis=1)),
     ),
 )  # fmt: skip
 
@@ -168,6 +170,9 @@ SMOOTHED_SLOPE = Exercise(
                 lambda w, e, j, s: smoothed_slope(w, e, np.abs(j), s)),
         Mistake("you differentiate twice: Φ becomes φ, and that is all.",
                 _slope_of_bells, lambda w, e, j, s: _slope_of_bells(w, e, j, s) / s),
+        Mistake("brackets are missing in the exponent: −u² / (2σ²), all of it below the line.",
+                lambda w, e, j, s: np.exp(-((w[:, None] - e) ** 2) / 2 * s**2) @ j
+                / (s * np.sqrt(2 * np.pi))),
     ),
 )  # fmt: skip
 
@@ -238,6 +243,9 @@ CENTRED_RANKS = Exercise(
                 lambda f: (f - f.mean()) / (f.std() or 1)),
         Mistake("you stretch the values themselves from −½ to ½. Ranks look at the order alone.",
                 lambda f: (f - f.min()) / (np.ptp(f) or 1) - 0.5),
+        Mistake("half of the others that are equal can be half a place: / and not //.",
+                lambda f: ((f[:, None] > f).sum(1) + ((f[:, None] == f).sum(1) - 1) // 2)
+                / (len(f) - 1) - 0.5),
     ),
 )  # fmt: skip
 

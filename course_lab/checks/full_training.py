@@ -211,6 +211,9 @@ ACCURACY_INTERVAL = Exercise(
         Mistake("z in front of the root is missing.",
                 lambda right, n: _wilson_ends(right, n, 1.96**2 / (2 * n), share=1.0)),
         Mistake("z is 1.96 here, not 2.", lambda *a: _wilson(*a, z=2.0)),
+        Mistake("that is the rule of thumb with two successes and two failures more, cut off at "
+                "0 and 1. It is close; asked is Wilson's formula.",
+                lambda right, n: tuple(np.clip(_wilson(right + 2, n + 4, simple=True), 0, 1))),
     ),
 )  # fmt: skip
 
@@ -348,6 +351,8 @@ CHOOSE = Exercise(
     cases=lambda rng: [
         _trials(rng, (0, 1), (0, 1), None), _trials(rng, (1, 0), (0, 1), 0),
         _trials(rng, (0, 1), (1, 0), 2), _trials(rng, (0, 1), (0, 1), 0),
+        at("the best accuracy has a high loss", np.array([0.1, 0.2, 0.4]),
+           np.array([0.9, 0.902, 0.85]), np.array([0.2, 1.9, 0.1]), np.array([0.86, 0.88, 0.8])),
     ],
     boundary=Boundary("every accuracy is 0", lambda rng: [
         (np.array([0.1, 0.2, 0.4]), np.zeros(3), np.array([2.4, 2.3, 2.5]),
@@ -740,10 +745,13 @@ def _three(rng):
         right = tiny.accuracy(weights)
         if not looks[name]:
             raise NotYet(f"  {name}: you never asked validate how good the weights are.")
-        best, when = min(looks[name])
-        if done[name] - when > 3 * PATIENCE:
-            raise NotYet(f"  {name}: {done[name] - when} updates came after the best, at update "
-                         f"{when}; the patience is {PATIENCE}. Let the loop stop.")  # fmt: skip
+        best, when = math.inf, 0
+        for loss, update in looks[name]:
+            if done[name] > update >= when + PATIENCE and loss >= best:
+                raise NotYet(f"  {name}: {done[name] - when} updates came after the best, at "
+                             f"update {when}; the patience is {PATIENCE}. Let the loop stop "
+                             "in time.")  # fmt: skip
+            best, when = min((best, when), (loss, update))
         if float(_losses(_row(weights), held)[0]) > best + 0.05:
             raise NotYet(f"  {name}: at update {when} validate said {best:.2f} nats, and the "
                          "weights that you return are worse. Keep the best ones.")  # fmt: skip

@@ -139,6 +139,11 @@ LOCALZO_DERIVATIVE = Exercise(
                 lambda *a: _boxes(*a, reach=np.asarray).mean(-1)),
         Mistake("|u| is forgotten: neurons far below the threshold get a slope in yours.",
                 lambda u, z, d: (np.abs(z) / (2 * d) * (u[..., None] < d * np.abs(z))).mean(-1)),
+        Mistake("you take the mean over axis 1. The draws lie in the last axis, wherever that "
+                "is: −1.",
+                lambda *a: _boxes(*a).mean(1)),
+        Mistake("every neuron has the draws of the first one in yours.",
+                lambda u, z, d: _boxes(u, z.reshape(-1, z.shape[-1])[0], d).mean(-1)),
     ),
 )  # fmt: skip
 
@@ -187,6 +192,9 @@ EXPECTED_UNIFORM = Exercise(
                 lambda u, w, d: tail(u, ROOT3, d)),
         Mistake("your λ reaches from −1 to 1, whatever the width. It ends at w.",
                 lambda u, w, d: tail(u, 1.0, d)),
+        Mistake("the integral of z from |u|/δ to w is (w² − (u/δ)²)/2: a difference of squares, "
+                "and not the square of the difference.",
+                lambda u, w, d: np.maximum(w - np.abs(u) / d, 0) ** 2 / (4 * w * d)),
     ),
 )  # fmt: skip
 
@@ -231,6 +239,9 @@ EXPECTED_THRESHOLD = Exercise(
                 lambda z, d: d * np.abs(z).max(axis=1)),
         Mistake("you take the median over the trials. Asked is their mean.",
                 lambda z, d: d * np.median(np.abs(z).max(axis=1))),
+        Mistake("you take half of the distance between the farthest draws on both sides. A draw "
+                "reaches as far to both sides: the largest |z|.",
+                lambda z, d: d * np.ptp(z, axis=1).mean() / 2),
     ),
 )  # fmt: skip
 
@@ -291,6 +302,8 @@ SPARSEGRAD_DERIVATIVE = Exercise(
                 lambda u, d, m: tail(u, 1.0, d) * (np.abs(u) < m / (m + 1) * d)),
         Mistake("beyond B_th you keep the value at B_th. It is 0 there: keep or cut, by a mask.",
                 lambda u, d, m: tail(np.minimum(np.abs(u), _limit(d, m)), ROOT3, d)),
+        Mistake("3 ** 1 / 2 is 1.5: the power comes first. √3 is 3 ** 0.5.",
+                lambda u, d, m: tail(u, 1.5, d) * (np.abs(u) < 1.5 * m / (m + 1) * d)),
     ),
 )  # fmt: skip
 

@@ -69,6 +69,8 @@ SOFTMAX_ERROR = Exercise(
                 lambda o, y, c: c * (o - np.eye(o.shape[1])[y])),
         Mistake("e to the power is taken, but not divided by its sum in each row.",
                 lambda o, y, c: c * (np.exp(c * o) - np.eye(o.shape[1])[y])),
+        Mistake("brackets are missing: c multiplies all of p − one-hot.",
+                lambda o, y, c: _error(o, y, c, target=False) - np.eye(o.shape[1])[y]),
     ),
 )  # fmt: skip
 
@@ -274,6 +276,9 @@ MIRRORED_IN_TIME = Exercise(
                 lambda z, n: np.stack([z, -z], axis=3).reshape(-1, *z.shape[1:])[:n]),
         Mistake("you keep the last steps. Keep the first: an odd number of steps ends with a z.",
                 lambda z, n: mirrored_in_time(z, 2 * len(z))[-n:]),
+        Mistake("an odd number of steps ends with a z that has no mirror image. Yours ends "
+                "without noise.",
+                lambda z, n: mirrored_in_time(z, n) * (np.arange(n) < n - n % 2)[:, None, None]),
     ),
 )  # fmt: skip
 
@@ -356,6 +361,8 @@ HIDDEN_ERROR = Exercise(
         Mistake("DFA takes the error itself, not its sign.",
                 _routed(matrix=lambda g, m, e, L, z, a, M: (
                     np.sign(e) @ M.T if m == "DFA" else g))),
+        Mistake("you take the mean loss off. That would be a baseline; asked is the loss as it is.",
+                _routed(single=lambda L, z, a: (L - L.mean())[:, None] * z / a)),
     ),
 )  # fmt: skip
 

@@ -217,7 +217,8 @@ SPIKE_INTERVAL = Exercise(
         (2.5, 0.5, 1.0), at("the spike takes millions of steps", 2e-8, 1 - 1e-8, 1.0),
         *[(rng.uniform(0.1, 1.2), rng.uniform(0.6, 0.97), rng.uniform(0.5, 1.5)) for _ in range(5)],
     ],
-    parts=(Part("a voltage of exactly θ does not fire yet", lambda rng: [(1.0, 0.5, 1.5)]),),
+    parts=(Part("a voltage of exactly θ does not fire yet", lambda rng: [
+        (1.0, 0.5, 1.5), (1.0, 0.5, 1.75)]),),
     boundary=Boundary("the current is exactly θ, so that the first step is not enough",
                       lambda rng: [(1.0, 0.5, 1.0), (2.0, 0.75, 2.0)]),
     late="Without simulating there is no need for a loop: the formula gives n at once.",
@@ -268,6 +269,9 @@ SPIKE_INTERVAL = Exercise(
                 lambda *a: 1 / spike_interval(*a)),
         Mistake("one step too many: ⌊…⌋ + 1 is the next whole number, as ⌈…⌉ often is already.",
                 _interval_variant(math.ceil), _interval_variant(add=2)),
+        Mistake("round takes the even neighbour at a half, so adding ½ does not always round up. "
+                "Round down with math.floor, and add 1.",
+                _interval_variant(lambda share: round(share + 0.5), add=0)),
     ),
 )  # fmt: skip
 
@@ -553,7 +557,7 @@ VOLTAGE_TRACE = Exercise(
         (np.array([[1.0, 2.0], [0.5, 1.0], [0.25, 0.5]]), 0.5, 1.0),
     ],
     mistakes=(
-        Mistake("that is the loop as it was given: all rows of the voltages are the last one. How "
+        Mistake("all rows of the voltages are the last one, as in the loop that was given. How "
                 "many arrays does your loop make, and how many does it append?",
                 lambda *a: _trace(*a, rows="one")),
         Mistake("each step has a row of its own now, but where the neuron fires you have recorded "
@@ -567,6 +571,8 @@ VOLTAGE_TRACE = Exercise(
                 lambda *a: _trace(*a, fires=np.greater_equal)),
         Mistake("spikes and voltages are the wrong way round: return (spikes, voltages).",
                 lambda *a: _trace(*a)[::-1]),
+        Mistake("you record a voltage that has leaked, before its current has been added.",
+                lambda *a: (_trace(*a)[0], a[1] * _trace(*a, rows="before")[1])),
     ),
 )  # fmt: skip
 

@@ -103,6 +103,11 @@ SURROGATE_SLOPE = Exercise(
                 lambda u, k: (u > 0) * 1.0),
         Mistake("k stands in the numerator. It belongs to |u|: 1/(1 + k|u|)².",
                 lambda u, k: k / (1 + np.abs(u)) ** 2, lambda u, k: k / (1 + np.abs(u))),
+        Mistake("k multiplies |u|; in yours it is an exponent.",
+                lambda u, k: 1 / (1 + np.abs(u) ** k) ** 2),
+        Mistake("the quotient rule has lost a sign: |u| has the slope −1 below the threshold, "
+                "and u times that slope is |u|.",
+                lambda u, k: (1 + k * np.abs(u) - k * u) / (1 + k * np.abs(u)) ** 2),
     ),
 )  # fmt: skip
 
@@ -214,12 +219,14 @@ def _census(silent=np.less_equal, of=np.all, best=np.max, both=True, over="all")
 
 def _layer(rng, k, floor, kinds):
     """u (3, 2, N) of neurons that fire "often", or only far "above" the threshold; or that are dead
-    and once come "near" the threshold, once "rest" on it, or are "lost"."""
+    and once come "near" the threshold, or only just so ("close"), once "rest" on it, or are
+    "lost"."""
     edge = (1 / math.sqrt(floor) - 1) / k  # ψ(u) is at least the floor where |u| is at most this
     u = -edge * rng.uniform(1.2, 3, (3, 2, len(kinds)))
     for n, kind in enumerate(rng.permutation(kinds)):
         moment = rng.integers(3), rng.integers(2), n
-        u[moment] = edge * {"often": 0.5, "above": 2, "near": -0.6, "rest": 0, "lost": -1.5}[kind]
+        u[moment] = edge * {"often": 0.5, "above": 2, "near": -0.6, "close": -0.95, "rest": 0,
+                            "lost": -1.5}[kind]
         if kind == "often":
             u[rng.permutation(3)[:2], :, n] *= -1
     return np.round(u, 2), k, floor
@@ -234,7 +241,8 @@ DEAD_AND_LOST = Exercise(
         for case in ((5, 0.02, ("often", "near", "near", "lost")),
                      (10, 0.01, ("often", "above", "near", "lost", "lost")),
                      (2, 0.1, ("often", "above", "rest", "lost", "lost", "lost")))
-    ],
+    ] + [at("a neuron's best moment is one of one recording",
+            *_layer(rng, 5, 0.02, ("often", "close", "lost")))],
     boundary=Boundary("no neuron is dead",
                       lambda rng: [_layer(rng, 5, 0.02, ("often", "above", "often"))]),
     mistakes=(
@@ -313,6 +321,9 @@ NUMBERS_KEPT = Exercise(
         Mistake("each neuron has numbers of its own: multiply by the neurons.",
                 _kept(size=lambda B, N: B)),
         Mistake("you return bytes. Asked are numbers.", _kept(factor=8)),
+        Mistake("you count the inside of the last segment, which may be shorter. Most is kept in "
+                "a whole one.",
+                lambda T, B, N, S: B * N * (math.ceil(T / S) + 3 * (T % S or S))),
     ),
 )  # fmt: skip
 
@@ -425,6 +436,8 @@ WEIGHT_GRADIENT = Exercise(
         Mistake("the errors themselves meet the inputs. First they have to go back through slope "
                 "and time: δ from lif_backward.",
                 lambda *a: _layers(*a, back=lambda e, u, s, k, b: e)),
+        Mistake("k and β are the wrong way round: lif_backward(e, u, s, k, beta).",
+                lambda *a: _layers(*a, back=lambda e, u, s, k, b: blame(e, u, s, b, k))),
     ),
 )  # fmt: skip
 
@@ -470,6 +483,11 @@ RECORDED_DISTANCES = Exercise(
                 lambda *a: _recorded(*a, sign=-1)),
         Mistake("at exactly θ a neuron does not fire.", lambda *a: _recorded(*a, strict=False)),
         Mistake("spikes and distances are the wrong way round.", lambda *a: _recorded(*a)[::-1]),
+        Mistake("the distance of a neuron that fires is 0 in yours. It is what the voltage was "
+                "above θ, before the reset.",
+                lambda *a: (_recorded(*a)[0], _recorded(*a)[1] * (1 - _recorded(*a)[0]))),
+        Mistake("the distance is recorded before the current of its step has been added.",
+                lambda x, b, c: (_recorded(x, b, c)[0], _recorded(x, b, c)[1] - x)),
     ),
 )  # fmt: skip
 

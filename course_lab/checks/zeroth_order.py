@@ -310,6 +310,9 @@ DIRECTIONS_NEEDED = Exercise(
                 _needed(times=2)),
         Mistake("that is n for a squared error (d + 1)/n of c². Asked is n for a cosine of c.",
                 _needed(share=lambda c: 1 / (c * c))),
+        Mistake("brackets are missing: divide d + 1 by all of 1/c² − 1.",
+                lambda d, c: math.ceil(c * c * (d + 1) - c * c),
+                lambda d, c: math.ceil((d + 1) * c * c - 1)),
     ),
 )  # fmt: skip
 
@@ -444,6 +447,17 @@ def _descend(loss, weights, sigma, lr, steps, seed, *, draws=1, sign=-1, once=Fa
     return weights
 
 
+def _descend_along(loss, weights, sigma, lr, steps, seed, *, numbers=None, other=False):
+    """numbers: how many are drawn for a vector; other: whether the step has one of its own."""
+    rng, numbers = np.random.default_rng(seed), numbers or len(weights)
+    for _ in range(steps):
+        z = rng.normal(size=numbers)
+        change = loss(weights + sigma * z) - loss(weights - sigma * z)
+        along = rng.normal(size=numbers) if other else z
+        weights = weights - lr * change / (2 * sigma) * along
+    return weights
+
+
 DESCEND = Exercise(
     "descend", TOPIC, points=2, kind="bug",
     goal="see that a difference tells only about the direction that was tried",
@@ -457,10 +471,14 @@ DESCEND = Exercise(
                 "step, and how many it should.", lambda *a: _descend(*a, draws=3)),
         Mistake("the two sides are tried along different vectors. Draw z once, and use it for both "
                 "sides and for the step.", lambda *a: _descend(*a, draws=2)),
-        Mistake("you draw z once for all steps. Every step needs a new one.",
+        Mistake("every step has the same z. Make the generator once, and draw anew in each step.",
                 lambda *a: _descend(*a, once=True)),
         Mistake("you climb: go against the estimate.", lambda *a: _descend(*a, sign=1)),
         Mistake("the two points are 2σ apart.", lambda *a: _descend(*a, sides=1)),
+        Mistake("both sides are tried along one vector now, but the step goes along another.",
+                lambda *a: _descend_along(*a, other=True)),
+        Mistake("all weights move by the same number: a direction has a number for each weight.",
+                lambda *a: _descend_along(*a, numbers=1)),
     ),
 )  # fmt: skip
 
