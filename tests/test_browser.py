@@ -132,7 +132,8 @@ def wait_for_kernel(page) -> None:
 
 def run_cell(page, text: str) -> None:
     cell = page.locator(".jp-CodeCell", has_text=text).first
-    cell.locator(".jp-InputPrompt").first.click()  # a folded cell has no editor to click
+    # a folded cell has no editor to click
+    cell.locator(".jp-InputPrompt").first.click(timeout=RUN_MS)
     page.keyboard.press("Control+Enter")
 
 
@@ -183,7 +184,8 @@ def try_every_control(page):
         label, menu = row.locator("label").inner_text(), row.locator("select")
         names = menu.locator("option").all_inner_texts()
         first = menu.evaluate("menu => menu.selectedIndex")
-        for index in [*(k for k in range(len(names)) if k != first), first]:
+        others = [k for k in range(len(names)) if k != first]
+        for index in [*others, first] if others else []:
             yield moved(f"{label} {names[index]}", lambda m=menu, k=index: m.select_option(index=k))
     for row in box.locator(".widget-checkbox:visible").all():
         yield moved(row.inner_text(), row.locator("input").click)

@@ -88,7 +88,7 @@ neurons = st.builds(
     threshold=st.sampled_from([0.5, 1.0]), reset=st.sampled_from(["zero", "subtract"]),
     reset_delay=st.booleans(),
 )  # fmt: skip
-sizes = st.lists(st.sampled_from([1, 3, 16, 17, 63, 64, 65, 130]), min_size=3, max_size=4)
+sizes = st.lists(st.sampled_from([1, 3, 16, 17, 63, 64, 65, 130]), min_size=2, max_size=4)
 
 
 @settings(deadline=None, derandomize=True, max_examples=60)
@@ -260,7 +260,7 @@ def test_what_a_larger_network_left_behind_changes_no_bit():
 
 
 @pytest.mark.parametrize("mirrored", [True, False])
-@pytest.mark.parametrize("sizes", [(40, 70, 30, 5), (40, 30, 5)])
+@pytest.mark.parametrize("sizes", [(40, 70, 30, 5), (40, 5)])
 def test_full_rank_kernels_agree(sizes, mirrored):
     network, (frames, labels) = spiking(sizes), batch(40, 5)
     options = {"population": 10, "sigma": 0.1, "mirrored": mirrored}

@@ -87,8 +87,6 @@ def engine(estimator, network: SpikingNetwork, frames: Tensor) -> "Population | 
     if estimator.kernel == "readable":
         return None
     obstacle = knows(network) or _own_code(estimator) or not_floats(network, frames)
-    if len(network.layers) < 2:
-        obstacle = obstacle or "the network has no hidden layer"
     name = "population" if estimator.rank else "full_rank"
     if not obstacle and frames.device.type == "cpu":
         obstacle = _distrust()

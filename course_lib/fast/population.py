@@ -21,6 +21,7 @@ from course_lib.fast.event_lists import FrameEvents, frame_events, multiply
 from course_lib.fast.kernels import losses, packing, population, products
 from course_lib.fast.kernels.events import STRIP
 from course_lib.fast.kernels.first_layer import MEMBRANE, RATE
+from course_lib.fast.kernels.only_layer import roll_out_one
 from course_lib.fast.kernels.plan import BIAS, NARROW, WEIGHTS, WIDTH, lanes_of, make_plan
 from course_lib.fast.kernels.threads import in_threads, ranges
 from course_lib.fast.kernels.workspace import Workspace, lines, zeros
@@ -162,8 +163,13 @@ class PopulationPass:
         )  # fmt: skip
         mode = None if neuron.reset == "zero" else 2 if neuron.reset_delay else 1
         rest = RATE if self.network.readout == "rate" else MEMBRANE, done, outputs.numpy()
-        wide = None if (self.plan[1:, WIDTH] == NARROW).all() else 1
-        self.run(population.roll_out, jobs, *shared, self.weights, *numbers, mode, wide, *rest)
+        if len(self.plan) > 1:
+            wide = None if (self.plan[1:, WIDTH] == NARROW).all() else 1
+            self.run(
+                population.roll_out, jobs, *shared, self.weights, *numbers, mode, wide, *rest
+            )
+        else:
+            self.run(roll_out_one, jobs, *shared, *numbers, mode or 0, *rest)
 
 
 def compiled() -> bool:

@@ -6,7 +6,7 @@ readable code that it is checked by.
     gradients.py   and the gradients of the weights
     events.py      frames as lists of events, and their products with matrices
     population.py  forward passes of a whole population (``population.py`` beside this folder), with
-                   first_layer.py and later_layers.py
+                   first_layer.py and later_layers.py; only_layer.py, if there is but one
     plan.py        where their numbers stand
     packing.py     factors and weights, put in that order
     losses.py      the members' losses
