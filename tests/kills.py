@@ -16,6 +16,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -110,6 +111,8 @@ def child(phase: Phase, folder: Path, limit: int | None = None) -> int:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         status = cli.run(parser_of(phase, folder), [])
+    except BaseException:
+        os.write(2, traceback.format_exc().encode())
     finally:
         os._exit(status)
 
@@ -182,6 +185,8 @@ def main() -> int:
             start = time.monotonic()
             status = status_of(child(phase, folder), log)
             seconds = time.monotonic() - start
+            if status:
+                sys.exit("".join([f"{phase.name} ended with {status}\n", *log]))
             whole = phase.result(folder)
             largest = max(p.stat().st_size for p in folder.rglob("*") if p.is_file())
             wrong = [killed(phase, top, log, whole, seconds, options.kills),
@@ -190,7 +195,7 @@ def main() -> int:
             print(f"{phase.name:22} {seconds:4.1f} s undisturbed; {options.kills} kills, "
                   f"{options.kills // 5} full disks; wrong in the end: {sum(wrong)}; "
                   f"tracebacks: {tracebacks}", flush=True)  # fmt: skip
-            if status or sum(wrong) or tracebacks:
+            if sum(wrong) or tracebacks:
                 print("".join(log)[-2000:])
                 faults += 1
             for folder in (*top.glob("killed-*"), *top.glob("full-*"), top / "whole"):

@@ -66,6 +66,7 @@ def test_reference_passes_on_every_seed(name, capsys):
     assert capsys.readouterr().out.startswith(f"✓ {name}")
 
 
+@pytest.mark.slow  # all together
 @stored("wrong")
 def test_a_wrong_solution_gets_the_message_meant_for_it(name, words, source, capsys):
     exercise = EXERCISES[name]
@@ -109,6 +110,7 @@ def test_enough_solutions_are_kept(name):
         assert EXERCISES[name].boundary and kinds.count("shown") >= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("topic", TOPICS)
 def test_mistakes_that_nobody_had_listed_are_named_and_never_by_a_wrong_name(topic):
     counts, rest = rates.measure([topic])

@@ -509,7 +509,7 @@ def test_when_the_cpu_build_is_asked_for(course, monkeypatch, system, gpu, there
     monkeypatch.setattr(course, "install_cpu_torch", lambda *_: steps.append("CPU build"))
     monkeypatch.setattr(course, "run_logged", lambda step, *_: steps.append(step))
     course.install((), "3.11", None)
-    assert (steps[0] == "CPU build") == taken and len(steps) == 3 + taken
+    assert (steps[0] == "CPU build") == taken and len(steps) == 4 + taken
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,15 @@
-"""A trial of the compiled kernels, in a process that may die of it: see ``trust.py``."""
+"""A trial of the compiled kernels, in a process that may die of it: see ``trust.py``.
 
+    python -m course_lib.run.trial      # compiles all that lessons and commands use, once
+
+as the set-up does, so that nobody waits for it later.
+"""
+
+import numpy as np
 import torch
 
-from course_lib.estimators import EGGROLL, OTTT, LocalZO
+from course_lib.estimators import EGGROLL, METHODS, OTTT, LocalZO
+from course_lib.events import simulate
 from course_lib.fast.kernels import noise as compiled
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
@@ -35,3 +42,20 @@ def try_kernels() -> None:
             grads.append(torch.cat([p.grad.flatten() for p in network.parameters()]))
         if not torch.allclose(*grads, rtol=1e-3, atol=1e-4 * float(grads[1].abs().max())):
             raise ArithmeticError(f"{method.__name__}'s gradient is not plain torch's")
+
+
+def compile_all() -> None:
+    """A simulated recording, and a step of every method with either readout."""
+    simulate(np.full((28, 28), 99, np.uint8), seed=0)
+    frames = (torch.rand(10, 8, 2312, generator=torch.Generator().manual_seed(0)) < 0.05).float()
+    labels = torch.arange(8)
+    for method in METHODS.values():
+        options = {"population": 8} if "population" in method.options() else {}
+        for readout in ("rate", "membrane"):
+            network = SpikingNetwork((2312, 32, 16, 10), readout=readout)
+            method.build(options).fill_grads(network, frames, labels)
+
+
+if __name__ == "__main__":
+    try_kernels()
+    compile_all()
