@@ -471,7 +471,8 @@ def install(extras, version, lock):
         if output is not None:
             raise failure(step, output)
     say("  Compiling what is compiled, once")
-    if run_logged("compiling", [str(venv_python()), "-m", "course_lib.run.trial"], lock) is not None:
+    compiling = [str(venv_python()), "-m", "course_lib.run.trial"]
+    if run_logged("compiling", compiling, lock) is not None:
         say("  It did not work; what would use it tries again, or does without and says so")
 
 
