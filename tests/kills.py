@@ -105,14 +105,13 @@ def child(phase: Phase, folder: Path, limit: int | None = None) -> int:
         return pid
     status = 70
     try:
-        os.dup2(writer, 1)
-        os.dup2(writer, 2)
+        sys.stdout = sys.stderr = os.fdopen(writer, "w", 1, "utf-8")
         if limit is not None:
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
         status = cli.run(parser_of(phase, folder), [])
     except BaseException:
-        os.write(2, traceback.format_exc().encode())
+        traceback.print_exc()
     finally:
         os._exit(status)
 
