@@ -55,6 +55,7 @@ def settings(make) -> list[dict]:
 CASES = [(name, values) for name, make in WIDGETS.items() for values in settings(make)]
 
 
+@pytest.mark.slow  # all together
 @pytest.mark.parametrize(("name", "values"), CASES)
 def test_render_at_extremes_and_corners(name, values):
     before = dict(values)
