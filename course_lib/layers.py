@@ -11,7 +11,8 @@ are m · P. Methods never ask which one a layer is. They ask for what they need 
     currents(x, W, b)       with weights of one's own, as a member of a population has; in two
                             parts where somebody counts what arrives: read(x), then connect
     low_rank(x, A, B)       what A Bᵀ adds to the currents, for M members at once, without A Bᵀ
-    add_gradient(δ, â)      Σ δ âᵀ into ``.grad``, from errors at the currents and what came in
+    add_gradient(δ, â)      Σ δ âᵀ into the weights' ``.grad``: errors at the currents, what came in
+    to_bias(δ), spread(b)   an error summed up for the biases, and biases as currents
     back(δ)                 an error at the currents, carried to the inputs: δ W
 
 Flat maps are channel first, then y, then x, as event frames are (polarity, y, x). A layer may

@@ -46,7 +46,9 @@ class Comparison(NamedTuple):
     @property
     def p(self) -> float:
         """Chance of a difference at least so large where there is none."""
-        return 2 * float(stdtr(self.freedom, -abs(self.mean) / self.se)) if self.se else 1.0
+        if not self.se:
+            return float(self.mean == 0)
+        return 2 * float(stdtr(self.freedom, -abs(self.mean) / self.se))
 
 
 def packed(right: np.ndarray) -> str:

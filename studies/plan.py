@@ -217,9 +217,8 @@ def further(tried: list[dict[str, Any]], best: dict[str, Any]) -> dict[str, Any]
     between = [step for _, step in sorted(between, key=lambda pair: -pair[0])]
     known = [json.dumps(choice, sort_keys=True) for choice in tried]
     steps = [step for step in beyond + between if json.dumps(step, sort_keys=True) not in known]
-    if not steps:  # nothing but names is searched: the best rate is tried a little smaller
-        name = next(name for name in sorted(best, key="lr".__ne__) if _size(best[name]))
-        steps = [best | {name: _times(best[name], 0.5 ** (len(tried) / 2))}]
+    if not steps:  # nothing but names is searched
+        steps = [best | {"lr": _times(best["lr"], 0.5)}]
     return steps[0]
 
 

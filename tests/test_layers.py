@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from course_lib.energy import count_operations
 from course_lib.estimators import METHODS, SurrogateBPTT
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.es import ES
@@ -93,6 +94,28 @@ def test_local_products_are_autograds(kind):
     torch.testing.assert_close(layer.spread(bias), expected)
 
 
+def test_operations_of_a_convolution_are_counted_window_by_window():
+    """A window's input that is not 0 calls every map whose weight is not 0. Averages multiply."""
+    network, (frames, _) = convolutional("c3k3 p2 c4k2 5"), batch()
+    with torch.no_grad():
+        network.layers[1].weight[:, ::3] = 0
+    found = count_operations(network, frames)
+    inputs = [frames, *(layer.spikes for layer in network.record(frames)[:-1])]
+    for index, (layer, x) in enumerate(zip(network.layers, inputs, strict=True)):
+        expected = torch.zeros(x.shape[1], dtype=torch.float64)
+        for step in x:
+            if isinstance(layer, Dense):
+                windows = step.unsqueeze(2)
+            else:
+                maps = F.avg_pool2d(step.view(-1, *layer.shape), layer.pool)
+                windows = F.unfold(maps, layer.kernel)  # (B, n, P)
+            calls = (windows != 0).double().sum(dim=2)
+            expected += calls @ (layer.weight != 0).double().sum(dim=0)
+        assert torch.equal(found.synops[:, index], expected)
+        assert found.dense[index] == len(x) * layer.outputs * layer.weight.shape[1]
+    assert found.macs[:, 1].any() and not found.macs[:, [0, 2]].any()
+
+
 # ----------------------------------------------------------------------------------- a description
 
 
@@ -138,6 +161,12 @@ def test_a_run_takes_layers_and_keeps_them(tmp_path):
     assert "c2k5-p4-10" in config.title()
     with pytest.raises(ValueError, match="must end in 10, a neuron for each class"):
         RunConfig(method="bptt", layers=("c2k5", "p4", "11"))
+    with pytest.raises(ValueError, match="is made for dense layers.*--method eggroll"):
+        RunConfig(method="projected", layers=("c2k5", "p4", "10"))  # before anything is created
+    with pytest.raises(ValueError, match="layers and hidden are both given"):
+        RunConfig(method="bptt", layers=("c2k5", "p4", "10"), hidden=(64,))
+    same = (RunConfig(method="bptt", layers=("64", "10")), RunConfig(method="bptt", hidden=(64,)))
+    assert all(map(torch.equal, *(config.network().parameters() for config in same)))
     with pytest.raises(ValueError, match="at most 536,870,912 fit here"):
         RunConfig(method="bptt", layers=("c1000000k34", "10"))
 

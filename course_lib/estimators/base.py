@@ -8,10 +8,11 @@ The network is an ordinary ``torch.nn.Module`` and the optimiser an ordinary ``t
 
 import dataclasses
 import difflib
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_lib.layers import Dense
 from course_lib.network import SpikingNetwork
@@ -54,6 +55,8 @@ class Estimator:
     forward_passes: int = 1
     #: whether it reads nothing of a batch but its events, so that frames may stay bits
     reads_events: bool = False
+    #: whether every input has to reach every neuron, in all layers
+    dense_only: ClassVar[bool] = False
 
     def fill_grads(
         self, network: SpikingNetwork, frames: Tensor, labels: Tensor, step: int = 0
@@ -90,6 +93,15 @@ class Estimator:
         return cls(**options)
 
 
+def check_layers(method: type[Estimator], layers: Iterable[nn.Module]) -> None:
+    """Raise ValueError if the method is made for dense layers and one of these is another."""
+    if method.dense_only and not all(isinstance(layer, Dense) for layer in layers):
+        raise ValueError(
+            f"{method.label} is made for dense layers, and this network has others: train it by "
+            "EGGROLL, for example (on the command line --method eggroll)"
+        )
+
+
 def check_batch(network: SpikingNetwork, frames: Tensor, labels: Tensor) -> None:
     """Raise ValueError, saying what is wrong, unless frames and labels fit the network."""
     network.check_frames(frames)
@@ -107,15 +119,6 @@ def check_batch(network: SpikingNetwork, frames: Tensor, labels: Tensor) -> None
         raise ValueError(
             f"labels run from {int(labels.min())} to {int(labels.max())}; the network has "
             f"{classes} outputs, so they must lie in 0 … {classes - 1}"
-        )
-
-
-def check_dense(network: SpikingNetwork, name: str) -> None:
-    """Raise ValueError unless every input reaches every neuron, in all layers."""
-    if not all(isinstance(layer, Dense) for layer in network.layers):
-        raise ValueError(
-            f"{name} is made for dense layers, and this network has others: train it by EGGROLL, "
-            "for example (on the command line --method eggroll)"
         )
 
 

@@ -13,7 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import KERNELS, Estimator, check_batch, check_choice
+from course_lib.estimators.base import (
+    KERNELS,
+    Estimator,
+    check_batch,
+    check_choice,
+    check_layers,
+)
 from course_lib.fast.engine import engine
 from course_lib.fitness import SHAPINGS, cross_entropy
 from course_lib.network import SpikingNetwork, per_layer
@@ -160,6 +166,7 @@ class EvolutionStrategy(Estimator):
         A member with a voltage that is not a number does not spike, and its rates look like any
         other's: nothing later would tell. ValueError, or FloatingPointError for weights.
         """
+        check_layers(type(self), network.layers)
         check_batch(network, frames, labels)
         self.sigmas(network)
         if not all(_finite(parameter.detach()) for parameter in network.parameters()):

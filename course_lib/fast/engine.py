@@ -114,10 +114,7 @@ def event_driven(estimator, network, frames: Tensor, step: int):
     """
     if estimator.kernel == "readable":
         return None
-    obstacle = knows(network) or _own_spike(type(estimator)) or not_floats(network, frames)
-    if frames.device.type != "cpu":
-        obstacle = obstacle or "it runs on the CPU alone"
-    obstacle = obstacle or _distrust()
+    obstacle = _own_spike(type(estimator)) or _on_the_cpu(network, frames)
     if not obstacle:
         from course_lib.fast.event_driven import EventDrivenPass
         from course_lib.fast.event_lists import input_events
@@ -141,11 +138,7 @@ def first_layer(estimator, network, frames: Tensor):
     if estimator.kernel == "readable":
         yield None
         return
-    obstacle = knows(network) or not_floats(network, frames)
-    if frames.device.type != "cpu":
-        obstacle = obstacle or "it runs on the CPU alone"
-    obstacle = obstacle or _distrust()
-    if obstacle:
+    if obstacle := _on_the_cpu(network, frames):
         yield _none(estimator, obstacle)
         return
     from course_lib.fast.kernels.threads import torch_threads
@@ -156,6 +149,14 @@ def first_layer(estimator, network, frames: Tensor):
         layer = EventTraced(network.layers[0], frames, network.neuron.beta, room, threads)
         yield layer
         layer.finish()
+
+
+def _on_the_cpu(network, frames: Tensor) -> str:
+    """What keeps this network and its frames from kernels that run on the CPU alone."""
+    obstacle = knows(network) or not_floats(network, frames)
+    if frames.device.type != "cpu":
+        obstacle = obstacle or "it runs on the CPU alone"
+    return obstacle or _distrust()
 
 
 def _none(estimator, obstacle: str) -> None:

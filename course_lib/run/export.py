@@ -39,7 +39,10 @@ def graph(network: SpikingNetwork):
     try:
         import nir
     except ModuleNotFoundError as error:
-        raise ValueError("writing NIR takes its package: pip install nir") from error
+        raise ValueError(
+            "writing NIR takes its package: python3 course.py setup --with peers, or "
+            "pip install nir"
+        ) from error
     neuron = network.neuron
     if neuron.beta >= 1 or neuron.reset != "zero":
         raise ValueError(

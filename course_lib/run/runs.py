@@ -20,12 +20,12 @@ import torch
 
 from course_lib import estimators  # all methods are loaded when METHODS is asked for
 from course_lib.checkpoints import load_checkpoint
-from course_lib.estimators.base import Estimator, check_choice
+from course_lib.estimators.base import Estimator, check_choice, check_layers
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import try_lock, write_atomic
 from course_lib.events.frames import SIDE
 from course_lib.events.frameset import DIGITS
-from course_lib.layers import Layer, stack
+from course_lib.layers import Conv, Layer, stack
 from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
 from course_lib.training import Schedule
@@ -109,7 +109,10 @@ class RunConfig(Schedule):
         defaults = estimators.METHODS[self.method].defaults
         if self.layers:
             self.layers = tuple(self.layers)
-            self.hidden = tuple(layer.outputs for layer in self._layers("meta")[:-1])
+            hidden = tuple(layer.outputs for layer in self._layers("meta")[:-1])
+            if self.hidden and tuple(self.hidden) != hidden:
+                raise ValueError("layers and hidden are both given; they say the same, so give one")
+            self.hidden = hidden
         self.hidden = tuple(self.hidden or defaults["any"]["hidden"])
         self.readout = self.readout or defaults["any"]["readout"]
         check_choice("readout", self.readout, READOUTS)
@@ -123,7 +126,8 @@ class RunConfig(Schedule):
             hidden, last = defaults["lr"]
             defaults["lr"] = (*[hidden] * len(self.hidden), last)
         first, last = defaults["weight_sd"]
-        first = None if self.layers else first  # it suits a neuron that sees all pixels
+        if self.layers and isinstance(self._layers("meta")[0], Conv):
+            first = None  # it suits a neuron that sees all pixels
         defaults["weight_sd"] = (first, *[None] * (len(self.hidden) - 1), last)
         for name, value in defaults.items():
             if getattr(self, name) is None:
@@ -141,6 +145,7 @@ class RunConfig(Schedule):
             raise ValueError(
                 f"hidden is {self.hidden}: {weights:,} weights; at most {MOST_WEIGHTS:,} fit here"
             )
+        check_layers(estimators.METHODS[self.method], layers)
         if layers and layers[-1].outputs != sizes[-1]:
             raise ValueError(f"layers are {' '.join(self.layers)}; they must end in {sizes[-1]}, a "
                              "neuron for each class")  # fmt: skip

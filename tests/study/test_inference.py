@@ -67,6 +67,9 @@ def test_seeds_that_agree_leave_the_recordings():
     assert found.mean == pytest.approx(0.03) and found.half > 0.03
     same = compare(*rows(np.ones((2, 5, 100), dtype=bool)), 100)
     assert (same.mean, same.half, same.p) == (0, 0, 1)
+    never = np.zeros((2, 5, 100), dtype=bool)
+    never[0] = True
+    assert compare(*rows(never), 100).p == 0
     assert compare(*rows(right[:, :1]), 100) is None
 
 

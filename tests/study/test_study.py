@@ -209,6 +209,34 @@ def test_a_single_row_can_be_made_again(made):
     assert [row["summary"]["n"] for row in stored()["rows"]] == [3, 2, 2]
 
 
+def test_a_search_that_has_grown_keeps_the_rows_that_it_has_not_reached(made, monkeypatch):
+    """Results of an earlier search stay, row by row, until the new one is over."""
+    assert study("tiny") == 0
+    first = stored()
+    monkeypatch.setattr(plan, "MORE", MORE + 1)
+    made.clear()
+    assert study("tiny", "--rows", "DFA") == 0
+    assert {job.row.label for job in made if job.role == "trial"} == {"DFA"}
+    tried = {row["label"]: len(row["tried"]) for row in stored()["rows"]}
+    assert tried == {"BPTT": 2 + MORE, "DFA": 3 + MORE, "LocalZO": 2 + MORE}
+    assert [row["runs"] for row in stored()["rows"] if row["label"] != "DFA"] == [
+        row["runs"] for row in first["rows"] if row["label"] != "DFA"
+    ]
+
+
+def test_final_runs_that_do_not_say_what_they_got_right_are_made_again(made, tmp_path):
+    assert study("tiny") == 0
+    first = numbers(stored())
+    for path in (tmp_path / "runs" / "study").glob("dfa-final-*.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        del record["right"]
+        path.write_text(json.dumps(record), encoding="utf-8")
+    made.clear()
+    assert study("tiny") == 0
+    assert [(job.row.label, job.role) for job in made] == [("DFA", "final")] * 2
+    assert numbers(stored()) == first
+
+
 def test_the_budget_ends_a_study_between_runs(made, capsys):
     assert study("tiny", "--budget", 1e-9) == 0
     assert not made and f"{RUNS} runs are left" in capsys.readouterr().out

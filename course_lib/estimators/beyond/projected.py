@@ -32,7 +32,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import check_dense
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.fitness import sample_losses
 
@@ -50,6 +49,7 @@ class ProjectedEGGROLL(EGGROLL):
     """
 
     name, label = "projected", "projected EGGROLL"
+    dense_only = True
     #: one learning rate for the hidden layers, one for the readout: Adam moves all weights alike,
     #: and those of the first layer are smaller
     defaults = {
@@ -74,10 +74,6 @@ class ProjectedEGGROLL(EGGROLL):
     @property
     def forward_passes(self) -> int:
         return self.population + 1
-
-    def check(self, network, frames, labels):
-        super().check(network, frames, labels)
-        check_dense(network, self.label)
 
     def draw_weights(self, fitness: Tensor) -> Tensor:
         """(1/(N · batch)) Σ_signs sign · f of each draw and sample: (draws, B)."""

@@ -31,7 +31,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import check_dense
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.network import SpikingNetwork
 
@@ -47,6 +46,7 @@ class SmoothEGGROLL(EGGROLL):
     """
 
     name, label = "smooth", "smooth EGGROLL"
+    dense_only = True
     shown = ("width", "rank", "population")
 
     width: float = 1.4
@@ -55,10 +55,6 @@ class SmoothEGGROLL(EGGROLL):
         super().__post_init__()
         if not 0 < self.width < math.inf:
             raise ValueError(f"width is {self.width}; expected a number of pixels above 0")
-
-    def check(self, network, frames, labels):
-        super().check(network, frames, labels)
-        check_dense(network, self.label)
 
     def rows(self, network: SpikingNetwork, *arguments, **options) -> Tensor:
         """As EGGROLL's, but B of the first layer is S Z Sᵀ."""
