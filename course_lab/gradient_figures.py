@@ -1,4 +1,5 @@
 """Pictures of gradients: a loss that is a staircase, surrogates, credit through time."""
+
 from itertools import pairwise
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Pictures of LocalZO: the one replaced link, boxes and their averages, sampled densities, runs."""
+
 from itertools import pairwise
 
 import numpy as np

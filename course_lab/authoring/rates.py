@@ -29,9 +29,6 @@ from course_lab.checks.engine.engine import GRADING_SEEDS, SHOWN_SEED, Exercise,
 
 STORED = Path(__file__).parents[2] / "tests" / "exercises"
 HEAD = re.compile(r"^# ==== (\w+) \| ([^|\n]+?)(?: \| (.+))?\n", re.M)
-#: of those written last, before any check had seen them; what was wrong has been mended since
-FIRST = ("The last 277 of them, for all exercises, when they were new to every check: 75.8 % named "
-         "(1.8 % in words not quite true), 5.1 % accepted.")  # fmt: skip
 VERDICTS = ("named", "got and expected only", "accepted", "wrong or unread name")
 
 
@@ -98,7 +95,6 @@ def report(topics: list[str], details: bool) -> str:
     counts, rest = measure(topics)
     total = counts.total() or 1
     lines = [f"{counts[v]:5} of {total}  {100 * counts[v] / total:5.1f} %  {v}" for v in VERDICTS]
-    lines.append(FIRST)
     if details:
         lines += [f"\n{block.name}: {block.kind}\n  {verdict}. {said[:300]}"
                   for block, verdict, said in rest]  # fmt: skip

@@ -119,9 +119,14 @@ def fewest(
     """
 
     def score(answer) -> float:
-        if (reached := right(answer)) < wanted:
-            raise NotYet(f"  {reached:.0%} of unseen digits right with {spent():,} {unit}; "
-                         f"{100 * wanted:.0f} % are asked for.")  # fmt: skip
+        demand(wanted, right(answer), lambda: f" with {spent():,} {unit}")
         return -spent()
 
     return score
+
+
+def demand(wanted: float, reached: float, price: Callable[[], str] = str) -> None:
+    """Raise NotYet unless the wanted share of unseen digits was read right; price: what for."""
+    if reached < wanted:
+        raise NotYet(f"  {reached:.0%} of unseen digits right{price()}; {100 * wanted:.0f} % are "
+                     "asked for.")  # fmt: skip
