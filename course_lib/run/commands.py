@@ -171,8 +171,8 @@ def export_run(options) -> int:
 
     config, network = load_network(options.folder)
     export(network, options.file)
-    print(f"{options.file}: {config.title()}, as NIR; one step is {1000 * DT:g} ms, from which "
-          f"{1000 * config.bins * DT:g} ms are a recording")  # fmt: skip
+    print(f"{options.file}: {config.title()}, as NIR; a step takes {1000 * DT:g} ms, and so a "
+          f"recording {1000 * config.bins * DT:g} ms")  # fmt: skip
     return 0
 
 
