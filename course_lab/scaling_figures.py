@@ -67,26 +67,6 @@ def _still(panels: Sequence[Mapping]) -> bytes:
     return png(figure)
 
 
-def speed_up(ax: Axes, rows: Sequence[Mapping], network: str) -> Axes:
-    """Predicted speed-up against processes, one line a population, and the diagonal.
-
-    rows: ``predictions`` of data/results/scaling.json. Raises ValueError for an unknown network.
-    """
-    names = sorted({row["network"] for row in rows})
-    if network not in names:
-        raise ValueError(f"network is {network!r}; expected one of {', '.join(names)}")
-    rows = [row for row in rows if row["network"] == network]
-    processes = sorted({row["processes"] for row in rows})
-    ax.plot(processes, processes, color=COLOURS["black"], linestyle=":", label="K times")
-    for index, population in enumerate(sorted({row["population"] for row in rows})):
-        some = [row for row in rows if row["population"] == population]
-        ax.plot([row["processes"] for row in some], [row["speed_up"] for row in some],
-                label=f"N = {population:,}", **series(index))  # fmt: skip
-    ax.set(xscale="log", yscale="log", xlabel="processes K", ylabel="speed-up over one process")
-    ax.legend()
-    return ax
-
-
 def together(ax: Axes, rows: Mapping[str, Sequence[float]], ylabel: str) -> Axes:
     """What became of workers that learn together, by generation: ``{"label": (n,), …}``."""
     for index, (label, values) in enumerate(rows.items()):
