@@ -118,6 +118,8 @@ def draw_batch(
     if shift:
         generator = torch_generator(seed, STREAMS["shifts"], step)
         moves = torch.randint(-shift, shift + 1, (batch_size, 2), generator=generator)
+        width, height, _ = data.sensor
+        moves *= torch.tensor([height > 1, width > 1])  # a row of channels moves along itself
         frames = shift_frames(frames, moves, data.sensor)
     return frames, data.labels[rows]
 

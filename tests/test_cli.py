@@ -355,6 +355,11 @@ def test_another_sensor_and_three_named_classes(fit, inputs, capsys, tmp_path):
     other_camera(tmp_path / "more", classes=("wave", "fist"))  # numbered as in training
     assert run("evaluate", "r", "--data", "more", "--split", "all") == 0
     assert re.search(r"^wave +20 +0 +0$", capsys.readouterr().out, re.M)
+    layers = ["--data", "hands", *camera, "--method", "bptt", "--layers", "p4", "c2k3", "p2"]
+    assert run("train", *layers, 3, "--weight-sd", 1, "--steps", 2, "--out", "c") == 0
+    assert "(guessing: 1.099)" in capsys.readouterr().out
+    assert run("train", *layers, 10, "--steps", 2, "--out", "wrong") == 2
+    assert "must end in 3, a neuron for each class" in capsys.readouterr().err
     assert run("evaluate", "r", "--data", "saccade-digits") == 2
     assert "the network" in capsys.readouterr().err
     assert run("data", "info", "hands", *camera) == 0

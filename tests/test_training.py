@@ -113,6 +113,13 @@ def test_batches_are_a_function_of_seed_and_step_and_an_epoch_has_each_sample_on
     assert len(draw_batch(whole, 7, 1000, seed=3)[1]) == 50
 
 
+def test_channels_without_rows_are_shifted_along_themselves_alone():
+    one = np.packbits(np.eye(1, 64, 30, dtype=np.uint8), axis=1)
+    sound = FrameSet(np.tile(one, (99, 1)), torch.zeros(99, dtype=torch.int64), 1, (64, 1, 1))
+    frames, _ = draw_batch(sound, 0, 99, seed=0, shift=1)
+    assert frames.sum() == 99 and frames.sum((0, 1)).nonzero().flatten().tolist() == [29, 30, 31]
+
+
 def test_learning_rate_decays_and_the_optimiser_is_left_with_the_last_rate():
     network, optimizer = setup()
     schedule = Schedule(steps=10, decay="linear")

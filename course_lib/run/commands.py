@@ -11,8 +11,8 @@ import torch
 from course_lib.checkpoints import TrainingStopped
 from course_lib.evaluation import evaluate
 from course_lib.events import concatenate, load_all, load_splits
-from course_lib.events.frameset import DIGITS
 from course_lib.events.own import Camera
+from course_lib.events.sources import find_source
 from course_lib.fast import population
 from course_lib.run.options import flag
 from course_lib.run.processes import Processes, start_processes
@@ -46,7 +46,7 @@ def _train(options, processes: Processes) -> int:
         torch.cuda.set_device(processes.local_rank)
     progress = processes.lead and not options.quiet
     splits = processes.in_turn(lambda: config.splits(progress=progress))
-    config.classes = splits.train.classes
+    config = replace(config, classes=splits.train.classes)
     folder = processes.from_lead(lambda: options.resume or _new_folder(options, config, processes))
     network, estimator = config.network().to(config.device), config.estimator()
     together = {}
@@ -142,7 +142,7 @@ def evaluate_run(options) -> int:
         setattr(config, name, getattr(options, name) or getattr(config, name))
     if options.split != "all":
         data = getattr(config.splits(), options.split)
-    elif options.data:
+    elif options.data and not find_source(config.data)[0].classes:
         data = load_all(config.data, config.bins, on_bad=config.on_bad, camera=config.camera,
                         classes=config.classes)  # fmt: skip
     else:
@@ -151,7 +151,7 @@ def evaluate_run(options) -> int:
     if data.inputs != network.sizes[0] or data.classes != (config.classes or data.classes):
         raise ValueError(
             f"{config.data} has {data.inputs} inputs and the classes {', '.join(data.classes)}; "
-            f"the network {network.sizes[0]} and {', '.join(config.classes or DIGITS)}"
+            f"the network {network.sizes[0]} and {', '.join(config.names)}"
         )
     result = evaluate(network, data)
     low, high = interval(result.accuracy, result.count)

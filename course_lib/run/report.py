@@ -10,7 +10,6 @@ from course_lib import estimators
 from course_lib.evaluation import Evaluation
 from course_lib.events import FrameSet
 from course_lib.events.files import write_atomic
-from course_lib.events.frameset import DIGITS
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
 from course_lib.run.runs import RunConfig
@@ -46,7 +45,7 @@ def summary(config: RunConfig, history: History, result: Evaluation) -> str:
         f"  forward passes      {last['forward_passes']:,} of {config.batch_size} recordings, "
         f"{estimators.METHODS[config.method].backward}",
         f"  spikes a recording  {layers} (per layer)",
-        f"  hardest class       {_hardest(result, config.classes or DIGITS)}",
+        f"  hardest class       {_hardest(result, config.names)}",
     ]
     return "\n".join(lines)
 

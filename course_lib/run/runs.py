@@ -23,8 +23,8 @@ from course_lib.checkpoints import load_checkpoint
 from course_lib.estimators.base import Estimator, check_choice, check_layers
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import try_lock, write_atomic
-from course_lib.events.frames import SIDE
 from course_lib.events.frameset import DIGITS
+from course_lib.events.sources import find_source
 from course_lib.layers import Conv, Layer, stack
 from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
@@ -146,9 +146,10 @@ class RunConfig(Schedule):
                 f"hidden is {self.hidden}: {weights:,} weights; at most {MOST_WEIGHTS:,} fit here"
             )
         check_layers(estimators.METHODS[self.method], layers)
-        if layers and layers[-1].outputs != sizes[-1]:
-            raise ValueError(f"layers are {' '.join(self.layers)}; they must end in {sizes[-1]}, a "
-                             "neuron for each class")  # fmt: skip
+        known = self.classes or find_source(self.data)[0].classes
+        if layers and known and layers[-1].outputs != len(known):
+            raise ValueError(f"layers are {' '.join(self.layers)}; they must end in {len(known)}, "
+                             "a neuron for each class")  # fmt: skip
         for name, most in MOST.items():
             if isinstance(value := self.options.get(name), int) and value > most:
                 raise ValueError(f"{name} is {value:,}; at most {most:,} are possible here")
@@ -182,12 +183,18 @@ class RunConfig(Schedule):
     @property
     def sizes(self) -> tuple[int, ...]:
         """Of the network's layers, from the sensor's pixels to the classes."""
-        return (math.prod(self._maps), *self.hidden, len(self.classes or DIGITS))
+        return (math.prod(self._maps), *self.hidden, len(self.names))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the classes: those given, else the data's; ten digits until the data are read."""
+        return self.classes or find_source(self.data)[0].classes or DIGITS
 
     @property
     def _maps(self) -> tuple[int, int, int]:
-        """Of the sensor: polarities, rows, columns."""
-        return self.camera.pixels[::-1] if self.camera else (2, SIDE, SIDE)
+        """Of the frames: polarities, rows, columns."""
+        camera = self.camera
+        return (camera.pixels if camera else find_source(self.data)[0].sensor)[::-1]
 
     def _layers(self, device: str = "cpu") -> list[Layer]:
         """Those that are described, if any; on "meta" without memory for their weights."""

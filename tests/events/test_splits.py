@@ -16,7 +16,7 @@ from course_lib.events import (
     read_recording,
     saccades,
     simulate,
-    splits,
+    sources,
     write_recording,
 )
 from course_lib.events.digits import load_digits
@@ -64,7 +64,7 @@ def test_saccade_digits_are_what_simulate_gives(saccade_splits, digits):
 
 
 def test_second_load_reads_the_cache(cache, saccade_splits, monkeypatch):
-    monkeypatch.setattr(splits.saccades, "simulate_frames", None)
+    monkeypatch.setattr(sources.saccades, "simulate_frames", None)
     again = load_splits(cache_dir=cache, progress=False)
     assert np.array_equal(again.train.packed, saccade_splits.train.packed)
     assert torch.equal(again.train.labels, saccade_splits.train.labels)
@@ -131,7 +131,7 @@ def test_sizes_of_the_full_set(monkeypatch, tmp_path):
 
     full = Recordings(tmp_path, part(60_000), part(10_000))
     monkeypatch.setattr("course_lib.events.folders.find_recordings", lambda _: full)
-    monkeypatch.setattr(splits, "_read", no_reading)
+    monkeypatch.setattr(sources, "read_all", no_reading)
     got = load_splits("somewhere", 1)
     assert [len(s) for s in got[:3]] == [54_000, 6_000, 10_000]
     order = torch.randperm(60_000, generator=torch.Generator().manual_seed(0)).numpy()
@@ -155,7 +155,7 @@ def test_train_alone_gives_80_percent_for_training_stratified(folder, cache):
 def test_stratified_totals_are_exact_for_unequal_classes():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 1000)
-    parts = splits.stratified(labels, (0.72, 0.08, 0.2), 0)
+    parts = sources.stratified(labels, (0.72, 0.08, 0.2), 0)
     assert [len(p) for p in parts] == [720, 80, 200]
     assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(1000))
     for part, fraction in zip(parts, (0.72, 0.08, 0.2), strict=True):
@@ -266,10 +266,10 @@ def test_mnist_of_another_kind_is_named(tmp_path, monkeypatch, name, value, mess
 def test_a_data_set_is_added_by_one_function(monkeypatch, tmp_path):
     def two_digits(source, how):
         frames = FrameSet(np.zeros((20, how.bins * 289), np.uint8), np.arange(20) % 2, how.bins)
-        return splits.Data("two digits", frames, splits.stratified(
+        return sources.Data("two digits", frames, sources.stratified(
             frames.labels.numpy(), (0.5, 0.25, 0.25), how.seed), "by class")  # fmt: skip
 
-    monkeypatch.setitem(splits.SOURCES, "two", two_digits)
+    monkeypatch.setitem(sources.SOURCES, "two", sources.Source(two_digits))
     got = load_splits("two", 3, cache_dir=tmp_path)
     assert [len(part) for part in got[:3]] == [10, 5, 5]
     assert got.name == "two digits" and got.note.endswith("by class")

@@ -1,0 +1,270 @@
+"""Where recordings come from: simulated, real, latency-coded, spoken; to add one, see CONTRIBUTING.
+
+A name such as "fashion" is in SOURCES; "fashion:PATH" says where its files are. Any other name is
+the path of a folder of recordings, or of all of MNIST as an .npz file.
+"""
+
+import hashlib
+import os
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+
+from course_lib.events import digits, frames, saccades
+from course_lib.events.files import cache_folder, cached, progress_bar
+from course_lib.events.frames import bytes_of_bin, pack
+from course_lib.events.frameset import DIGITS, FrameSet
+from course_lib.events.recordings import (
+    MAX_BYTES,
+    MOST_BYTES,
+    SENSOR_SIZE,
+    decode,
+    ordinary_file,
+)
+
+if TYPE_CHECKING:  # loaded only where there are recordings in folders, of another camera
+    from course_lib.events.folders import Recordings
+    from course_lib.events.own import Camera
+
+
+class How(NamedTuple):
+    """The arguments of ``load_splits`` that a source may need."""
+
+    bins: int
+    seed: int
+    hold_out: str | os.PathLike | None
+    cache_dir: str | os.PathLike | None
+    on_bad: str
+    progress: bool
+    camera: "Camera | None"
+    classes: tuple[str, ...] | None
+
+
+class Data(NamedTuple):
+    """What a source gives. To add a data set, write one function that returns this, and name it
+    in SOURCES.
+
+    ``parts``: which recordings are for training, validation and the test; ``rule``: in words.
+    """
+
+    name: str
+    frames: FrameSet
+    parts: list[np.ndarray]
+    rule: str
+
+
+class Source(NamedTuple):
+    """A data set: (its name or path, ``How``) -> ``Data``; of its frames the ``sensor`` (width,
+    height, polarities), and its ``classes``; none where only the recordings themselves say."""
+
+    read: Callable[[str, How], Data]
+    sensor: tuple[int, int, int] = SENSOR_SIZE
+    classes: tuple[str, ...] = ()
+
+
+def find_source(name: str | os.PathLike) -> tuple[Source, str]:
+    """What a name stands for, and what follows its colon, else the name."""
+    known, _, path = str(name).partition(":")
+    if known in SOURCES:
+        return SOURCES[known], path or known
+    return Source(mnist_digits if str(name).endswith(".npz") else recordings), str(name)
+
+
+def a_tenth_apart(count: int, seed: int) -> list[np.ndarray]:
+    """Indices of a random permutation, cut into nine tenths and one."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).numpy()
+    cut = count - count // 10
+    return [order[:cut], order[cut:]]
+
+
+def stratified(labels: np.ndarray, fractions: tuple, seed: int) -> list[np.ndarray]:
+    """Split indices so that each part has its fraction of the whole and of every class.
+
+    Sizes of a class are rounded down; the parts' totals are then filled up, classes with the
+    largest remainders first, so that the totals are the rounded fractions of the whole.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    classes, sizes = np.unique(labels, return_counts=True)
+    sizes = dict(zip(classes, sizes.tolist(), strict=True))
+    left = {
+        c: np.flatnonzero(labels == c)[torch.randperm(sizes[c], generator=generator).numpy()]
+        for c in classes
+    }
+    parts = []
+    for fraction in fractions[1:]:
+        wanted = round(fraction * len(labels))
+        exact = {c: fraction * sizes[c] for c in classes}
+        take = {c: int(exact[c] + 1e-9) for c in classes}
+        for c in sorted(classes, key=lambda c: take[c] - exact[c])[: wanted - sum(take.values())]:
+            take[c] += 1
+        parts.append(np.concatenate([left[c][: take[c]] for c in classes]))
+        left = {c: left[c][take[c] :] for c in classes}
+    return [np.concatenate(list(left.values())), *parts]
+
+
+def saccade_digits(source, how: How) -> Data:
+    """The 5,000 embedded digits, simulated."""
+    images, labels = digits.load_digits()
+    parts = stratified(labels, (0.8, 0.1, 0.1), how.seed)
+    rule = f"simulated; stratified by class, seed {how.seed}"
+    if how.hold_out is not None:
+        from course_lib.events.folders import matching_digits
+
+        out = [index for _, index in matching_digits(how.hold_out)]
+        parts = [part[~np.isin(part, out)] for part in parts]
+        rule += f"; {len(out)} digits left out that {how.hold_out} holds recordings of"
+    return Data("saccade digits", _simulated(images, labels, how), parts, rule)
+
+
+def mnist_digits(source, how: How) -> Data:
+    """All of MNIST, simulated; its test digits follow the training digits."""
+    images, labels = digits.load_mnist(source)
+    train = len(images) - digits.MNIST_TEST
+    parts = [*a_tenth_apart(train, how.seed), np.arange(train, len(images))]
+    rule = f"MNIST's test set, a tenth of its training set for validation, seed {how.seed}"
+    return Data("saccade MNIST", _simulated(images, labels, how), parts, f"simulated; {rule}")
+
+
+def _simulated(images: np.ndarray, labels: np.ndarray, how: How) -> FrameSet:
+    """Recordings of n digits; digit i has the seed n · seed + i."""
+    key = {
+        "digits": hashlib.sha256(images.tobytes()).hexdigest(),
+        "camera": [saccades.VERSION, asdict(saccades.DEFAULT)],
+        "frames": frames.VERSION,
+        "bins": how.bins,
+        "seed": how.seed,
+    }
+    seeds = range(len(images) * how.seed, len(images) * (how.seed + 1))
+
+    def build():
+        return {"packed": saccades.simulate_frames(images, seeds, how.bins, progress=how.progress)}
+
+    packed = cached("saccades", key, build, how.cache_dir)["packed"]
+    return FrameSet(packed, torch.from_numpy(labels), how.bins)
+
+
+def find(source, how: How) -> "Recordings":
+    """The recordings of a folder, or "nmnist": that in the variable NMNIST_DIR, else a download.
+
+    A folder that is not in N-MNIST's layout, or with a ``camera``, may hold what is another's.
+    """
+    from course_lib.events.folders import find_recordings
+
+    if str(source) == "nmnist":
+        if folder := os.environ.get("NMNIST_DIR"):
+            return find_recordings(folder)
+        from course_lib.events.fetching import download
+
+        return download(cache_folder(how.cache_dir))
+    from course_lib.events.own import find
+
+    if how.camera is not None:
+        return find(source, how.classes)
+    try:
+        return find_recordings(source)
+    except (FileNotFoundError, ValueError):
+        found = find(source, how.classes) if Path(source).expanduser().is_dir() else None
+        if found and (found.train or found.test):
+            return found
+        raise
+
+
+def recordings(source, how: How) -> Data:
+    """A folder of recordings, its Test/ the test set if it has one."""
+    found = find(source, how)
+    if not found.train:
+        raise ValueError(
+            f"{found.folder} holds no Train/, so nothing to train on; load_all reads Test/ alone"
+        )
+    everything, good, notes = read_all(found, how)
+    count = len(found.train)
+    if found.test:
+        parts = [*a_tenth_apart(count, how.seed), np.arange(count, len(good))]
+        rule = f"Test/ is the test set, a tenth of Train/ the validation set, seed {how.seed}"
+    else:
+        parts = stratified(everything.labels.numpy(), (0.72, 0.08, 0.2), how.seed)
+        rule = f"Train/ alone: stratified 72 % / 8 % / 20 %, seed {how.seed}"
+    if found.classes is not DIGITS:
+        rule += f"; {len(found.classes)} classes: {', '.join(found.classes)}"
+    return Data(str(found.folder), everything, [part[good[part]] for part in parts], rule + notes)
+
+
+def read_all(found: "Recordings", how: How) -> tuple[FrameSet, np.ndarray, str]:
+    """Frames of all files, Train/ then Test/, empty where a file is bad; which are good; a note.
+
+    Where classes are not N-MNIST's or a camera is given, files may be of any format. The cache
+    knows files by what they hold: their bytes are hashed at every start.
+    """
+    if how.on_bad not in ("error", "skip"):
+        raise ValueError(f"on_bad is {how.on_bad!r}; expected 'error' or 'skip'")
+    files = found.train + found.test
+    camera = how.camera
+    if camera is None and found.classes is not DIGITS:
+        from course_lib.events.own import Camera
+
+        camera = Camera()
+    pixels, limit = (camera.pixels, MOST_BYTES) if camera else (SENSOR_SIZE, MAX_BYTES)
+    known = progress_bar(files, "checking recordings", how.progress)
+    digests = [_digest(recording.path, how.on_bad, limit) for recording in known]
+    key = {
+        "recordings": hashlib.sha256(b"".join(digests)).hexdigest(),
+        "frames": frames.VERSION,
+        "bins": how.bins,
+        "on_bad": how.on_bad,
+    } | ({"camera": asdict(camera)} if camera else {})
+
+    def build():
+        packed = np.zeros((len(files), how.bins * bytes_of_bin(pixels)), np.uint8)
+        bad = []
+        for i, (path, _) in enumerate(progress_bar(files, "recordings", how.progress)):
+            try:
+                data, name = ordinary_file(path, limit).read_bytes(), str(path)
+                if hashlib.sha256(data).digest() != digests[i]:
+                    raise ValueError(f"{path} was changed while it was read; start again")
+                if camera:
+                    packed[i] = camera.pack(path, how.bins, name)
+                else:
+                    packed[i] = pack(decode(data, name), how.bins, name)
+            except (OSError, ValueError):
+                if how.on_bad == "error":
+                    raise
+                bad.append(i)
+        return {"packed": packed, "bad": np.array(bad, np.int64)}
+
+    arrays = cached("recordings", key, build, how.cache_dir)
+    good = np.ones(len(files), bool)
+    good[arrays["bad"]] = False
+    notes = [found.left_out] if found.left_out else []
+    if how.on_bad == "skip":
+        names = [files[i].path.name for i in arrays["bad"]]
+        some = f" ({', '.join(names[:5])}{', …' if len(names) > 5 else ''})" if names else ""
+        notes.append(f"{len(names)} bad recordings skipped{some}")
+    if found.left_out or not good.all():
+        warnings.warn(f"{found.folder}: {'; '.join(notes)}", stacklevel=2)
+    labels = torch.tensor([recording.label for recording in files])
+    return (
+        FrameSet(arrays["packed"], labels, how.bins, pixels, found.classes),
+        good,
+        "".join(f"; {note}" for note in notes),
+    )
+
+
+def _digest(path: Path, on_bad: str, limit: int) -> bytes:
+    """The SHA-256 of a file's bytes; of none where a bad file is to be skipped."""
+    try:
+        return hashlib.sha256(ordinary_file(path, limit).read_bytes()).digest()
+    except (OSError, ValueError):
+        if on_bad == "error":
+            raise
+        return bytes(32)
+
+
+SOURCES = {
+    "saccade-digits": Source(saccade_digits, classes=DIGITS),
+    "nmnist": Source(recordings, classes=DIGITS),
+}
