@@ -17,7 +17,7 @@ are m · P. Methods never ask which one a layer is. They ask for what they need 
 
 Flat maps are channel first, then y, then x, as event frames are (polarity, y, x). A layer may
 average its input over squares of p × p pixels first: pooling has no weights, so it belongs to the
-layer that reads it.
+layer that reads it. And it may normalise its currents (``Norm``), before its neurons see them.
 
 Shapes: (…, N) with N neurons; T steps, S signs, M members, B samples.
 """
@@ -30,8 +30,61 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Dense(nn.Linear):
+class Norm(nn.Module):
+    """Threshold-dependent batch normalisation (tDBN) of a layer's currents x, without its bias b:
+
+        x̂ = α θ (x − μ) / √(σ² + ε),        I = γ x̂ + b
+
+    μ and σ² are one number a channel, over time, batch and places, while a gradient is taken. On
+    the way the module learns running means of both (``momentum`` of the newest batch), which it
+    uses everywhere else: under ``torch.no_grad()``, and after ``eval()``.
+
+    gain: γ (m,), one a channel, learnt; 1 at first, so that currents have standard deviation αθ.
+    scale: αθ; a network sets θ. α is 1 where one path leads to a neuron, as in all of these.
+
+    Source: Zheng et al. 2021, Going Deeper With Directly-Trained Larger Spiking Neural Networks
+    (arXiv 2011.05280), eq. 9–11.
+    """
+
+    momentum, epsilon = 0.1, 1e-5
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.scale = 1.0
+        self.gain = nn.Parameter(torch.ones(channels))
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """x: (…, m · P), channel first. Returns the currents I, of the same shape."""
+        found = F.batch_norm(
+            x.reshape(-1, len(bias), x.shape[-1] // len(bias)), self.mean, self.variance,
+            self.scale * self.gain, bias, self.training and torch.is_grad_enabled(),
+            self.momentum, self.epsilon,
+        )  # fmt: skip
+        return found.view(x.shape)
+
+    def folded(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """W and b of a layer without a norm that gives the same currents at the running means."""
+        factor = self.scale * self.gain / (self.variance + self.epsilon).sqrt()
+        return weight * factor[:, None], bias - factor * self.mean
+
+
+class _Normalising:
+    """Currents of a layer's own weights, normalised if it has a ``Norm``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.norm is None:
+            return self.currents(x, self.weight, self.bias)
+        return self.norm(self.currents(x, self.weight), self.bias)
+
+
+class Dense(_Normalising, nn.Linear):
     """Every input reaches every neuron. Weight (out, in), bias (out,)."""
+
+    def __init__(self, inputs: int, outputs: int, bias=True, device=None, dtype=None):
+        super().__init__(inputs, outputs, bias, device, dtype)
+        self.norm: Norm | None = None
 
     inputs = property(lambda self: self.in_features)
     outputs = property(lambda self: self.out_features)
@@ -74,7 +127,7 @@ class Dense(nn.Linear):
         return delta @ self.weight
 
 
-class Conv(nn.Module):
+class Conv(_Normalising, nn.Module):
     """A convolution over feature maps, without padding, and average pooling before it.
 
     shape:    (C, H, W) of the input's maps.
@@ -100,6 +153,7 @@ class Conv(nn.Module):
         self.inputs, self.outputs = prod(self.shape), prod(self.out_shape)
         self.weight = nn.Parameter(torch.empty(channels, shape[0] * prod(self.kernel)))
         self.bias = nn.Parameter(torch.zeros(channels))
+        self.norm: Norm | None = None
 
     def extra_repr(self) -> str:
         """What it does to the shape, for people."""
@@ -120,9 +174,6 @@ class Conv(nn.Module):
     def filters(self, weight: Tensor) -> Tensor:
         """(m, C k²) as torch's kernels (m, C, k, k)."""
         return weight.unflatten(1, (self.shape[0], *self.kernel))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.currents(x, self.weight, self.bias)
 
     def connect(self, read: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Currents (…, outputs) of what was ``read``."""
@@ -177,14 +228,16 @@ class Conv(nn.Module):
 
 Layer = Dense | Conv
 #: what a short description of a network says: "c16k5 p2 c32k5 p2 10"
-PART = re.compile(r"c(?P<channels>[1-9]\d*)k(?P<kernel>[1-9]\d*)|p(?P<pool>[1-9]\d*)|[1-9]\d*")
+PART = re.compile(
+    r"p(?P<pool>[1-9]\d*)|(c(?P<channels>[1-9]\d*)k(?P<kernel>[1-9]\d*)|(?P<neurons>[1-9]\d*))(?P<norm>n?)"
+)
 
 
 def stack(description: str, shape: tuple[int, int, int]) -> list[Layer]:
     """Layers from a line of text, such as "c16k5 p2 c32k5 p2 10".
 
     c16k5: 16 feature maps by kernels of 5 × 5;   p2: averages over 2 × 2, for the next layer;
-    10:    ten neurons that see everything.
+    10:    ten neurons that see everything;    c16k5n, 100n: with a ``Norm``.
     shape: (C, H, W) of the input, such as (2, 34, 34): polarities, rows, columns.
 
     Raises ValueError for a part that is none of these, pooling at the end, or a map that is left
@@ -196,7 +249,8 @@ def stack(description: str, shape: tuple[int, int, int]) -> list[Layer]:
         if not found:
             raise ValueError(
                 f"layers are {description!r}, and {part!r} is none of c16k5 (16 maps, kernels of "
-                "5 × 5), p2 (averages over 2 × 2) and 10 (ten neurons that see everything)"
+                "5 × 5), p2 (averages over 2 × 2) and 10 (ten neurons that see everything); an n "
+                "behind neurons or maps (c16k5n) normalises their currents"
             )
         if found["pool"]:
             pool *= int(found["pool"])
@@ -204,9 +258,12 @@ def stack(description: str, shape: tuple[int, int, int]) -> list[Layer]:
         if found["channels"]:
             layer = Conv(shape, int(found["channels"]), int(found["kernel"]), pool)
         elif pool == 1:
-            layer = nn.utils.skip_init(Dense, prod(shape), int(part))
+            layer = nn.utils.skip_init(Dense, prod(shape), int(found["neurons"]))
         else:  # one kernel as large as the maps
-            layer = Conv(shape, int(part), tuple(side // pool for side in shape[1:]), pool)
+            sides = tuple(side // pool for side in shape[1:])
+            layer = Conv(shape, int(found["neurons"]), sides, pool)
+        if found["norm"]:
+            layer.norm = Norm(len(layer.bias))
         shape, pool = getattr(layer, "out_shape", (layer.outputs, 1, 1)), 1
         layers.append(layer)
     if pool > 1 or not layers:

@@ -95,6 +95,8 @@ class SpikingNetwork(nn.Module):
             start = deviation * normal(layer.weight.shape, generator)
             layer.weight = nn.Parameter(start.to(layer.weight))
             nn.init.zeros_(layer.bias)
+            if layer.norm is not None:
+                layer.norm.scale = self.neuron.threshold
 
     def forward(
         self,
@@ -108,8 +110,17 @@ class SpikingNetwork(nn.Module):
         currents: maps (layer index, its input) to the layer's currents; W x + b if not given.
                   Methods that perturb weights replace it, and may add axes before B.
         """
-        layers = self._run(frames, spike, currents, keep=False)
-        return self.read(deque(layers, maxlen=1).pop())  # let go of each layer but the last
+        return self.read(self._last(frames, spike, currents))
+
+    def each_step(self, frames: Tensor, **options) -> Tensor:
+        """Outputs (T, B, C) of every time step, whose mean is ``forward``'s. Options as there.
+
+        Raises ValueError if a subclass reads the output in a way of its own.
+        """
+        if type(self).read is not SpikingNetwork.read:
+            raise ValueError(f"{type(self).__name__} has a read of its own, and so no output for "
+                             'every step; use the loss "accumulated"')  # fmt: skip
+        return self._emitted(self._last(frames, **options))
 
     def logits(self, frames: Tensor, **options) -> Tensor:
         """Logits (B, C): ``logit_scale`` times the outputs. Options as in ``forward``."""
@@ -118,6 +129,10 @@ class SpikingNetwork(nn.Module):
     def record(self, frames: Tensor, spike: SpikeFunction = heaviside) -> list[LayerActivity]:
         """Currents, voltages and spikes of every layer, first hidden layer first."""
         return list(self._run(frames, spike))
+
+    def _last(self, frames, spike=heaviside, currents=None) -> LayerActivity:
+        layers = self._run(frames, spike, currents, keep=False)
+        return deque(layers, maxlen=1).pop()  # let go of each layer but the last
 
     def _run(self, frames, spike, currents=None, keep=True) -> Iterator[LayerActivity]:
         """The layers' activity, one after another; hidden voltages only if ``keep``."""
@@ -143,7 +158,10 @@ class SpikingNetwork(nn.Module):
 
     def read(self, output: LayerActivity) -> Tensor:
         """Outputs (B, C) of the recorded activity of the last layer."""
-        return (output.spikes if self.readout == "rate" else output.voltages).mean(dim=0)
+        return self._emitted(output).mean(dim=0)
+
+    def _emitted(self, output: LayerActivity) -> Tensor:
+        return output.spikes if self.readout == "rate" else output.voltages
 
 
 def per_layer(name: str, value: float | Sequence[float] | None, layers: int) -> list:

@@ -19,6 +19,8 @@ from course_lib.network import SpikingNetwork
 
 #: ways to the same numbers, for methods that have several: see ``fast/engine.py``
 KERNELS = ("auto", "fused", "readable")
+#: what is judged: the answer of all time steps, or each step's own
+LOSSES = ("accumulated", "each_step")
 FORWARD = "no backward pass"
 UNROLLED = "as many backward passes through time"
 
@@ -57,6 +59,8 @@ class Estimator:
     reads_events: bool = False
     #: whether every input has to reach every neuron, in all layers
     dense_only: ClassVar[bool] = False
+    #: whether it can train layers with a ``Norm``, for which it takes a gradient through the batch
+    normalises: ClassVar[bool] = False
 
     def fill_grads(
         self, network: SpikingNetwork, frames: Tensor, labels: Tensor, step: int = 0
@@ -94,7 +98,14 @@ class Estimator:
 
 
 def check_layers(method: type[Estimator], layers: Iterable[nn.Module]) -> None:
-    """Raise ValueError if the method is made for dense layers and one of these is another."""
+    """Raise ValueError if the method is not made for one of these layers."""
+    layers = list(layers)
+    if not method.normalises and any(layer.norm is not None for layer in layers):
+        raise ValueError(
+            f"{method.label} cannot train layers that are normalised (such as c16k5n), because it "
+            "takes no gradient through the batch: leave out the n, or train by BPTT, LocalZO or "
+            "SparseGrad (on the command line --method bptt)"
+        )
     if method.dense_only and not all(isinstance(layer, Dense) for layer in layers):
         raise ValueError(
             f"{method.label} is made for dense layers, and this network has others: train it by "

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import KERNELS, UNROLLED, Estimator, check_batch, check_choice
+from course_lib.estimators.base import KERNELS, check_batch, check_choice
 from course_lib.estimators.smoothing import match_surrogate, named_smoothing
 from course_lib.estimators.spike_derivative import (
     Smoothing,
@@ -34,14 +34,14 @@ from course_lib.estimators.spike_derivative import (
     stream_key,
 )
 from course_lib.estimators.surrogate import surrogate_spike
+from course_lib.estimators.unrolled import Unrolled
 from course_lib.fast.derivatives import Cutoff, Draws
 from course_lib.fast.engine import event_driven
-from course_lib.fitness import cross_entropy
 from course_lib.noise import STREAMS, torch_generator
 
 
 @dataclass
-class _Smoothed(Estimator):
+class _Smoothed(Unrolled):
     """What LocalZO and SparseGrad share.
 
     delta:        δ > 0, how far a finite difference reaches, in units of voltage.
@@ -53,11 +53,12 @@ class _Smoothed(Estimator):
     kernel:       "auto": the compiled pass where there is one; "readable": the loop below; "fused":
                   the compiled pass, or a ValueError that says what keeps it from being used.
 
+    and as for Unrolled: loss, pull.
+
     Raises ValueError naming the theorem's condition that δ, m, α, λ or g breaks.
     """
 
     shown = ("distribution", "delta", "samples")
-    backward = UNROLLED
 
     delta: float = 0.5
     samples: int = 5
@@ -70,6 +71,7 @@ class _Smoothed(Estimator):
     active_fraction: float | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
+        super().__post_init__()
         self.samples = check_samples(self.samples)
         check_choice("kernel", self.kernel, KERNELS)
         given = self.distribution
@@ -97,7 +99,7 @@ class _Smoothed(Estimator):
         if run := event_driven(self, network, frames, step):
             self.active_fraction = run.active_fraction
             return run.learn(labels)
-        loss = cross_entropy(network.logits(frames, spike=self.spike(step)), labels)
+        loss = self.judge(network, frames, labels, self.spike(step))
         loss.backward()
         return loss.item()
 

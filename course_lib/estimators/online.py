@@ -39,7 +39,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from course_lib.estimators.base import KERNELS, Estimator, check_batch, check_choice
+from course_lib.estimators.base import (
+    KERNELS,
+    LOSSES,
+    Estimator,
+    check_batch,
+    check_choice,
+    check_layers,
+)
 from course_lib.estimators.surrogate import SURROGATES
 from course_lib.fast.engine import first_layer
 from course_lib.layers import Layer
@@ -47,7 +54,6 @@ from course_lib.lif import LIFParameters, heaviside, lif_step
 from course_lib.network import SpikingNetwork
 
 ERRORS = ("softmax", "difference")
-LOSSES = ("accumulated", "each_step")
 #: time steps whose errors, and products of δ and â, are taken together: a few large operations cost
 #: half as much as so many small ones. The weights stay as they are during a pass, and no error
 #: depends on a later step, so it is the same sum.
@@ -169,6 +175,7 @@ class OnlineEstimator(Estimator):
     @torch.no_grad()
     def fill_grads(self, network, frames, labels, step=0):
         check_batch(network, frames, labels)
+        check_layers(type(self), network.layers)
         check_hidden(network, type(self).__name__)
         check_dynamics(network, type(self).__name__)
         for parameter in network.parameters():

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import UNROLLED, Estimator, check_batch, check_choice
-from course_lib.fitness import cross_entropy
+from course_lib.estimators.base import check_batch, check_choice
+from course_lib.estimators.unrolled import Unrolled
 from course_lib.lif import SpikeFunction, heaviside
 
 
@@ -61,11 +61,13 @@ def surrogate_spike(derivative: Callable[[Tensor], Tensor]) -> SpikeFunction:
 
 
 @dataclass
-class SurrogateBPTT(Estimator):
+class SurrogateBPTT(Unrolled):
     """Fill ``.grad`` by backpropagation through time with a surrogate derivative.
 
     surrogate: "fast_sigmoid", "sigmoid" or "arctan".
     slope:     k, how steep the surrogate is; larger is narrower.
+
+    and as for Unrolled: loss, pull.
 
     Memory grows with T: autograd keeps every step's tensors until the backward pass.
     Raises ValueError for an unknown surrogate or a slope that is not positive.
@@ -73,12 +75,12 @@ class SurrogateBPTT(Estimator):
 
     name, label = "bptt", "BPTT"
     shown = ("surrogate",)
-    backward = UNROLLED
 
     surrogate: str = "fast_sigmoid"
     slope: float = 10.0
 
     def __post_init__(self):
+        super().__post_init__()
         check_choice("surrogate", self.surrogate, SURROGATES)
         if not 0 < self.slope < math.inf:
             raise ValueError(f"slope is {self.slope}; it must be a positive number")
@@ -88,6 +90,6 @@ class SurrogateBPTT(Estimator):
         derivative = SURROGATES[self.surrogate]
         spike = surrogate_spike(lambda distance: derivative(distance, self.slope))
         network.zero_grad(set_to_none=True)
-        loss = cross_entropy(network.logits(frames, spike=spike), labels)
+        loss = self.judge(network, frames, labels, spike)
         loss.backward()
         return loss.item()

@@ -56,7 +56,7 @@ def knows(network: nn.Module) -> str:
     if type(network.neuron) is not LIFParameters:
         return f"its neuron is a {type(network.neuron).__name__}, not LIFParameters"
     for layer in network.layers:
-        if type(layer) is not Dense or layer.bias is None:
+        if type(layer) is not Dense or layer.bias is None or layer.norm is not None:
             return f"{layer} is not a plain dense layer with a bias"
     shapes = list(zip(network.sizes[1:], network.sizes[:-1], strict=True))
     if [tuple(layer.weight.shape) for layer in network.layers] != shapes:
@@ -115,6 +115,8 @@ def event_driven(estimator, network, frames: Tensor, step: int):
     if estimator.kernel == "readable":
         return None
     obstacle = _own_spike(type(estimator)) or _on_the_cpu(network, frames)
+    if estimator.loss != "accumulated":
+        obstacle = obstacle or f"the loss is {estimator.loss!r}"
     if not obstacle:
         from course_lib.fast.event_driven import EventDrivenPass
         from course_lib.fast.event_lists import input_events

@@ -12,7 +12,8 @@ it; Norse is told (``from_nir(graph, dt=DT)``).
 
 Readers differ in the nodes that they know, so only these are used. Average pooling becomes part of
 the convolution that reads it: a kernel whose every entry is spread over p × p pixels, with steps of
-p. A dense layer above feature maps is a convolution whose kernel is as large as they are.
+p. A dense layer above feature maps is a convolution whose kernel is as large as they are. A norm
+becomes part of the weights and biases, by its running statistics.
 
 Source: Pedersen et al. 2024, Neuromorphic Intermediate Representation (Nature Communications 15,
 doi 10.1038/s41467-024-52259-9).
@@ -60,7 +61,10 @@ def graph(network: SpikingNetwork):
         nodes[name] = node
 
     for index, layer in enumerate(network.layers):
-        weight, bias = (_numbers(part) / (1 - neuron.beta) for part in (layer.weight, layer.bias))
+        parts = layer.weight, layer.bias
+        if layer.norm is not None:
+            parts = layer.norm.folded(*parts)
+        weight, bias = (_numbers(part) / (1 - neuron.beta) for part in parts)
         if len(shape) == 3:
             pool = getattr(layer, "pool", 1)
             size = getattr(layer, "kernel", shape[1:])  # a dense layer sees the whole map

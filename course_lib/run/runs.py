@@ -57,7 +57,8 @@ class RunConfig(Schedule):
     validation: keep the validation recordings apart; else train on them, too.
     bins: T, time bins a recording.
     hidden: sizes of the hidden layers.
-    layers: in place of hidden; c8k5 p2 10: 8 maps (kernels of 5 x 5), means of 2 x 2, 10 neurons.
+    layers: in place of hidden; c8k5 p2 10: 8 maps (kernels of 5 x 5), means of 2 x 2, 10 neurons;
+        c8k5n: normalised (tDBN).
     readout: "rate" or "membrane".
     beta: membrane leak, 0 to 1.
     threshold: of the voltage.

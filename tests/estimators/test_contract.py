@@ -14,12 +14,12 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from course_lib.estimators import METHODS, SurrogateBPTT
 from course_lib.estimators.surrogate import SURROGATES, surrogate_spike
 from course_lib.events import FrameSet
 from course_lib.fitness import cross_entropy
+from course_lib.layers import Dense
 from course_lib.lif import LIFParameters, leaky_run, lif_run
 from course_lib.network import LayerActivity, SpikingNetwork
 from course_lib.training import draw_batch
@@ -156,7 +156,7 @@ def passes_are_counted(make):
             counted.append(1 / STEPS)
         return whole_linear(layer, inputs)
 
-    whole_linear = nn.Linear.forward
+    whole_linear = Dense.forward
     forward = count(
         SpikingNetwork.forward, network, lambda out: out.numel() / (BATCH * SIZES[-1])
     )
@@ -165,7 +165,7 @@ def passes_are_counted(make):
     with (
         patch.object(SpikingNetwork, "forward", forward),
         patch.object(SpikingNetwork, "record", record),
-        patch.object(nn.Linear, "forward", linear),
+        patch.object(Dense, "forward", linear),
     ):
         estimator.fill_grads(network, frames, labels, 0)
     assert sum(counted) == pytest.approx(estimator.forward_passes)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from course_lib.estimators.base import Estimator, check_choice
+from course_lib.estimators.base import Estimator, check_choice, check_layers
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.online import check_hidden
 from course_lib.estimators.opzo import OPZO
@@ -102,6 +102,7 @@ class Hybrid(Estimator):
 
     def fill_grads(self, network, frames, labels, step=0):
         check_hidden(network, type(self).__name__)
+        check_layers(type(self), network.layers)
         loss = self.rule.fill_grads(network, frames, labels, step)
         readout, spikes = readout_of(network, frames)
         self.eggroll.fill_grads(readout, spikes, labels, step)

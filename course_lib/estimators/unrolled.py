@@ -1,0 +1,61 @@
+"""What methods that backpropagate through time share: the loss that they differentiate.
+
+    accumulated    L = CE(c ō, y),   ō = (1/T) Σ_t o[t]              of the answer of all T steps
+    each_step      L = (1 − λ) (1/T) Σ_t CE(c o[t], y) + λ (1/T) Σ_t ⟨(o[t] − θ)²⟩
+
+o[t] is the output's voltage ("membrane" readout) or spike ("rate"), c the logit scale, CE the
+cross-entropy, ⟨⟩ the mean over classes. The second is temporal efficient training (TET): every
+step has to answer, and λ keeps outputs near the threshold, so that no single step outweighs the
+others. OTTT and its kin know the same loss, without λ: see ``online.py``.
+
+Source: Deng et al. 2022, Temporal Efficient Training of Spiking Neural Network via Gradient
+Re-weighting (arXiv 2202.11946), eq. 9, 11 and 12; LocalZO uses it, Mukhoty et al. 2023, section 5.
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from course_lib.estimators.base import LOSSES, UNROLLED, Estimator, check_choice
+from course_lib.fitness import cross_entropy
+from course_lib.lif import SpikeFunction
+from course_lib.network import SpikingNetwork
+
+
+@dataclass(kw_only=True)
+class Unrolled(Estimator):
+    """An estimator by backpropagation through time.
+
+    loss: "accumulated", of the answer so far; or "each_step", of each step's output.
+    pull: λ of TET, 0 ≤ λ < 1; with the loss "each_step".
+
+    Raises ValueError for other values.
+    """
+
+    backward = UNROLLED
+    normalises = True
+
+    loss: str = "accumulated"
+    pull: float = 0.0
+
+    def __post_init__(self):
+        check_choice("loss", self.loss, LOSSES)
+        if not 0 <= self.pull < 1:
+            raise ValueError(f"pull is {self.pull}; λ of TET must lie in [0, 1)")
+        if self.pull and self.loss != "each_step":
+            raise ValueError(
+                f'pull is {self.pull}; it is part of the loss "each_step": choose that'
+            )
+
+    def judge(
+        self, network: SpikingNetwork, frames: Tensor, labels: Tensor, spike: SpikeFunction
+    ) -> Tensor:
+        """The loss, a number that can be differentiated."""
+        if self.loss == "accumulated":
+            return cross_entropy(network.logits(frames, spike=spike), labels)
+        outputs = network.each_step(frames, spike=spike)
+        loss = cross_entropy(network.logit_scale * outputs, labels).mean()
+        if not self.pull:
+            return loss
+        distance = (outputs - network.neuron.threshold).square().mean()
+        return (1 - self.pull) * loss + self.pull * distance
