@@ -23,7 +23,7 @@ eq. 1; Direct Training of SNN using Local Zeroth Order Method (NeurIPS 2023), eq
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -41,21 +41,43 @@ class LIFParameters:
     reset:       "zero" or "subtract".
     reset_delay: False, the reset takes effect in the step of the spike; True, in the next one.
 
+    In a network, β and θ may be a number for each layer, as in beta=(0.9, 0.95): see ``by_layer``.
     Raises ValueError for a value outside these ranges.
     """
 
-    beta: float = 0.9
-    threshold: float = 1.0
+    beta: float | tuple[float, ...] = 0.9
+    threshold: float | tuple[float, ...] = 1.0
     reset: str = "zero"
     reset_delay: bool = False
 
     def __post_init__(self):
-        if not 0 <= self.beta <= 1:
+        for name in ("beta", "threshold"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        if not all(0 <= beta <= 1 for beta in _each(self.beta)):
             raise ValueError(f"beta is {self.beta}; the leak must lie between 0 and 1")
-        if not 0 < self.threshold < float("inf"):
+        if not all(0 < threshold < float("inf") for threshold in _each(self.threshold)):
             raise ValueError(f"threshold is {self.threshold}; it must be a positive number")
         if self.reset not in RESETS:
             raise ValueError(f"reset is {self.reset!r}; choose one of {', '.join(RESETS)}")
+
+    def by_layer(self, layers: int) -> list["LIFParameters"]:
+        """Those of each layer, with one β and one θ.
+
+        Raises ValueError unless there are one or as many of both as there are layers.
+        """
+        given = {name: value for name, value in (("beta", self.beta), ("threshold", self.threshold))
+                 if isinstance(value, tuple)}  # fmt: skip
+        for name, values in given.items():
+            if len(values) != layers:
+                raise ValueError(f"{name} has {len(values)} values; give one, or one for each of "
+                                 f"{layers} layers")  # fmt: skip
+        return [replace(self, **{name: values[index] for name, values in given.items()})
+                for index in range(layers)] if given else [self] * layers  # fmt: skip
+
+
+def _each(value: float | tuple[float, ...]) -> tuple[float, ...]:
+    return value if isinstance(value, tuple) else (value,)
 
 
 def heaviside(distance: Tensor) -> Tensor:

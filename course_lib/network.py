@@ -46,7 +46,7 @@ class SpikingNetwork(nn.Module):
     sizes:       neurons per layer, input first, for example (2312, 256, 10); not asked for where
                  there are ``layers``.
     layers:      layers in place of fully connected ones: see ``layers.stack``.
-    neuron:      the LIF parameters of every layer.
+    neuron:      the LIF parameters of every layer; β and θ may be a number for each.
     readout:     "rate" or "membrane", see above.
     logit_scale: logits = logit_scale · output. Rates lie in [0, 1]: without a scale the softmax of
                  ten classes could never be surer than e / (e + 9) = 23 %.
@@ -89,14 +89,20 @@ class SpikingNetwork(nn.Module):
             layers or [nn.utils.skip_init(Dense, *pair) for pair in pairwise(self.sizes)]
         )
         deviations = per_layer("weight_sd", weight_sd, len(self.layers))
+        neurons = self.neuron.by_layer(len(self.layers))
         generator = torch.Generator().manual_seed(seed)
-        for layer, deviation in zip(self.layers, deviations, strict=True):
+        for layer, deviation, neuron in zip(self.layers, deviations, neurons, strict=True):
             deviation = deviation or 1.2 / layer.weight.shape[1] ** 0.5
             start = deviation * normal(layer.weight.shape, generator)
             layer.weight = nn.Parameter(start.to(layer.weight))
             nn.init.zeros_(layer.bias)
             if layer.norm is not None:
-                layer.norm.scale = self.neuron.threshold
+                layer.norm.scale = neuron.threshold
+
+    @property
+    def neurons(self) -> list[LIFParameters]:
+        """The LIF parameters of each layer."""
+        return self.neuron.by_layer(len(self.layers))
 
     def forward(
         self,
@@ -115,9 +121,9 @@ class SpikingNetwork(nn.Module):
     def each_step(self, frames: Tensor, **options) -> Tensor:
         """Outputs (T, B, C) of every time step, whose mean is ``forward``'s. Options as there.
 
-        Raises ValueError if a subclass reads the output in a way of its own.
+        Raises ValueError if the network reads its output in a way of its own.
         """
-        if type(self).read is not SpikingNetwork.read:
+        if getattr(self.read, "__func__", None) is not SpikingNetwork.read:
             raise ValueError(f"{type(self).__name__} has a read of its own, and so no output for "
                              'every step; use the loss "accumulated"')  # fmt: skip
         return self._emitted(self._last(frames, **options))
@@ -139,13 +145,13 @@ class SpikingNetwork(nn.Module):
         self.check_frames(frames)
         currents = currents or (lambda index, inputs: self.layers[index](inputs))
         inputs = frames
-        for index in range(len(self.layers)):
+        for index, neuron in enumerate(self.neurons):
             drive = currents(index, inputs)
             if index == len(self.layers) - 1 and self.readout == "membrane":
-                voltages = leaky_run(drive, self.neuron.beta)
+                voltages = leaky_run(drive, neuron.beta)
                 inputs = torch.zeros_like(voltages)
             else:
-                inputs, voltages = lif_run(drive, self.neuron, spike, keep_voltages=keep)
+                inputs, voltages = lif_run(drive, neuron, spike, keep_voltages=keep)
             yield LayerActivity(drive, voltages, inputs)
 
     def check_frames(self, frames: Tensor) -> None:

@@ -37,7 +37,7 @@ class LocalReadouts:
     def begin(self, network, labels: Tensor, steps: int) -> None:
         """Forget the batch before; make readouts if the network's sizes are new."""
         self._labels, self._share, self._steps = labels, 1 / (len(labels) * steps), 0
-        self._beta, self._scale = network.neuron.beta, network.logit_scale
+        self._beta, self._scale = network.neurons[-1].beta, network.logit_scale
         like, classes, hidden = network.layers[0].weight, network.sizes[-1], network.sizes[1:-1]
         if [tuple(weight.shape) for weight in self.weights] != [(classes, n) for n in hidden]:
             self._make([like.new_zeros(classes, size) for size in hidden])

@@ -85,14 +85,15 @@ class Memory:
     """All that a pass keeps from one time step to the next, beside the layers' traces; none of it
     grows with T.
 
-    voltages: v_l[t], (B, N_l); bias_trace: â of an input that is always 1; total: Σ_τ o[τ], (B, C);
+    voltages: v_l[t], (B, N_l); bias_traces: â of inputs that are always 1; total: Σ_τ o[τ], (B, C);
     t: time steps so far, of all ``steps``.
     """
 
     def __init__(self, network: SpikingNetwork, frames: Tensor):
         self.steps, batch, _ = frames.shape
         self.voltages = [frames.new_zeros(batch, size) for size in network.sizes[1:]]
-        self.bias_trace, self.total, self.t = 0.0, torch.zeros_like(self.voltages[-1]), 0
+        self.bias_traces = [0.0] * len(self.voltages)
+        self.total, self.t = torch.zeros_like(self.voltages[-1]), 0
 
 
 class Traced:
@@ -183,9 +184,11 @@ class OnlineEstimator(Estimator):
         self.begin(network, labels, len(frames))
         draws, memory = self.draws(network, len(labels), step), Memory(network, frames)
         with first_layer(self, network, frames) as fast:
-            (first, *others), beta = network.layers, network.neuron.beta
-            layers = [fast or Traced(first, frames, beta)]
-            layers += [Traced(layer, frames, beta) for layer in others]
+            first, *layers = (
+                Traced(layer, frames, neuron.beta)
+                for layer, neuron in zip(network.layers, network.neurons, strict=True)
+            )
+            layers.insert(0, fast or first)
             for block in frames.split(BLOCK):
                 self.learn(network, layers, memory, block, labels, draws)
         self.finish()
@@ -220,10 +223,10 @@ class OnlineEstimator(Estimator):
         hidden spikes, what the output emits."""
         last, distances, spikes = len(network.layers) - 1, [], []
         memory.t += 1
-        for index, layer in enumerate(network.layers):
+        for index, (layer, neuron) in enumerate(zip(network.layers, network.neurons, strict=True)):
             current = layer(spikes[-1]) if index else current
             if index == last and network.readout == "membrane":
-                memory.total += memory.voltages[-1].mul_(network.neuron.beta).add_(current)
+                memory.total += memory.voltages[-1].mul_(neuron.beta).add_(current)
                 return distances, spikes, current
             z = noise[index] if noise and index < last else None
 
@@ -232,7 +235,7 @@ class OnlineEstimator(Estimator):
                 return heaviside(distances[-1])
 
             fired, memory.voltages[index] = lif_step(
-                current, memory.voltages[index], network.neuron, spike
+                current, memory.voltages[index], neuron, spike
             )
             spikes.append(self.sent(fired, z))
         memory.total += spikes[-1]
@@ -248,16 +251,16 @@ class OnlineEstimator(Estimator):
         inputs: s of each layer, (K, B, N_{l−1});   deltas: δ of each layer, (K, B, N_l),
         which become d.
         """
-        for traced, sent, late in zip(layers, inputs, deltas, strict=True):
+        for index, (traced, sent, late) in enumerate(zip(layers, inputs, deltas, strict=True)):
             beta = traced.beta
             for t in range(len(late) - 2, -1, -1):
                 late[t] += beta * late[t + 1]
             layer, flat = traced.layer, late.flatten(0, 1)
             layer.bias.grad += layer.to_bias(flat)
-            layer.bias.grad += beta * memory.bias_trace * layer.to_bias(late[0])
+            layer.bias.grad += beta * memory.bias_traces[index] * layer.to_bias(late[0])
             traced.add_products(sent, late, memory.t < memory.steps)
-        for _ in inputs[0]:
-            memory.bias_trace = beta * memory.bias_trace + 1
+            for _ in sent:
+                memory.bias_traces[index] = beta * memory.bias_traces[index] + 1
 
     def judge(self, answer: Tensor, labels: Tensor, scale: float) -> tuple[Tensor, Tensor]:
         """Loss of each sample (…, B) and its gradient with respect to the answer (…, B, C)."""

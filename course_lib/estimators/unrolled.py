@@ -57,5 +57,5 @@ class Unrolled(Estimator):
         loss = cross_entropy(network.logit_scale * outputs, labels).mean()
         if not self.pull:
             return loss
-        distance = (outputs - network.neuron.threshold).square().mean()
+        distance = (outputs - network.neurons[-1].threshold).square().mean()
         return (1 - self.pull) * loss + self.pull * distance

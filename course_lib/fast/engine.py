@@ -55,6 +55,8 @@ def knows(network: nn.Module) -> str:
             return f"{type(network).__name__} has a {name} of its own"
     if type(network.neuron) is not LIFParameters:
         return f"its neuron is a {type(network.neuron).__name__}, not LIFParameters"
+    if any(neuron != network.neuron for neuron in network.neurons):
+        return "its layers differ in beta or threshold"
     for layer in network.layers:
         if type(layer) is not Dense or layer.bias is None or layer.norm is not None:
             return f"{layer} is not a plain dense layer with a bias"

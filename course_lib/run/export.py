@@ -44,11 +44,11 @@ def graph(network: SpikingNetwork):
             "writing NIR takes its package: python3 course.py setup --with peers, or "
             "pip install nir"
         ) from error
-    neuron = network.neuron
-    if neuron.beta >= 1 or neuron.reset != "zero":
+    neurons = network.neurons
+    if any(neuron.beta >= 1 or neuron.reset != "zero" for neuron in neurons):
         raise ValueError(
             f"NIR's leaky neuron leaks and is set back to zero; this network has beta "
-            f"{neuron.beta} and reset {neuron.reset!r}"
+            f"{network.neuron.beta} and reset {network.neuron.reset!r}"
         )
     if type(network)._run is not SpikingNetwork._run:
         raise ValueError(f"{type(network).__name__} has dynamics of its own, which NIR cannot hold")
@@ -60,7 +60,7 @@ def graph(network: SpikingNetwork):
         edges.append((list(nodes)[-1], name))
         nodes[name] = node
 
-    for index, layer in enumerate(network.layers):
+    for index, (layer, neuron) in enumerate(zip(network.layers, neurons, strict=True)):
         parts = layer.weight, layer.bias
         if layer.norm is not None:
             parts = layer.norm.folded(*parts)

@@ -60,8 +60,8 @@ class RunConfig(Schedule):
     layers: in place of hidden; c8k5 p2 10: 8 maps (kernels of 5 x 5), means of 2 x 2, 10 neurons;
         c8k5n: normalised (tDBN).
     readout: "rate" or "membrane".
-    beta: membrane leak, 0 to 1.
-    threshold: of the voltage.
+    beta: membrane leak, 0 to 1, one or one per layer.
+    threshold: of the voltage, one or one per layer.
     reset: "zero" or "subtract".
     reset_delay: reset one step after the spike.
     logit_scale: logits = scale · output.
@@ -89,8 +89,8 @@ class RunConfig(Schedule):
     hidden: tuple[int, ...] | None = None
     layers: tuple[str, ...] | None = None
     readout: str | None = None
-    beta: float | None = None
-    threshold: float = 1.0
+    beta: float | tuple[float, ...] | None = None
+    threshold: float | tuple[float, ...] = 1.0
     reset: str = "zero"
     reset_delay: bool = False
     logit_scale: float | None = None
@@ -103,7 +103,8 @@ class RunConfig(Schedule):
 
     def __post_init__(self):
         check_choice("method", self.method, estimators.METHODS)
-        self.weight_sd, self.lr = _one_or_all(self.weight_sd), _one_or_all(self.lr)
+        for name in ("weight_sd", "lr", "beta", "threshold"):
+            setattr(self, name, _one_or_all(getattr(self, name)))
         self.sensor = tuple(self.sensor) if self.sensor else None
         self.classes = tuple(self.classes) if self.classes else None
         self.options = {name: _one_or_all(value) for name, value in self.options.items()}

@@ -129,7 +129,7 @@ def readout_of(network: SpikingNetwork, frames: Tensor) -> tuple[SpikingNetwork,
         return below[-1]
 
     network(frames, currents=currents)
-    options = network.sizes[-2:], network.neuron, network.readout, network.logit_scale
+    options = network.sizes[-2:], network.neurons[-1], network.readout, network.logit_scale
     other = knows(network)  # its dynamics are not those that a SpikingNetwork would have
     readout = Readout(*options) if other else SpikingNetwork(*options)
     readout.layers[0] = network.layers[-1]
