@@ -137,6 +137,12 @@ def test_no_two_names_fit_the_same_numbers(name):
                 assert not alike, f"{other}\nor\n{says}"
 
 
+def test_rates_take_a_topic_by_its_number_or_a_part_of_its_name():
+    assert rates.chosen(["opzo", "07"]) == ["07_eggroll", "08_opzo"] and rates.chosen([]) == TOPICS
+    with pytest.raises(ValueError, match="no topic is called '99'; there are: 01_events"):
+        rates.chosen(["99"])
+
+
 def test_every_lesson_from_01_on_has_exercises_checks_and_proofs():
     assert NAMES[1:] == TOPICS
     assert list(checks.topics()) == TOPICS

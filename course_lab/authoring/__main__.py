@@ -44,7 +44,7 @@ def add_commands(commands) -> None:
                        metavar="FILE", help="default: spikes-without-backprop.zip")  # fmt: skip
     colab.set_defaults(run=run_colab)
     rates = commands.add_parser("rates", help="how often checks name, or accept, what is wrong")
-    rates.add_argument("names", nargs="*", metavar="NAME", help="such as 02_spikes; default: all")
+    rates.add_argument("names", nargs="*", metavar="NAME", help="such as 02, spikes; default: all")
     rates.add_argument("--details", action="store_true", help="also what is not named")
     rates.set_defaults(run=run_rates)
 
@@ -99,10 +99,9 @@ def run_build(options) -> int:
 
 
 def run_rates(options) -> int:
-    from course_lab import checks
-    from course_lab.authoring.rates import report
+    from course_lab.authoring.rates import chosen, report
 
-    print(report(options.names or list(checks.topics()), options.details))
+    print(report(chosen(options.names), options.details))
     return 0
 
 

@@ -10,6 +10,10 @@ Those of tests/exercises/blind/ were written from the stubs alone, before anybod
 mistakes that a check knows. A reader has then judged each name that a check gives to them:
 
     # ==== name | what is wrong | words of the name that fits
+
+Those of a round stand below a line that keeps what came of them before anything was mended:
+
+    # ======== round 3, at first: 16 named, 10 got and expected only, 1 accepted
 """
 
 import contextlib
@@ -29,6 +33,8 @@ from course_lab.checks.engine.engine import GRADING_SEEDS, SHOWN_SEED, Exercise,
 
 STORED = Path(__file__).parents[2] / "tests" / "exercises"
 HEAD = re.compile(r"^# ==== (\w+) \| ([^|\n]+?)(?: \| (.+))?\n", re.M)
+ROUND = re.compile(r"^# ======== round (\d+), at first: (\d+) named, (\d+) got and expected only, "
+                   r"(\d+) accepted\n", re.M)  # fmt: skip
 VERDICTS = ("named", "got and expected only", "accepted", "wrong or unread name")
 
 
@@ -62,6 +68,29 @@ def define(exercise: Exercise, source: str) -> Callable:
     return space[exercise.name]
 
 
+def chosen(names: list[str]) -> list[str]:
+    """Topics by their numbers or parts of their names, such as 07 or eggroll; all if none is given.
+
+    Raises ValueError, listing what there is, for a name that fits none.
+    """
+    there = list(checks.topics())
+    for name in names:
+        if not any(name in topic for topic in there):
+            raise ValueError(f"no topic is called {name!r}; there are: {', '.join(there)}")
+    return [topic for topic in there if not names or any(name in topic for name in names)]
+
+
+def first_runs(topics: list[str]) -> dict[str, Counter]:
+    """What came of each round before anything was mended, as stored."""
+    found: dict[str, Counter] = {}
+    for topic in topics:
+        path = STORED / "blind" / f"{topic}.py.txt"
+        for number, *counts in ROUND.findall(path.read_text(encoding="utf-8")):
+            stored = dict(zip(VERDICTS, map(int, counts), strict=False))
+            found.setdefault(number, Counter()).update(stored)
+    return found
+
+
 def judge(block: Block) -> tuple[str, str]:
     """A verdict on a blind solution, and what the check says of it."""
     exercise = checks.exercises()[block.name]
@@ -91,10 +120,16 @@ def measure(topics: list[str]) -> tuple[Counter, list[tuple[Block, str, str]]]:
     return counts, rest
 
 
+def shares(counts: Counter) -> list[str]:
+    total = counts.total() or 1
+    return [f"{counts[v]:5} of {total}  {100 * counts[v] / total:5.1f} %  {v}" for v in VERDICTS]
+
+
 def report(topics: list[str], details: bool) -> str:
     counts, rest = measure(topics)
-    total = counts.total() or 1
-    lines = [f"{counts[v]:5} of {total}  {100 * counts[v] / total:5.1f} %  {v}" for v in VERDICTS]
+    lines = shares(counts)
+    for number, first in sorted(first_runs(topics).items()):
+        lines += [f"Round {number} of them at its first run, as stored then:", *shares(first)[:3]]
     if details:
         lines += [f"\n{block.name}: {block.kind}\n  {verdict}. {said[:300]}"
                   for block, verdict, said in rest]  # fmt: skip
