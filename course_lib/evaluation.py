@@ -19,6 +19,7 @@ class Evaluation:
     confusion: (C, C) counts, row = label, column = answer.
     spikes:    mean spikes per recording of each layer, first hidden layer first.
     right:     (n,) booleans: whether the answer to each recording is its label.
+    silent:    neurons of each layer that send no spike to any recording; leaky outputs never do.
     """
 
     loss: float
@@ -26,6 +27,7 @@ class Evaluation:
     confusion: Tensor
     spikes: tuple[float, ...]
     right: Tensor
+    silent: tuple[int, ...]
 
     @property
     def count(self) -> int:
@@ -44,11 +46,14 @@ def evaluate(network: SpikingNetwork, data: FrameSet, batch_size: int = 256) -> 
     classes = network.sizes[-1]
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
     loss, spikes, right = 0.0, torch.zeros(len(network.layers), dtype=torch.float64), []
+    active = [torch.zeros(layer.outputs, dtype=torch.bool) for layer in network.layers]
     for frames, labels in data.batches(batch_size, network.layers[0].weight.device):
         activity = network.record(frames)
         outputs = network.read(activity[-1]).cpu()
         loss += len(labels) * cross_entropy(network.logit_scale * outputs, labels).item()
         spikes += torch.tensor([layer.spikes.sum(dtype=torch.float64) for layer in activity])
+        for layer, seen in zip(activity, active, strict=True):
+            seen |= layer.spikes.any(dim=0).any(dim=0).cpu()
         answers = outputs.argmax(dim=1)
         right.append(answers == labels)
         pairs = labels * classes + answers
@@ -59,4 +64,5 @@ def evaluate(network: SpikingNetwork, data: FrameSet, batch_size: int = 256) -> 
         confusion=confusion,
         spikes=tuple((spikes / len(data)).tolist()),
         right=torch.cat(right),
+        silent=tuple(int((~seen).sum()) for seen in active),
     )

@@ -37,7 +37,8 @@ EGGROLL = Study(
     settings={"hidden": (128,), "readout": "rate"},
     search=RATES,
     seeds=10,
-    columns=("chosen", "accuracy", "worst", "lost", "difference", "cpu", "forward", "spikes"),
+    columns=("chosen", "accuracy", "worst", "collapse", "silent", "difference", "cpu", "forward",
+             "spikes"),
 )
 
 #: three rates each, for the readout ten thirds of the hidden layer's
@@ -207,3 +208,30 @@ SPENDING = Study(
     search=SPENDING_RATES,
     kind="map",
 )  # fmt: skip
+
+SHORT = {"method": "eggroll", "options": {"rank": 1}}
+
+
+def _collapse(label: str, **settings) -> Row:
+    return Row(label, SHORT | settings)
+
+
+COLLAPSE = Study(
+    name="collapse",
+    title="What keeps rank 1 from losing a class",
+    question="In training so short that most runs lose a class: which change prevents it?",
+    rows=(
+        _collapse("as in eggroll, 200 generations"),
+        _collapse("400 generations", steps=400),
+        _collapse("weights of the readout start × 2", weight_sd=(0.04, 0.4)),
+        _collapse("weights of the readout start / 2", weight_sd=(0.04, 0.1)),
+        _collapse("hidden weights start × 2", weight_sd=(0.08, 0.2)),
+        _collapse("σ × 2", options={"rank": 1, "sigma": (0.028, 0.1)}),
+        _collapse("σ / 2", options={"rank": 1, "sigma": (0.007, 0.025)}),
+        _collapse("one rate of 0.01", lr=0.01),
+        _collapse("membrane readout, rate 0.005", readout="membrane", lr=0.005),
+    ),
+    settings={"hidden": (128,), "readout": "rate", "lr": (0.003, 0.03), "steps": 200},
+    seeds=24,
+    columns=("accuracy", "worst", "collapse", "silent", "difference", "cpu", "spikes"),
+)

@@ -38,6 +38,7 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     peak_memory:    bytes, of one step: see ``step_memory``. Final runs only.
     right:          which test recordings were answered right: see ``inference.packed``.
     spikes:         per recording of the test set (a trial: of the validation set), by layer.
+    silent:         neurons of each layer that send no spike to any test recording.
     active:         share of entries that took part in the last backward pass; None if all do.
     speedup:        see there; LocalZO and SparseGrad only.
     stopped:        why training ended early, or None. The network is evaluated as it was then.
@@ -79,6 +80,7 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
             "right": packed(test.right.numpy()),
             "lost_classes": lost(test.confusion),
             "spikes": [round(count, 2) for count in test.spikes],
+            "silent": list(test.silent),
             "peak_memory": step_memory(
                 config.network().to(config.device), config.estimator(),
                 *draw_batch(splits.train, 0, config.batch_size, config.seed),

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Sequence
 
 from course_lib.results import processor_seconds
+from studies import collapse
 from studies.inference import difference, percent
 from studies.plan import at_an_end
 
@@ -16,6 +17,9 @@ NOTES = {
     "worst": "Lowest: test accuracy of the worst seed, in %.",
     "lost": "Lost classes: of which the network knows less than one recording in twenty, a number "
     "for each seed.",
+    "collapse": collapse.NOTE,
+    "silent": "Silent: neurons of each layer that send no spike to any test recording, mean over "
+    "seeds (leaky outputs never send one).",
     "validation": "Validation: accuracy in % of the final runs on the validation set.",
     "gain": "Gain: validation accuracy minus that of the first row, in points, paired by seed, "
     "with a 95 % t-interval over seeds and recordings.",
@@ -78,6 +82,12 @@ def _lost(row: dict) -> str:
     return "–" if None in found else ", ".join(map(str, sorted(found)))
 
 
+def _silent(row: dict) -> str:
+    found = [run["silent"] for run in row["runs"] if "silent" in run]
+    layers = zip(*found, strict=True)
+    return ", ".join(f"{statistics.fmean(layer):.1f}" for layer in layers) or "–"
+
+
 def _speedup(row: dict) -> str:
     found = [run["speedup"] for run in row["runs"] if run.get("speedup")]
     if not found:
@@ -98,6 +108,8 @@ COLUMNS = {
     "difference": ("difference", lambda row, result: difference(row, result)),
     "worst": ("lowest", lambda row, result: f"{100 * worst(row):.1f}"),
     "lost": ("lost classes", lambda row, result: _lost(row)),
+    "collapse": ("collapsed", lambda row, result: collapse.share(row)),
+    "silent": ("silent", lambda row, result: _silent(row)),
     "validation": (
         "validation", lambda row, result: percent(row["summary"]["validation_accuracy"])
     ),

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from course_lib.results import groups
 from course_lib.run.figures import COLOURS, MARKERS
-from studies import tables
+from studies import collapse, tables
 from studies.inference import difference, percent, verdicts
 from studies.tables import grid
 
@@ -114,4 +114,4 @@ def answers(result: dict[str, Any]) -> list[str]:
             ]  # fmt: skip
             parts += [f"{name}: {', '.join(words)}"] if words else []
         told.append((f"**{group}.** " if group else "") + "; ".join(parts) + ".")
-    return told
+    return told + (collapse.answers(result) if "collapse" in result["columns"] else [])

@@ -494,3 +494,5 @@ def test_evaluation_counts():
     assert result.count == 96
     hidden = network.record(whole.frames())[0].spikes.sum().item() / 96
     assert result.spikes == pytest.approx((hidden, 0))
+    seen = network.record(whole.frames())[0].spikes.sum(dim=(0, 1))
+    assert result.silent == ((seen == 0).sum().item(), network.sizes[-1])

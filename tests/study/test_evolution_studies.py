@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from studies import plan
+from studies import collapse, plan
 from studies.declared import STUDIES
 from studies.inference import difference
 from studies.measure import lost
@@ -55,6 +55,32 @@ def test_columns_of_the_worst_seed_and_of_the_gain_on_validation():
     assert COLUMNS["validation"][1](rows[0], result) == "70.0 ± 10.0"
     del runs[0]["lost_classes"]
     assert COLUMNS["lost"][1](rows[0], result) == "–"
+
+
+def run(accuracy, lost_classes=0, spikes=(9.0, 1.0)):
+    return {"test_accuracy": accuracy, "lost_classes": lost_classes, "spikes": list(spikes)}
+
+
+def test_a_collapse_is_a_dead_layer_or_a_lost_class_and_a_low_run_is_neither():
+    runs = [run(0.1, 9, (0.0, 1.0)), run(0.1, 9, (9.0, 0.0)), run(0.7, 1), run(0.65),
+            *[run(0.8)] * 4]  # fmt: skip
+    row = {"label": "a", "group": "", "readout": "rate", "runs": runs}
+    assert collapse.share(row) == "3 of 8 (14 to 69 %; dead layer 2; lost class 1; low 1)"
+    leaky = row | {"readout": "membrane"}
+    assert collapse.counts(leaky)["lost class"] == 2, "leaky outputs send no spikes, and live"
+    good, few = (row | {"label": name, "runs": [run(0.8)] * n} for name, n in (("b", 30), ("c", 3)))
+    (told,) = collapse.answers({"rows": [row | {"runs": runs[:3] * 3}, good, few]})
+    assert told.startswith("Collapsed runs: a 9 of 9 (70 to 100 %; ")
+    assert told.endswith("Shown to differ from a: b, c.") and "c 0 of 3 (0 to 56 %)" in told
+
+
+def test_the_interval_of_a_share_is_wilsons():
+    """It holds exactly the p from which k/n is not more than 1.96 standard errors away."""
+    for k, n in ((0, 20), (1, 20), (7, 24), (24, 24)):
+        for p in collapse.wilson(k, n):
+            if 0 < p < 1:
+                assert abs(k / n - p) == pytest.approx(1.96 * (p * (1 - p) / n) ** 0.5)
+    assert collapse.wilson(0, 20)[0] == 0 and collapse.wilson(24, 24)[1] == 1
 
 
 def test_transfer_needs_real_recordings():
