@@ -36,15 +36,23 @@ def load_digits() -> Digits:
     Raises FileNotFoundError if there is no digits.npz, ValueError if it is not the one that belongs
     to this version.
     """
-    path = data_file("digits.npz", "digits.npz was not found; it comes with the repository")
+    return embedded("digits.npz", SHA256)
+
+
+def embedded(name: str, sha256: str) -> Digits:
+    """The pictures of a file in data/, checked: ``sha256`` of the images' bytes, then the labels'.
+
+    Raises as ``load_digits``.
+    """
+    path = data_file(name, f"{name} was not found; it comes with the repository")
     try:
         digits = Digits(**load_npz(path, MOST_BYTES))
         found = hashlib.sha256(digits.images.tobytes() + digits.labels.tobytes()).hexdigest()
     except (ValueError, TypeError) as error:
         found = f"not to be had ({error})"
-    if found != SHA256:
+    if found != sha256:
         raise ValueError(
-            f"{path} is damaged: the sha256 of its arrays is {found}, expected {SHA256}. Restore "
+            f"{path} is damaged: the sha256 of its arrays is {found}, expected {sha256}. Restore "
             "it from the repository"
         )
     return digits

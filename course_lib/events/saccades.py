@@ -173,6 +173,6 @@ def simulate_frames(
 
     with ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool:
         done = pool.map(work, range(len(images)))
-        for _ in progress_bar(done, "saccade digits", progress, len(images)):
+        for _ in progress_bar(done, "simulated recordings", progress, len(images)):
             pass
     return packed

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from course_lib.events import digits, frames, saccades
+from course_lib.events import digits, fashion, frames, saccades
 from course_lib.events.files import cache_folder, cached, progress_bar
 from course_lib.events.frames import bytes_of_bin, pack
 from course_lib.events.frameset import DIGITS, FrameSet
@@ -130,8 +130,36 @@ def mnist_digits(source, how: How) -> Data:
     return Data("saccade MNIST", _simulated(images, labels, how), parts, f"simulated; {rule}")
 
 
-def _simulated(images: np.ndarray, labels: np.ndarray, how: How) -> FrameSet:
-    """Recordings of n digits; digit i has the seed n · seed + i."""
+def clothes(source, how: How) -> Data:
+    """Fashion-MNIST, simulated: the embedded 6,000, or all of a folder."""
+    images, labels, parts, rule = _clothes(source, how)
+    frames = _simulated(images, labels, how, fashion.CLOTHES)
+    return Data("saccade Fashion-MNIST", frames, parts, f"simulated; {rule}")
+
+
+def latencies(source, how: How) -> Data:
+    """Fashion-MNIST, one spike for each pixel that is not dark: see ``fashion.latency``."""
+    images, labels, parts, rule = _clothes(source, how)
+    frames = FrameSet(
+        fashion.latency_frames(images, how.bins), labels, how.bins, fashion.PIXELS, fashion.CLOTHES
+    )
+    return Data("latency-coded Fashion-MNIST", frames, parts, rule)
+
+
+def _clothes(source: str, how: How) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], str]:
+    """Images, labels, parts, rule; the last 1,000 (of all: 10,000) pictures are the test set."""
+    if source in SOURCES:
+        images, labels = fashion.load_fashion()
+    else:
+        images, labels = fashion.read_fashion(source)
+    train = len(images) * 5 // 6 if source in SOURCES else fashion.FULL["train"]
+    parts = [*stratified(labels[:train], (0.9, 0.1), how.seed), np.arange(train, len(images))]
+    rule = "pictures of its test set, a tenth of the others for validation, stratified by class"
+    return images, labels, parts, f"{rule}, seed {how.seed}"
+
+
+def _simulated(images: np.ndarray, labels: np.ndarray, how: How, classes=DIGITS) -> FrameSet:
+    """Recordings of n pictures; picture i has the seed n · seed + i."""
     key = {
         "digits": hashlib.sha256(images.tobytes()).hexdigest(),
         "camera": [saccades.VERSION, asdict(saccades.DEFAULT)],
@@ -145,7 +173,7 @@ def _simulated(images: np.ndarray, labels: np.ndarray, how: How) -> FrameSet:
         return {"packed": saccades.simulate_frames(images, seeds, how.bins, progress=how.progress)}
 
     packed = cached("saccades", key, build, how.cache_dir)["packed"]
-    return FrameSet(packed, torch.from_numpy(labels), how.bins)
+    return FrameSet(packed, torch.from_numpy(labels), how.bins, classes=classes)
 
 
 def find(source, how: How) -> "Recordings":
@@ -266,5 +294,7 @@ def _digest(path: Path, on_bad: str, limit: int) -> bytes:
 
 SOURCES = {
     "saccade-digits": Source(saccade_digits, classes=DIGITS),
+    "fashion": Source(clothes, classes=fashion.CLOTHES),
+    "fashion-latency": Source(latencies, fashion.PIXELS, fashion.CLOTHES),
     "nmnist": Source(recordings, classes=DIGITS),
 }

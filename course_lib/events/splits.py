@@ -43,6 +43,10 @@ def load_splits(
     - ``"saccade-digits"``: 5,000 simulated recordings, split 4,000 / 500 / 500, stratified by
       class. ``hold_out=PATH`` then leaves out of each part every digit of which PATH/Train holds
       a real recording.
+    - ``"fashion"``: 6,000 simulated recordings of clothes, ``"fashion-latency"``: the same pictures
+      as latencies; 4,500 / 500 / 1,000, the test pictures those of Fashion-MNIST's test set.
+      ``"fashion:PATH"`` and ``"fashion-latency:PATH"``: all 70,000, of a folder with the four
+      files as published; 54,000 / 6,000 / 10,000.
     - real recordings with Train/ and Test/ (``"nmnist"``, or the path of a folder): Test/ is
       the test set; one tenth of Train/ is the validation set, the first nine tenths of a random
       permutation are the training set (54,000 / 6,000 / 10,000 for the full set, as in the paper
@@ -57,8 +61,9 @@ def load_splits(
       another ``camera``, split likewise.
 
     Args:
-        source: "saccade-digits"; "nmnist" (the folder in the variable NMNIST_DIR, else a
-            download kept in the cache); or the path of a folder of recordings, or of MNIST.
+        source: "saccade-digits", "fashion", "fashion-latency"; "nmnist" (the folder in the
+            variable NMNIST_DIR, else a download kept in the cache); or the path of a folder of
+            recordings, or of MNIST.
         bins: T, the number of time bins.
         cache_dir: where frames are kept; default: COURSE_CACHE, else the user's cache folder.
         on_bad: "error" stops at the first bad file; "skip" leaves it out and counts it in note.

@@ -33,6 +33,9 @@ examples:
       OPZO teaches the hidden layers, EGGROLL the readout
   python -m course_lib train --method bptt --until 0.75
       stops at 75 % validation accuracy, to compare networks at equal accuracy
+  python -m course_lib train --data fashion       clothes before the same simulated camera
+  python -m course_lib train --data fashion-latency --bins 100 --method localzo
+      the same pictures, one spike a pixel, the brighter the earlier
   python -m course_lib train --data PATH          real N-MNIST recordings (Train/<label>/<k>.bin)
   python -m course_lib train --resume runs/mine   go on where an interrupted run stopped
   torchrun --local-addr 127.0.0.1 --nproc-per-node 2 --max-restarts 3 \
@@ -228,6 +231,11 @@ def add_data(commands) -> None:
     info.add_argument("--on-bad", choices=("error", "skip"), default="error")
     add_camera(info)
     info.set_defaults(run=command("data_info"))
+    fashion = verbs.add_parser("fashion", help="pack the 6,000 clothes that the course carries")
+    fashion.add_argument("folder", type=Path, help="of Fashion-MNIST's four files ….gz")
+    fashion.add_argument("file", nargs="?", type=Path, default=Path("data/fashion.npz"),
+                         help="default: data/fashion.npz")  # fmt: skip
+    fashion.set_defaults(run=command("data_fashion"))
     download = verbs.add_parser("download", help="fetch N-MNIST (1.2 GB)")
     download.add_argument("folder", nargs="?", type=Path, help="default: the user's cache")
     download.set_defaults(run=command("data_download"))

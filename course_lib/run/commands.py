@@ -191,6 +191,14 @@ def data_info(options) -> int:
     return 0
 
 
+def data_fashion(options) -> int:
+    from course_lib.events.fashion import write_fashion
+
+    write_fashion(options.folder, options.file)
+    print(f"{options.file}: {options.file.stat().st_size:,} bytes")
+    return 0
+
+
 def data_download(options) -> int:
     from course_lib.events import download
     from course_lib.events.files import cache_folder
