@@ -106,6 +106,11 @@ ES_GRADIENT = Exercise(
                 lambda *a: _gradient(*a, count=len, pull=lambda f: f[:, 0])),
         Mistake("that is what each pair says. Asked is the sum over pairs, shape (d,).",
                 lambda f, e, s: -(f[:, :1] - f[:, 1:]) * e / (f.size * s)),
+        Mistake("you divide by the number of weights. N counts members: f.size.",
+                lambda f, e, s: es_gradient(f, e, s) * f.size / e.shape[1],
+                lambda f, e, s: es_gradient(f, e, s) * len(f) / e.shape[1]),
+        Mistake("only who has won a pair counts in yours. By how much counts, too: f⁺ − f⁻, not "
+                "its sign.", lambda *a: _gradient(*a, pull=lambda f: np.sign(_difference(f)))),
     ),
 )  # fmt: skip
 
@@ -132,6 +137,10 @@ def _smoothed(w, edges, jumps, sigma):
     return np.vectorize(lambda x: (1 + math.erf(x / math.sqrt(2))) / 2)(z) @ jumps
 
 
+def _stairs(w, edges, jumps, sigma):
+    return (w[:, None] > edges) @ jumps / (2 * sigma)
+
+
 SMOOTHED_SLOPE = Exercise(
     "smoothed_slope", TOPIC, points=2,
     goal="derive what evolution strategies estimate where there is no derivative",
@@ -147,8 +156,8 @@ SMOOTHED_SLOPE = Exercise(
                 "noise: one bell for each step.", lambda w, e, j, s: 0 * w),
         Mistake("that is the smoothed fitness, a sum of jump · Φ. Asked is its slope: "
                 "differentiate by w, and Φ becomes the bell φ.", _smoothed),
-        Mistake("1/σ in front is missing: by the chain rule, the slope of Φ((w − e)/σ) is "
-                "φ((w − e)/σ)/σ.", lambda *a: _bells(*a, front=0)),
+        Mistake("1/σ in front is missing: by the chain rule, the slope of Φ((w − wₖ)/σ) is "
+                "φ((w − wₖ)/σ)/σ.", lambda *a: _bells(*a, front=0)),
         Mistake("you divide by σ twice: by the chain rule once.", lambda *a: _bells(*a, front=2)),
         Mistake("√(2π) is missing: φ(z) = exp(−z²/2)/√(2π), so that its area is 1.",
                 lambda *a: _bells(*a, root=1)),
@@ -156,9 +165,9 @@ SMOOTHED_SLOPE = Exercise(
                 lambda *a: _bells(*a, root=(2 * math.pi) ** 2)),
         Mistake("the ½ in the exponent is missing: φ(z) = exp(−z²/2)/√(2π).",
                 lambda *a: _bells(*a, half=1)),
-        Mistake("σ is missing inside the bell: z = (w − e)/σ.",
+        Mistake("σ is missing inside the bell: z = (w − wₖ)/σ.",
                 lambda *a: _bells(*a, width=lambda s: 1)),
-        Mistake("σ is squared with the rest: z = (w − e)/σ, and the exponent is −z²/2.",
+        Mistake("σ is squared with the rest: z = (w − wₖ)/σ, and the exponent is −z²/2.",
                 lambda *a: _bells(*a, width=math.sqrt)),
         Mistake("in yours every step is 1 high: each bell counts as much as its jump.",
                 lambda w, e, j, s: smoothed_slope(w, e, np.ones_like(j), s)),
@@ -173,6 +182,11 @@ SMOOTHED_SLOPE = Exercise(
         Mistake("brackets are missing in the exponent: −u² / (2σ²), all of it below the line.",
                 lambda w, e, j, s: np.exp(-((w[:, None] - e) ** 2) / 2 * s**2) @ j
                 / (s * np.sqrt(2 * np.pi))),
+        Mistake("one step alone is left: add up the bells of all steps, +=.",
+                lambda w, e, j, s: smoothed_slope(w, e[-1:], j[-1:], s)),
+        Mistake("that is a difference of the staircase itself, between w + σ and w − σ. The noise "
+                "is Gaussian, so each step gives a bell.",
+                lambda w, e, j, s: _stairs(w + s, e, j, s) - _stairs(w - s, e, j, s)),
     ),
 )  # fmt: skip
 
@@ -200,6 +214,21 @@ def _equal(f):
     return (f[:, None] == f).sum(axis=1)
 
 
+def _different(f):
+    """The number of a value among the different ones, from 0 to 1; NaN where there is but one."""
+    values, number = np.unique(f, return_inverse=True)
+    return number / (len(values) - 1 or math.nan)
+
+
+def _two_by_two(shaped, f):
+    """What neighbours in order have is shared by twos, where they tie."""
+    order = np.argsort(f, kind="stable")
+    for a, b in zip(order[:-1], order[1:], strict=True):
+        if f[a] == f[b]:
+            shaped[[a, b]] = shaped[[a, b]].mean()
+    return shaped
+
+
 CENTRED_RANKS = Exercise(
     "centred_ranks", TOPIC, points=2,
     goal="make an update independent of the fitness's unit, and fair to ties",
@@ -210,7 +239,7 @@ CENTRED_RANKS = Exercise(
         *[(rng.integers(0, 4, n) / 4,) for n in (6, 8)],
         (rng.permutation([-2.5, -1.0, -1.0, -1.0, -0.5, 0.0]),),
         (np.array([0.5, -0.5]),),
-        at("values are very close and not equal", np.array([0.5, 0.500001, 0.7, 0.5])),
+        at("values are very close and not equal", np.array([0.5, 0.500000001, 0.7, 0.5])),
     ],
     boundary=Boundary("fitness is whole numbers, such as answers that were right",
                       lambda rng: [(rng.permutation([7, 3, 7, 9, 12]),)]),
@@ -227,8 +256,9 @@ CENTRED_RANKS = Exercise(
         Mistake("you count the different values. Members that tie take up a place each: values "
                 "above them come after all of these.",
                 _scaled(lambda f: np.unique(f, return_inverse=True)[1]),
-                lambda f: np.unique(f, return_inverse=True)[1] / max(len(np.unique(f)) - 1, 1)
-                - 0.5),
+                lambda f: _different(f) - 0.5, lambda f: np.nan_to_num(_different(f)) - 0.5),
+        Mistake("of three that tie, you share two by two. All that tie share one average.",
+                _scaled(lambda f: _two_by_two(1.0 * _places(f, "stable"), f))),
         Mistake("a member counts itself among its equals: half of the *other* equal ones.",
                 _scaled(lambda f: _worse(f) + _equal(f) / 2)),
         Mistake("that is the rank. Scale it: divide by N − 1, then take ½ off.",
@@ -335,6 +365,9 @@ ES_GENERATION = Exercise(
                     *a, members=lambda w, e, s: mirrored_members(w, s * e, s))),
         Mistake("σ is missing in the members: W ± σE.",
                 lambda *a: _generation(*a, members=lambda w, e, s: mirrored_members(w, e, 1))),
+        Mistake("your fitness is cut off to whole numbers. Does it go into an array of integers, "
+                "such as np.full(…, 0)?",
+                lambda fitness, *a: es_generation(lambda w: np.trunc(fitness(w)), *a)),
     ),
 )  # fmt: skip
 
@@ -362,6 +395,17 @@ def _tied_neighbours(f, values):
     return shaped
 
 
+def _first_and_last(f, values):
+    """Tied members get the mean of what their first and their last place are worth."""
+    first, last = _worse(f), _worse(f) + _equal(f) - 1
+    return (values[first] + values[last]) / 2
+
+
+def _by_member(f, values):
+    """The k-th member has the k-th value; ties share."""
+    return _shared(f, values, order=lambda f: np.arange(len(f)))
+
+
 def _average_place(f):
     return (centred_ranks(f) + 0.5) * (len(f) - 1)
 
@@ -382,6 +426,8 @@ RANK_WEIGHTS = Exercise(
         (np.array([0.3, 0.3, 0.3]), np.array([0.0, 0.0, 1.0])),
         at("the table falls somewhere", np.array([0.2, 0.5, 0.5, 0.1, 0.5, 0.9]),
            np.array([1.0, -0.5, 0.2, 2.0, 0.1, -1.0])),
+        at("values are very close and not equal", np.array([0.5, 0.500000001, 0.7, 0.5]),
+           np.array([-1.0, 0.2, 0.5, 2.0])),
     ],
     boundary=Boundary("fitness is whole numbers, such as answers that were right",
                       lambda rng: [(rng.permutation([7, 3, 7, 9]), np.array([-0.5, 0, 0.3, 2]))]),
@@ -409,6 +455,12 @@ RANK_WEIGHTS = Exercise(
                 lambda f, v: _shared(f, v, np.median)),
         Mistake("members tie wherever they stand, not only beside one another: f == value.",
                 _tied_neighbours),
+        Mistake("of three that tie, you share two by two. All that tie share one mean.",
+                lambda f, v: _two_by_two(v[_places(f, "stable")], f)),
+        Mistake("the tied get the mean of what their first and last place are worth. The places "
+                "between count as well.", _first_and_last),
+        Mistake("values[k] is what the k-th place is worth, from the worst on. You give it to the "
+                "k-th member.", _by_member, lambda f, v: v),
     ),
 )  # fmt: skip
 
@@ -426,6 +478,7 @@ def _climb(fitness, weights, generations, pairs, sigma, lr, seed, *, noise="fres
     for _ in range(generations):
         drawn = rng.normal(size=(pairs, len(weights))) if once is None else once
         drawn = np.repeat(drawn[:1], pairs, axis=0) if noise == "one pair" else drawn
+        drawn = sigma * drawn if noise == "scaled" else drawn
         weights = weights + sign * lr * es_generation(fitness, weights, drawn, sigma)[0]
     return weights
 
@@ -444,6 +497,8 @@ CLIMB = Exercise(
                 "draw often.", lambda *a: _climb(*a, noise="once")),
         Mistake("all pairs of a generation have the same noise in yours: draw (pairs, d) numbers.",
                 lambda *a: _climb(*a, noise="one pair")),
+        Mistake("σ is in the noise twice: es_generation multiplies by it already.",
+                lambda *a: _climb(*a, noise="scaled")),
         Mistake("you climb the loss: es_generation returns the gradient of the loss, so go against "
                 "it.", lambda *a: _climb(*a, sign=1), lambda *a: _climb(*a, sign=1, noise="once")),
     ),
@@ -475,7 +530,8 @@ def _adam(weights, lr=0.05):
 
 def _population(rng):
     fitness, seed = tiny.Counted(-1, ALLOWED), int(rng.integers(1000))
-    return (fitness, tiny.start(seed), ALLOWED, seed), tiny.accuracy
+    start = tiny.start(seed)
+    return (fitness, start, ALLOWED, seed), lambda weights: tiny.learned(weights, start)
 
 
 TRAIN_POPULATION = Open(
@@ -510,7 +566,7 @@ def _rounds(rng):
 FEW_ROUNDS = Open(
     "few_rounds", TOPIC, points=3,
     goal="trade machines for time",
-    reference=few_rounds, trial=_rounds, forward_only=True,
+    reference=few_rounds, trial=_rounds, forward_only=True, seeded=True,
     marks=((-60, 1), (-30, 2), (-16, 3)),
     wording=lambda value: f"90 % in {-value:.0f} rounds",
 )  # fmt: skip
