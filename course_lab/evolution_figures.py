@@ -83,7 +83,7 @@ def diagram(ax: Axes) -> Axes:
     ax.annotate("", step, (0, 0),
                 arrowprops={"arrowstyle": "-|>", "color": red, "linewidth": 3})  # fmt: skip
     ax.plot(0, 0, "o", markersize=7, color=blue)
-    ax.text(-0.12, 0.16, "$W$", color=blue, ha="right", fontsize=12)
+    ax.text(-0.22, 0, "$W$", color=blue, ha="right", va="center", fontsize=12)
     steps = (
         "1  perturb: draw $E$, try $W ± σE$", "2  measure the fitness of each",
         "3  weigh: turn fitness into votes", "4  add up vote × $E$",

@@ -56,12 +56,13 @@ BROKEN = (
     "Something moves within the first ten cells. Nothing does.",
     "Cell c0 uses plt.show(.", "There is one in: 'open(\"/home/me/x\")",
     "The execution counts are [None]", "'## Summary' is missing.", "It does not say '# 02 · ",
-    "Four to ten questions", "shown are .",
+    "Four to ten questions", "shown are .", "Cell c0 has 78.",
 )  # fmt: skip
 
 
 def test_check_lists_all_that_a_lesson_breaks_at_once(tmp_path):
-    path = small_notebook(tmp_path / "02_spikes.ipynb", 'open("/home/me/x")\nplt.show()')
+    broken = f'#@title {"Long " * 14}\nopen("/home/me/x")\nplt.show()'
+    path = small_notebook(tmp_path / "02_spikes.ipynb", broken)
     notebook = read(path)
     notebook.cells.insert(0, nbformat.v4.new_markdown_cell("# Small"))
     nbformat.write(notebook, path)

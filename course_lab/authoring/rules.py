@@ -150,6 +150,15 @@ MINUTES = 60
 
 
 @rule
+def titles(lesson):
+    """The title of a folded cell has 72 characters at most: a narrow window cuts what is longer."""
+    for cell in lesson.code:
+        first = cell.source.partition("\n")[0]
+        if first.startswith("#@title") and len(first) > 72:
+            yield f"Cell {cell.id} has {len(first)}."
+
+
+@rule
 def stake(lesson):
     """The first cell has title and minutes of course_lab/lessons.toml, 60 at most, and says what
     one needs."""
