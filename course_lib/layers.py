@@ -134,15 +134,17 @@ class Conv(_Normalising, nn.Module):
     channels: m, feature maps that come out.
     kernel:   k, or (k_y, k_x).
     pool:     p, side of the squares that are averaged first; what does not fill one is left out.
+              Maps of one row (H = 1, a microphone's) have windows and squares of one row.
 
     Weight (m, C k²): one row a channel. Bias (m,). Raises ValueError if the kernel does not fit.
     """
 
     def __init__(self, shape, channels: int, kernel, pool: int = 1):
         super().__init__()
-        self.kernel = kernel if isinstance(kernel, tuple) else (kernel, kernel)
-        self.shape, self.pool = tuple(shape), pool
-        pooled = [side // pool for side in shape[1:]]
+        flat = shape[1] == 1
+        self.kernel = kernel if isinstance(kernel, tuple) else (1 if flat else kernel, kernel)
+        self.shape, self.pool = tuple(shape), (1 if flat else pool, pool)
+        pooled = [side // p for side, p in zip(shape[1:], self.pool, strict=True)]
         sides = [side - k + 1 for side, k in zip(pooled, self.kernel, strict=True)]
         if min(sides) < 1:
             raise ValueError(
@@ -157,12 +159,12 @@ class Conv(_Normalising, nn.Module):
 
     def extra_repr(self) -> str:
         """What it does to the shape, for people."""
-        pooled = f", pooled by {self.pool}" if self.pool > 1 else ""
+        pooled = f", pooled by {self.pool[1]}" if self.pool[1] > 1 else ""
         return f"{self.shape}{pooled} -> {self.out_shape}, kernel {self.kernel}"
 
     def read(self, x: Tensor) -> Tensor:
         """What the weights meet: the inputs (…, inputs), averaged over squares, flat."""
-        if self.pool == 1:
+        if self.pool[1] == 1:
             return x
         pooled = F.avg_pool2d(x.reshape(-1, *self.shape), self.pool)
         return pooled.reshape(*x.shape[:-1], -1)
@@ -218,11 +220,12 @@ class Conv(_Normalising, nn.Module):
 
     def back(self, delta: Tensor) -> Tensor:
         errors = F.conv_transpose2d(delta.reshape(-1, *self.out_shape), self.filters(self.weight))
-        if self.pool > 1:  # each pixel of a square has its share of the average
-            errors = errors.repeat_interleave(self.pool, 2).repeat_interleave(self.pool, 3)
+        if self.pool[1] > 1:  # each pixel of a square has its share of the average
+            rows, columns = self.pool
+            errors = errors.repeat_interleave(rows, 2).repeat_interleave(columns, 3)
             _, height, width = self.shape
             rest = (0, width - errors.shape[3], 0, height - errors.shape[2])
-            errors = F.pad(errors, rest) / self.pool**2
+            errors = F.pad(errors, rest) / (rows * columns)
         return errors.reshape(*delta.shape[:-1], self.inputs)
 
 
@@ -260,7 +263,7 @@ def stack(description: str, shape: tuple[int, int, int]) -> list[Layer]:
         elif pool == 1:
             layer = nn.utils.skip_init(Dense, prod(shape), int(found["neurons"]))
         else:  # one kernel as large as the maps
-            sides = tuple(side // pool for side in shape[1:])
+            sides = tuple(max(1, side // pool) for side in shape[1:])
             layer = Conv(shape, int(found["neurons"]), sides, pool)
         if found["norm"]:
             layer.norm = Norm(len(layer.bias))

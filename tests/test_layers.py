@@ -25,7 +25,8 @@ def generator(seed=0):
 
 def layers():
     """One of each kind, in double precision, with weights and biases."""
-    made = [Dense(144, 7), Conv(SHAPE, 3, 3), Conv(SHAPE, 4, (2, 3), pool=2)]
+    made = [Dense(144, 7), Conv(SHAPE, 3, 3), Conv(SHAPE, 4, (2, 3), pool=2),
+            Conv((2, 1, 72), 3, 5, pool=3)]  # fmt: skip
     for seed, layer in enumerate(made):
         layer.double()
         for parameter in layer.parameters():
@@ -53,7 +54,7 @@ def gradient(network):
 def test_a_convolution_is_one_matrix_with_shared_rows():
     x = torch.rand(6, 144, generator=generator(), dtype=torch.float64)
     for layer in layers()[1:]:
-        maps = F.avg_pool2d(x.view(6, *SHAPE), layer.pool)
+        maps = F.avg_pool2d(x.view(6, *layer.shape), layer.pool)
         patches = F.unfold(maps, layer.kernel)  # (B, n, P)
         expected = torch.einsum("mn,bnp->bmp", layer.weight, patches) + layer.bias[:, None]
         torch.testing.assert_close(layer(x), expected.flatten(1))
@@ -61,7 +62,7 @@ def test_a_convolution_is_one_matrix_with_shared_rows():
         assert layer.outputs == expected[0].numel() and layer.inputs == 144
 
 
-@pytest.mark.parametrize("kind", range(3))
+@pytest.mark.parametrize("kind", range(4))
 @pytest.mark.parametrize("rank", [1, 3])
 def test_low_rank_is_the_product_that_is_never_built(kind, rank):
     layer, members = layers()[kind], 4
@@ -77,7 +78,7 @@ def test_low_rank_is_the_product_that_is_never_built(kind, rank):
             torch.testing.assert_close(found[:, :, member], expected)
 
 
-@pytest.mark.parametrize("kind", range(3))
+@pytest.mark.parametrize("kind", range(4))
 def test_local_products_are_autograds(kind):
     layer = layers()[kind]
     x = normal((10, 144), generator(3)).double().requires_grad_()
@@ -117,6 +118,14 @@ def test_operations_of_a_convolution_are_counted_window_by_window():
 
 
 # ----------------------------------------------------------------------------------- a description
+
+
+def test_maps_of_one_row_have_windows_of_one_row():
+    first, last = stack("c8k5 p4 3", (2, 1, 48))
+    assert first.out_shape == (8, 1, 44) and last.pooled == (8, 1, 11)
+    assert last.weight.shape == (3, 88)
+    with pytest.raises(ValueError, match="5 does not fit into maps of 1 × 4"):
+        stack("c8k5", (2, 1, 4))
 
 
 def test_a_network_is_described_in_a_line():

@@ -66,11 +66,11 @@ def graph(network: SpikingNetwork):
             parts = layer.norm.folded(*parts)
         weight, bias = (_numbers(part) / (1 - neuron.beta) for part in parts)
         if len(shape) == 3:
-            pool = getattr(layer, "pool", 1)
+            pool = rows, columns = getattr(layer, "pool", (1, 1))
             size = getattr(layer, "kernel", shape[1:])  # a dense layer sees the whole map
-            kernel = weight.reshape(len(bias), shape[0], *size) / pool**2
-            kernel = kernel.repeat(pool, axis=2).repeat(pool, axis=3)
-            add(f"weights{index}", nir.Conv2d(shape[1:], kernel, (pool, pool), 0, 1, 1, bias))
+            kernel = weight.reshape(len(bias), shape[0], *size) / (rows * columns)
+            kernel = kernel.repeat(rows, axis=2).repeat(columns, axis=3)
+            add(f"weights{index}", nir.Conv2d(shape[1:], kernel, pool, 0, 1, 1, bias))
             shape = getattr(layer, "out_shape", (len(bias), 1, 1))
         else:
             add(f"weights{index}", nir.Affine(weight, bias))
