@@ -34,9 +34,13 @@ def add_study(commands) -> None:
     add(
         "--data",
         metavar="PATH",
-        help="folder of real recordings, for studies of them; paper-scale: also MNIST as .npz",
+        help="folder of real recordings, for studies of them, or MNIST as .npz to simulate as many",
     )
+    add("--test-digits", metavar="PATH", help="MNIST as .npz: test on recordings that are simulated"
+        " from its 10,000 test digits, and keep the results apart")  # fmt: skip
     add("--device", default="cpu", help='"cpu" (default) or "cuda"')
+    add("--threads", type=int, metavar="N", help="of the CPU for each run; default: 1")
+    add("--price", action="store_true", help="run nothing: say what the study takes here")
     add("--budget", type=float, metavar="MINUTES", help="begin no run after so long")
     add("--again", action="store_true", help="make runs anew that are there already")
     add("--tables-only", action="store_true", help="tables and figures from NAME.json alone")
@@ -88,8 +92,8 @@ def add_scaling(commands) -> None:
 def add_recordings(commands) -> None:
     measure = commands.add_parser("measure", help="write down how real recordings look, in figures")
     measure.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")
-    measure.add_argument("--json", type=Path, default=RESULTS / "nmnist.json", metavar="FILE",
-                         help="default: data/results/nmnist.json")  # fmt: skip
+    measure.add_argument("--json", type=Path, default=RESULTS / "recordings.json", metavar="FILE",
+                         help="default: data/results/recordings.json")  # fmt: skip
     measure.set_defaults(run=recordings.main_measure)
     compare = commands.add_parser("compare", help="saccade digits beside real recordings of them")
     compare.add_argument("folder", type=Path, help="a folder with Train/<label>/<k>.bin")

@@ -9,6 +9,7 @@ from course_lib.results import groups
 from course_lib.run.figures import style
 from studies import files
 from studies.kinds import kind_of
+from studies.plan import OTHER_TEST
 from studies.tables import named
 from studies.training import summary
 
@@ -31,8 +32,10 @@ def page(result: dict[str, Any]) -> str:
 def command(result: dict[str, Any]) -> str:
     """What makes the results."""
     data = "" if result["data"]["source"] == "saccade-digits" else " --data PATH"
+    if "test" in result["data"]:
+        data = " --test-digits PATH"
     device = f" --device {result['settings']['device']}" if "device" in result["settings"] else ""
-    return f"python -m studies study {result['study']}{data}{device}"
+    return f"python -m studies study {result['study'].removesuffix(OTHER_TEST)}{data}{device}"
 
 
 def setup(result: dict) -> str:

@@ -29,6 +29,8 @@ RULE = (
 )
 #: raised when the same settings come to mean other numbers, so that old runs are not taken for new
 VERSION = 1
+#: ends the name of a study's results on another test set
+OTHER_TEST = "-test-digits"
 #: settings that shape a run's numbers; its data is named by the study's source
 SHAPING = (
     "method", "hold_out", "bins", "hidden", "readout", "beta", "threshold", "reset", "reset_delay",
@@ -62,8 +64,11 @@ class Study:
     title, question: for people.    rows: see ``Row``.    settings: shared by all rows.
     search:   what is tried, a dict of settings and options for each trial.
     seeds:    how many final runs a row has unless the command says otherwise.
-    source:   "saccade-digits"; "nmnist": the command then takes ``--data``; or "transfer": trained
-              on the first, tested on all of ``--data``, whose digits are left out of the first.
+    source:   "saccade-digits"; "nmnist": the command then takes ``--data``; "whole-nmnist": it
+              needs that; or "transfer": trained on the first, tested on all of ``--data``, whose
+              digits are left out of the first.
+    data:     which recordings these are, where they are the user's own. Part of a run's key.
+    test:     what the test set is, where it is another than the source's. Part of the key, too.
     kind:     how a run is made and shown: "training", "alignment", "sparsity" or "map".
     columns:  of the table, keys of ``tables.COLUMNS``. "difference" is that from the first row of
               the group, seed by seed.
@@ -80,6 +85,8 @@ class Study:
     search: tuple[dict[str, Any], ...] = ()
     seeds: int = 3
     source: str = "saccade-digits"
+    data: str = ""
+    test: str = ""
     kind: str = "training"
     columns: tuple[str, ...] = (
         "chosen", "accuracy", "difference", "cpu", "memory", "forward", "spikes",
@@ -155,6 +162,10 @@ class Job(NamedTuple):
             "options": options, "source": self.study.source, "kind": self.study.kind,
             "path": self.row.path, "role": self.role, "version": VERSION,
         }  # fmt: skip
+        if self.study.data:
+            shape["data"] = self.study.data
+        if self.study.test and self.role == "final":  # no trial reads it
+            shape["test"] = self.study.test
         if self.config.layers:
             shape["layers"] = self.config.layers
         if self.config.until is not None:
@@ -246,7 +257,7 @@ def final(study: Study, row: Row, choice: dict[str, Any], seed: int) -> Job:
 def _job(study, row, role, choice, seed) -> Job:
     settings = {**study.settings, **row.settings, "seed": seed}
     if "device" not in settings:  # else the CPU makes a GPU's noise, on all its cores
-        settings["threads"] = 1
+        settings.setdefault("threads", 1)
     if role == "trial":
         settings.pop("until", None)  # trials are whole runs, and so are chosen as everywhere
     options = dict(settings.pop("options", {}))

@@ -1,6 +1,6 @@
 """Recordings in a few figures, and simulated ones beside real ones of the same digits.
 
-``python -m studies measure PATH`` writes data/results/nmnist.json: figures only, since the
+``python -m studies measure PATH`` writes data/results/recordings.json: figures only, since the
 recordings themselves are not part of the course. ``python -m studies compare PATH`` sets saccade
 digits beside them.
 

@@ -22,6 +22,7 @@ SUMMARISED = ("test_accuracy", "validation_accuracy", "seconds", "cpu_seconds", 
 SOURCES = {
     "saccade-digits": "saccade digits (simulated)",
     "nmnist": "real N-MNIST recordings",
+    "whole-nmnist": "real N-MNIST recordings",
     "transfer": "saccade digits (simulated) for training and validation, real N-MNIST recordings "
     "of other digits for the test",
 }
@@ -109,21 +110,29 @@ def gather(study: Study, store: Store, splits: Splits, before: dict | None = Non
         if record["machine"] not in machines:
             machines.append(record["machine"])
         record["machine"] = machines.index(record["machine"])
-    name = SOURCES[study.source]
     return {
         "study": study.name, "kind": study.kind, "title": study.title,
         "question": study.question,
-        "data": {
-            "source": study.source,
-            "name": f"{splits.name} (simulated)" if splits.name == "saccade MNIST" else name,
-            "recordings": " / ".join(f"{len(part):,}" for part in splits[:3]),
-        },
+        "data": data_of(study, splits),
         "search": {
             "trials": length(study), "seeds": list(plan.SEARCH_SEEDS), "rule": plan.RULE,
         },
         "settings": study.settings, "columns": study.columns,
         "machines": machines, "rows": rows,
     }  # fmt: skip
+
+
+def data_of(study: Study, splits: Splits) -> dict[str, str]:
+    """What tells these recordings from others, and for people."""
+    name = SOURCES[study.source]
+    if splits.name == "saccade MNIST":
+        name = f"{splits.name} (simulated)"
+    own = {key: getattr(study, key) for key in ("data", "test") if getattr(study, key)}
+    return {
+        "source": study.source,
+        "name": f"{name}; for the test {study.test}" if study.test else name,
+        "recordings": " / ".join(f"{len(part):,}" for part in splits[:3]),
+    } | own
 
 
 def _kept(row: dict | None, before: dict | None) -> dict | None:

@@ -1,19 +1,22 @@
 """The command ``study``: goes through a study's runs, skips what is done, stops in time."""
 
+import hashlib
 import sys
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from course_lib.events import Splits, load_all, load_splits
 from course_lib.results import read
-from studies import plan
+from studies import pages, plan, price
 from studies.declared import STUDIES
 from studies.kinds import KINDS
+from studies.nmnist import WHOLE
 from studies.plan import Job, Row, Study, final, trials
-from studies.results import Store, best, gather, restore, search, show, write
+from studies.results import Store, best, data_of, gather, restore, search, show, write
 
 
 def main(options) -> int:
@@ -23,8 +26,12 @@ def main(options) -> int:
         for study in STUDIES.values():
             print(f"{study.name:16s} {len(study.rows):3d} rows   {study.question}")
         return 0
+    study = STUDIES.get(name)
+    if study and options.test_digits:
+        study = on_test_digits(study)
+        name = study.name
     path, result = out / f"{name}.json", read(name, out)
-    if name not in STUDIES and result is None:
+    if study is None and result is None:
         raise ValueError(f"no study {name!r}; there are {', '.join(STUDIES)}")
     if options.tables_only:
         if result is None:
@@ -35,12 +42,16 @@ def main(options) -> int:
             raise ValueError(f"{path} holds no results of a study")
         print("wrote", ", ".join(show(result, out)))
         return 0
-    if name not in STUDIES:
+    if study is None and "test" in result["data"]:
+        raise ValueError(f"{name} is made by `{pages.command(result)}`")
+    if study is None:
         raise ValueError(
             f"study {name} cannot be run any more: what it tried did not pay and has left "
             "the library. Its page names the git revision that has it; --tables-only rebuilds that"
         )
-    left = run(STUDIES[name], options, result)
+    if options.price:
+        return price.main(*prepared(study, options), options)
+    left = run(study, options, result)
     if left:
         print(f"time is used up: {left} runs are left; the same command goes on")
     print(f"results: {path}, {path.with_suffix('.md')}")
@@ -55,14 +66,19 @@ def run(study: Study, options, result: dict | None) -> int:
     An interrupt (Ctrl-C) loses nothing: the same command goes on, within the run that it fell into.
     Results are written then, too. Raises ValueError for unknown rows or a missing ``data``.
     """
-    if options.device != "cpu":
-        study = replace(study, settings=study.settings | {"device": options.device})
+    study, splits = prepared(study, options)
     rows, budget = study.pick(options.rows), options.budget
     count = study.seeds if options.seeds is None else options.seeds
     if count < 1:
         raise ValueError(f"seeds is {count}; a row needs at least one final run")
     if budget is not None and not budget > 0:
         raise ValueError(f"budget is {budget}; it must be a positive number of minutes")
+    if result and result["data"] != data_of(study, splits):
+        raise ValueError(
+            f"{study.name}.json in {options.out} holds results on other data "
+            f"({result['data']['name']}, {result['data']['recordings']}); give these folders of "
+            "their own by --out and --runs"
+        )
     store = Store(options.runs)
     restore(result, store)
     if options.again:
@@ -70,7 +86,6 @@ def run(study: Study, options, result: dict | None) -> int:
             own = trials(study, row, choice) if row.like is None else []
             for job in own + [final(study, row, choice, s) for s in plan.seeds(study, count)]:
                 store.drop(job.key)
-    splits = load(study, options.data)
     end, left = time.monotonic() + 60 * (budget or float("inf")), 0
 
     def remaining(row: Row) -> int:
@@ -117,7 +132,34 @@ def run(study: Study, options, result: dict | None) -> int:
     return left
 
 
-def load(study: Study, data: str | None) -> Splits:
+def prepared(study: Study, options) -> tuple[Study, Splits]:
+    """The study as the command line has it, and its recordings."""
+    given = {"threads": options.threads} if options.threads else {}
+    if options.device != "cpu":
+        given["device"] = options.device
+    splits = load(study, options.data, options.quiet)
+    if study.test:
+        digits = load_splits(options.test_digits, progress=False)
+        if digits.name != "saccade MNIST":
+            raise ValueError(f"--test-digits is {options.test_digits}; expected MNIST as an .npz")
+        splits = splits._replace(test=digits.test)
+    if study.source == WHOLE:
+        held = hashlib.sha256(np.ascontiguousarray(splits.test.packed)).hexdigest()[:16]
+        study = replace(study, data=f"{held}, {len(splits.train)}")
+    return replace(study, settings=study.settings | given), splits
+
+
+def on_test_digits(study: Study) -> Study:
+    """The study with another test set and name. Raises ValueError for one of other recordings."""
+    if study.source != "saccade-digits":
+        raise ValueError(f"--test-digits is for studies of saccade digits; {study.name} is not one")
+    return replace(
+        study, name=study.name + plan.OTHER_TEST, title=f"{study.title}, on MNIST's test digits",
+        test="recordings simulated from MNIST's own test digits",
+    )  # fmt: skip
+
+
+def load(study: Study, data: str | None, quiet: bool = True) -> Splits:
     """The study's recordings. Raises ValueError if ``data`` is missing, or not called for."""
     if study.source == "saccade-digits":
         if data:
@@ -126,6 +168,10 @@ def load(study: Study, data: str | None) -> Splits:
                 "real recordings there is real-methods"
             )
         return load_splits(progress=False)
+    if study.source == WHOLE:
+        if not data:
+            raise ValueError(f"study {study.name} needs --data PATH: all of N-MNIST, downloaded")
+        return load_splits(data, progress=not quiet)
     if study.source == "transfer":
         if not data:
             raise ValueError(f"study {study.name} needs --data PATH, real recordings for its test")

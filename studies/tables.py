@@ -4,13 +4,14 @@ import statistics
 from collections.abc import Sequence
 
 from course_lib.results import processor_seconds
-from studies import collapse
+from studies import collapse, nmnist
 from studies.inference import difference, percent
 from studies.plan import at_an_end
 
 NOTES = {
     "chosen": "‡: the choice is the smallest or largest value that the search tried.",
     "accuracy": "Accuracy: of the test set in %, mean ± sample standard deviation over n seeds.",
+    "published": nmnist.NOTE,
     "difference": "Difference: test accuracy minus that of the group's first row, in points, "
     "paired by seed, with a 95 % t-interval over seeds and test recordings "
     "(`studies/inference.py`).",
@@ -105,6 +106,7 @@ COLUMNS = {
     "accuracy": (
         "accuracy", lambda row, result: percent(row["summary"]["test_accuracy"]) + _stopped(row)
     ),
+    "published": ("published", nmnist.published),
     "difference": ("difference", lambda row, result: difference(row, result)),
     "worst": ("lowest", lambda row, result: f"{100 * worst(row):.1f}"),
     "lost": ("lost classes", lambda row, result: _lost(row)),

@@ -16,7 +16,7 @@ from course_lib.events import (
 from studies.__main__ import main
 from studies.recordings import compare, correlation, describe, measure, report
 
-STORED = Path(__file__).parents[2] / "data/results/nmnist.json"
+STORED = Path(__file__).parents[2] / "data/results/recordings.json"
 
 
 def recording_of(times, polarities):

@@ -440,7 +440,8 @@ def test_findings_say_who_is_ahead_and_who_is_behind():
         row("worse", 0.40, 0.42, 0.441),
         row("once", 0.1),
     ]
-    (told,) = training.answers({"rows": rows, "data": {"recordings": "9 / 9 / 100,000"}})
+    result = {"rows": rows, "data": {"recordings": "9 / 9 / 100,000"}, "columns": []}
+    (told,) = training.answers(result)
     assert told.startswith("**net.** first reaches 52.0 ± 2.0 % (n = 3); ahead: better +10.0 (")
     assert "; no difference shown: alike 0.0 (−" in told and "; behind: worse −10.0 (−" in told
     assert told.endswith("; one run only: once 10.0 %.")
