@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from course_lib.events import digits, fashion, frames, saccades
+from course_lib.events import digits, fashion, frames, saccades, speech
 from course_lib.events.files import cache_folder, cached, progress_bar
 from course_lib.events.frames import bytes_of_bin, pack
 from course_lib.events.frameset import DIGITS, FrameSet
@@ -158,6 +158,35 @@ def _clothes(source: str, how: How) -> tuple[np.ndarray, np.ndarray, list[np.nda
     return images, labels, parts, f"{rule}, seed {how.seed}"
 
 
+def spoken_digits(source: str, how: How) -> Data:
+    """Spoken digits through a model of the inner ear; the test speaker was never heard before."""
+    if source in SOURCES:
+        raise ValueError(f'{source} needs a folder of recordings; expected "{source}:PATH"')
+    found = speech.find_speech(source)
+    files, name = speech.read_speech(found)
+    sensor = SOURCES["speech"].sensor
+
+    def build():
+        pairs, packed = zip(files, (str(path) for path, *_ in found), strict=True), []
+        for data, path in progress_bar(pairs, "sounds", how.progress, len(files)):
+            packed.append(pack(speech.hear_file(data, path), how.bins, path, sensor))
+        return {"packed": np.stack(packed)}
+
+    key = {"speech": name, "frames": frames.VERSION, "bins": how.bins}
+    packed = cached("speech", key, build, how.cache_dir)["packed"]
+    speakers = sorted({speaker for *_, speaker in found})
+    if len(speakers) < 3:
+        raise ValueError(f"{source} has {len(speakers)} speakers; expected at least 3, since those "
+                         "of training, validation and the test differ")  # fmt: skip
+    order = torch.randperm(len(speakers), generator=torch.Generator().manual_seed(how.seed))
+    *trained, validated, tested = (speakers[i] for i in order)
+    spoken = np.array([speaker for *_, speaker in found])
+    parts = [np.flatnonzero(np.isin(spoken, who)) for who in (trained, validated, tested)]
+    rule = f"speakers {', '.join(sorted(trained))} / {validated} / {tested}, seed {how.seed}"
+    labels = np.array([digit for _, digit, _ in found])
+    return Data("spoken digits", FrameSet(packed, labels, how.bins, sensor), parts, rule)
+
+
 def _simulated(images: np.ndarray, labels: np.ndarray, how: How, classes=DIGITS) -> FrameSet:
     """Recordings of n pictures; picture i has the seed n · seed + i."""
     key = {
@@ -296,5 +325,6 @@ SOURCES = {
     "saccade-digits": Source(saccade_digits, classes=DIGITS),
     "fashion": Source(clothes, classes=fashion.CLOTHES),
     "fashion-latency": Source(latencies, fashion.PIXELS, fashion.CLOTHES),
+    "speech": Source(spoken_digits, (speech.CHANNELS, 1, 1), DIGITS),
     "nmnist": Source(recordings, classes=DIGITS),
 }

@@ -47,6 +47,9 @@ def load_splits(
       as latencies; 4,500 / 500 / 1,000, the test pictures those of Fashion-MNIST's test set.
       ``"fashion:PATH"`` and ``"fashion-latency:PATH"``: all 70,000, of a folder with the four
       files as published; 54,000 / 6,000 / 10,000.
+    - ``"speech:PATH"``: a folder of spoken digits, ``<digit>_<speaker>_<n>.wav``, through a model
+      of the inner ear; one speaker is the test set, one the validation set, drawn by ``seed``, and
+      the others are for training.
     - real recordings with Train/ and Test/ (``"nmnist"``, or the path of a folder): Test/ is
       the test set; one tenth of Train/ is the validation set, the first nine tenths of a random
       permutation are the training set (54,000 / 6,000 / 10,000 for the full set, as in the paper
@@ -61,9 +64,9 @@ def load_splits(
       another ``camera``, split likewise.
 
     Args:
-        source: "saccade-digits", "fashion", "fashion-latency"; "nmnist" (the folder in the
-            variable NMNIST_DIR, else a download kept in the cache); or the path of a folder of
-            recordings, or of MNIST.
+        source: "saccade-digits", "fashion", "fashion-latency", "speech:PATH"; "nmnist" (the folder
+            in the variable NMNIST_DIR, else a download kept in the cache); or the path of a folder
+            of recordings, or of MNIST.
         bins: T, the number of time bins.
         cache_dir: where frames are kept; default: COURSE_CACHE, else the user's cache folder.
         on_bad: "error" stops at the first bad file; "skip" leaves it out and counts it in note.

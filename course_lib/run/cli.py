@@ -36,6 +36,8 @@ examples:
   python -m course_lib train --data fashion       clothes before the same simulated camera
   python -m course_lib train --data fashion-latency --bins 100 --method localzo
       the same pictures, one spike a pixel, the brighter the earlier
+  python -m course_lib train --data speech:PATH --bins 100 --method localzo
+      spoken digits through a model ear, tested on a speaker that was never heard
   python -m course_lib train --data PATH          real N-MNIST recordings (Train/<label>/<k>.bin)
   python -m course_lib train --resume runs/mine   go on where an interrupted run stopped
   torchrun --local-addr 127.0.0.1 --nproc-per-node 2 --max-restarts 3 \

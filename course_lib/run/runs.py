@@ -46,7 +46,8 @@ class RunConfig(Schedule):
 
     method: how ``.grad`` is filled.
     options: of the method's estimator, such as {"rank": 4}.
-    data: "saccade-digits", "fashion", "fashion-latency", "nmnist", a folder, or MNIST as .npz.
+    data: "saccade-digits", "fashion", "fashion-latency", "speech:PATH", "nmnist", a folder, or
+      MNIST as .npz.
     hold_out: a folder of real recordings, whose digits are left out.
     on_bad: what to do about a damaged recording: "error" or "skip".
     sensor: width and height of the camera in pixels, for a folder of its recordings.
