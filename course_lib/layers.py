@@ -146,7 +146,7 @@ class Conv(_Normalising, nn.Module):
         self.shape, self.pool = tuple(shape), (1 if flat else pool, pool)
         pooled = [side // p for side, p in zip(shape[1:], self.pool, strict=True)]
         sides = [side - k + 1 for side, k in zip(pooled, self.kernel, strict=True)]
-        if min(sides) < 1:
+        if min(*sides, *pooled) < 1:
             raise ValueError(
                 f"a kernel of {self.kernel[0]} × {self.kernel[1]} does not fit into maps of "
                 f"{pooled[0]} × {pooled[1]}; take a smaller one, or pool less before it"

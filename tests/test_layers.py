@@ -9,8 +9,10 @@ from course_lib.estimators import METHODS, SurrogateBPTT
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.es import ES
 from course_lib.estimators.feedback import OTTT
-from course_lib.fast.engine import knows
-from course_lib.layers import Conv, Dense, stack
+from course_lib.estimators.localzo import LocalZO
+from course_lib.fast.engine import engine, knows
+from course_lib.layers import Conv, Dense, Norm, stack
+from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 from course_lib.noise import normal
 from course_lib.run.runs import RunConfig
@@ -148,6 +150,7 @@ def test_a_network_is_described_in_a_line():
         ("c8k5 p2", "the last part must be neurons"),
         ("", "the last part must be neurons"),
         ("c8k5 p4 c8k3 10", "kernel of 3 × 3 does not fit into maps of 1 × 1"),
+        ("c8k3 p7 10", "kernel of 1 × 0 does not fit into maps of 1 × 0"),
         ("c0k5 10", "'c0k5' is none of"),
     ],
 )
@@ -183,10 +186,61 @@ def test_a_run_takes_layers_and_keeps_them(tmp_path):
 # ----------------------------------------------------------------------------------- every method
 
 
-def test_the_door_leaves_convolutions_to_the_readable_path():
+def test_the_door_leaves_convolutions_to_the_readable_path_where_it_has_nothing_faster():
     assert "is not a plain dense layer" in knows(convolutional())
-    with pytest.raises(ValueError, match="is not a plain dense layer"):
-        EGGROLL(population=4, kernel="fused").fill_grads(convolutional(), *batch())
+    for method in (ES(population=4, kernel="fused"), LocalZO(kernel="fused")):
+        with pytest.raises(ValueError, match="is not a plain dense layer"):
+            method.fill_grads(convolutional(), *batch())
+    with pytest.raises(ValueError, match="its first layer is not a convolution"):
+        EGGROLL(population=4, kernel="fused").fill_grads(convolutional("9 c3k1 5"), *batch())
+    network = convolutional()
+    network.layers[1].norm = Norm(4)
+    with pytest.raises(ValueError, match="is not a plain layer"):
+        engine(EGGROLL(kernel="fused"), network, batch()[0])
+
+
+SHAPES = (LAYERS, "p2 c3k2 c4k2 p2 5", "c3k2 p3 c4k1 7 5", "p3 6 5", "c4k3 p3 c5k2", "c3k3 c2k6 5")
+
+
+@pytest.mark.parametrize("readout", ["membrane", "rate"])
+@pytest.mark.parametrize("description", SHAPES)
+def test_the_compiled_population_of_convolutions_is_the_readable_one(description, readout):
+    """With weights whose sums are exact in any order: noise is not, so a member's rounding may
+    move a voltage across the threshold; a seed where it moves none is chosen."""
+    neurons = ((1, True, "zero", False), (3, False, "subtract", False), (2, True, "subtract", True))
+    for rank, mirrored, reset, delay in neurons:
+        network = convolutional(
+            description, readout=readout, neuron=LIFParameters(0.85, 0.9, reset, delay)
+        )
+        frames, labels = batch(steps=6, classes=network.sizes[-1])
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.copy_((256 * parameter).round() / 256)
+        found = []
+        for kernel in ("fused", "readable"):
+            method = EGGROLL(
+                population=20, rank=rank, mirrored=mirrored, sigma=0.25, kernel=kernel, seed=1
+            )
+            with torch.no_grad():
+                fitness = method.evaluate(network, frames, labels, 1, range(method.draws))
+            method.fill_grads(network, frames, labels, 1)
+            found.append((fitness, gradient(network)))
+        assert found[0][0].std() > 0.01
+        torch.testing.assert_close(*(fitness for fitness, _ in found), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(*(grad for _, grad in found), rtol=1e-4, atol=1e-5)
+
+
+def test_a_population_of_convolutions_may_be_evaluated_in_parts(monkeypatch):
+    """Shares of draws that begin at whole chunks, and few samples at a time, change no bit."""
+    network, (frames, labels) = convolutional(), batch()
+    method = EGGROLL(population=40, kernel="fused")
+    with torch.no_grad():
+        whole = method.evaluate(network, frames, labels, 0, range(20))
+        parts = [method.evaluate(network, frames, labels, 0, some)
+                 for some in (range(8), range(8, 20))]  # fmt: skip
+        assert torch.equal(torch.cat(parts), whole)
+        monkeypatch.setattr("course_lib.fast.maps.PIECE_BYTES", 1)
+        torch.testing.assert_close(method.evaluate(network, frames, labels, 0, range(20)), whole)
 
 
 @pytest.mark.parametrize("rank", [1, 2, None])

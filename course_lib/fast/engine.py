@@ -13,9 +13,9 @@ question that they could answer, so that importing an estimator loads no Numba.
 ``LocalZO`` and ``SparseGrad`` ask ``event_driven`` in the same way; ``event_driven.py`` answers.
 The online methods ask ``first_layer``, and ``traced.py`` answers.
 
-Three modules beside this one know how to run a population: ``population`` (low rank, on the CPU),
-``full_rank`` (the same loops, for members that have weights of their own) and ``gpu`` (low rank).
-Each has
+Four modules beside this one know how to run a population: ``population`` (low rank, on the CPU),
+``maps`` (the same, of convolutions), ``full_rank`` (for members that have weights of their own) and
+``gpu`` (low rank). Each has
 
     start(network, frames, members, arrays)             → run, with run.draws_at_once
     run.outputs(noise)                                  (signs, M, B, C) of M draws
@@ -33,7 +33,7 @@ import torch
 from torch import Tensor, nn
 
 from course_lib.fitness import cross_entropy
-from course_lib.layers import Dense
+from course_lib.layers import Conv, Dense
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 
@@ -44,10 +44,11 @@ REPLACED = ("lengths", "split", "population_currents", "member_currents", "add_g
 KNOWN = {f"course_lib.estimators.{file}" for file in ("evolution", "eggroll", "es")}
 
 
-def knows(network: nn.Module) -> str:
+def knows(network: nn.Module, kinds: tuple[type, ...] = (Dense,)) -> str:
     """Why compiled code would not run this network but another one; empty if it would run it.
 
     It has the dynamics of ``SpikingNetwork`` built in. A subclass may add to them, not change them.
+    kinds: of the layers that it takes.
     """
     for name, method in vars(SpikingNetwork).items():
         dynamics = isinstance(method, FunctionType) and name != "__init__"
@@ -58,11 +59,14 @@ def knows(network: nn.Module) -> str:
     if any(neuron != network.neuron for neuron in network.neurons):
         return "its layers differ in beta or threshold"
     for layer in network.layers:
-        if type(layer) is not Dense or layer.bias is None or layer.norm is not None:
-            return f"{layer} is not a plain dense layer with a bias"
-    shapes = list(zip(network.sizes[1:], network.sizes[:-1], strict=True))
-    if [tuple(layer.weight.shape) for layer in network.layers] != shapes:
-        return f"its layers do not have the sizes {tuple(network.sizes)}"
+        if type(layer) not in kinds or layer.bias is None or layer.norm is not None:
+            names = "a plain dense layer" if kinds == (Dense,) else "a plain layer"
+            return f"{layer} is not {names} with a bias"
+    shapes = zip(network.sizes[1:], network.sizes[:-1], strict=True)
+    for layer, shape in zip(network.layers, shapes, strict=True):
+        dense = type(layer) is Dense
+        if shape != (tuple(layer.weight.shape) if dense else (layer.outputs, layer.inputs)):
+            return f"its layers do not have the sizes {tuple(network.sizes)}"
     for module in (network, *network.layers):
         if module._forward_hooks or module._forward_pre_hooks:
             return f"a forward hook stands at its {type(module).__name__}"
@@ -88,8 +92,12 @@ def engine(estimator, network: SpikingNetwork, frames: Tensor) -> "Population | 
     """
     if estimator.kernel == "readable":
         return None
-    obstacle = knows(network) or _own_code(estimator) or not_floats(network, frames)
-    name = "population" if estimator.rank else "full_rank"
+    maps = bool(estimator.rank) and any(type(layer) is Conv for layer in network.layers)
+    obstacle = knows(network, (Dense, Conv) if maps else (Dense,))
+    obstacle = obstacle or _own_code(estimator) or not_floats(network, frames)
+    name = "maps" if maps else "population" if estimator.rank else "full_rank"
+    if maps and not obstacle:
+        obstacle = _unlike_maps(network, frames)
     if not obstacle and frames.device.type == "cpu":
         obstacle = _distrust()
     elif not obstacle:
@@ -101,6 +109,13 @@ def engine(estimator, network: SpikingNetwork, frames: Tensor) -> "Population | 
         kernels = importlib.import_module(f"course_lib.fast.{name}")
         return Population(estimator, kernels, room_of(estimator))
     return _none(estimator, obstacle)
+
+
+def _unlike_maps(network: SpikingNetwork, frames: Tensor) -> str:
+    """What keeps a network with convolutions from ``maps``."""
+    if len(network.layers) < 2 or type(network.layers[0]) is not Conv:
+        return "its first layer is not a convolution with another layer above it"
+    return "" if frames.device.type == "cpu" else "convolutions are fast on the CPU alone"
 
 
 def event_driven(estimator, network, frames: Tensor, step: int):

@@ -11,6 +11,7 @@ import torch
 from course_lib.estimators import EGGROLL, METHODS, OTTT, LocalZO
 from course_lib.events import simulate
 from course_lib.fast.kernels import noise as compiled
+from course_lib.layers import stack
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 from course_lib.noise import gaussians
@@ -54,6 +55,8 @@ def compile_all() -> None:
         for readout in ("rate", "membrane"):
             network = SpikingNetwork((2312, 32, 16, 10), readout=readout)
             method.build(options).fill_grads(network, frames, labels)
+    maps = SpikingNetwork(layers=stack("p4 c4k3 p2 c4k2 10", (2, 34, 34)))
+    EGGROLL(population=8).fill_grads(maps, frames, labels)
 
 
 if __name__ == "__main__":

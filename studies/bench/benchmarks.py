@@ -36,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[int, bool], Table]] = {
     "generation": generation.generation,
     "generation-64": generation.generation_of_64,
     "generation-1024": generation.generation_of_1024_neurons,
+    "generation-convolutions": generation.generation_of_convolutions,
     "noise": generation.noise,
     "live": generation.live,
     "memory": fresh.memory,

@@ -19,7 +19,9 @@ import torch
 from course_lib.estimators import EGGROLL, ES
 from course_lib.estimators.base import Estimator
 from course_lib.events import load_splits
+from course_lib.events.frames import SIDE
 from course_lib.fast.kernels.noise import gaussians
+from course_lib.layers import stack
 from course_lib.network import SpikingNetwork
 from course_lib.training import Schedule, draw_batch, fit
 from studies.bench.timing import Table, Times, row
@@ -28,7 +30,10 @@ RANKS = (1, 4, 8)
 
 
 class Setting(NamedTuple):
-    """2312-hidden-10, T = 10; bars by rank for comparisons (a) and (b), and one for (c)."""
+    """2312-hidden-10, T = 10; bars by rank for comparisons (a) and (b), and one for (c).
+
+    layers: in place of the hidden one.
+    """
 
     hidden: int
     population: int
@@ -36,9 +41,11 @@ class Setting(NamedTuple):
     plain: dict[int, float] = {}
     same: dict[int, float] = {}
     readable: float | None = None
+    layers: str = ""
 
     def __str__(self):
-        return f"2312-{self.hidden}-10, T = 10, batch {self.batch}, population {self.population}"
+        network = self.layers or f"2312-{self.hidden}-10"
+        return f"{network}, T = 10, batch {self.batch}, population {self.population}"
 
 
 MAIN = Setting(256, 256, 256, {1: 90, 4: 40, 8: 30}, {1: 30, 8: 10}, 5)
@@ -60,7 +67,8 @@ def batches(setting: Setting, packed: bool = False) -> Callable:
 
 def generation_of(estimator: Estimator, setting: Setting) -> Callable[[], None]:
     """A contestant: the next generation of a run of its own."""
-    network = SpikingNetwork((2312, setting.hidden, 10))
+    layers = stack(setting.layers, (2, SIDE, SIDE)) if setting.layers else ()
+    network = SpikingNetwork((2312, setting.hidden, 10), layers=layers)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     counter, draw = iter(range(10**9)), batches(setting, estimator.reads_events)
 
@@ -86,6 +94,26 @@ def generation_of_64(repeats: int, quick: bool = False) -> Table:
 def generation_of_1024_neurons(repeats: int, quick: bool = False) -> Table:
     """The same with 64 members of 1024 hidden neurons."""
     return measure(SMALL if quick else WIDE, repeats)
+
+
+def generation_of_convolutions(repeats: int, quick: bool = False) -> Table:
+    """One generation of a convolutional network, compiled loops against plain torch."""
+    layers = "p2 c4k5 p4 10" if quick else "p2 c16k5 p2 c32k3 10"
+    setting = Setting(0, 16 if quick else 64, 8 if quick else 64, layers=layers)
+    names = [(rank, kernel) for rank in (1, 4) for kernel in ("fused", "readable")]
+    contestants = {
+        f"rank {rank}, {kernel}": generation_of(
+            EGGROLL(rank=rank, population=setting.population, kernel=kernel), setting
+        )
+        for rank, kernel in names
+    }
+    times, lines = Times(contestants, repeats), [f"{setting}"]
+    for rank in (1, 4):
+        fused, readable = f"rank {rank}, fused", f"rank {rank}, readable"
+        lines += [row(name, 1000 * times.median(name), "ms") for name in (fused, readable)]
+        bar = None if quick else 4
+        lines.append(row(f"rank {rank}: times faster", times.ratio(readable, fused), "×", bar))
+    return Table(times.medians()).show(lines)
 
 
 def measure(setting: Setting, repeats: int) -> Table:
