@@ -104,7 +104,7 @@ TRANSFER = Study(
     settings={"hidden": (128,), "readout": "membrane", "shift": 1},
     seeds=5,
     source="transfer",
-    columns=("chosen", "accuracy", "difference", "cpu", "forward", "spikes"),
+    columns=("chosen", "accuracy", "halves", "difference", "cpu", "forward", "spikes"),
 )
 
 BEYOND = Study(

@@ -61,6 +61,39 @@ def unpacked(text: str, recordings: int) -> np.ndarray:
     return np.unpackbits(np.frombuffer(bytes.fromhex(text), np.uint8))[:recordings].astype(int)
 
 
+def only(result: dict[str, Any], kept: np.ndarray) -> dict[str, Any] | None:
+    """The results as if the test set were the recordings ``kept``, (R,) booleans.
+
+    None if a run does not say which recordings it got right.
+    """
+    rows = []
+    for row in result["rows"]:
+        if not all("right" in run for run in row["runs"]):
+            return None
+        runs = []
+        for run in row["runs"]:
+            right = unpacked(run["right"], len(kept))[kept].astype(bool)
+            runs.append(run | {"test_accuracy": right.mean().item(), "right": packed(right)})
+        values = [run["test_accuracy"] for run in runs]
+        deviation = statistics.stdev(values) if len(values) > 1 else None
+        accuracy = {"mean": statistics.fmean(values), "sd": deviation}
+        summary = {"n": len(runs), "test_accuracy": accuracy}
+        rows.append(row | {"runs": runs, "summary": summary})
+    sizes = result["data"]["recordings"].split(" / ")[:2]
+    data = {"recordings": " / ".join([*sizes, f"{kept.sum():,}"])}
+    return {"rows": rows, "columns": [], "data": data}
+
+
+def halves(result: dict[str, Any]) -> tuple[dict, dict] | None:
+    """``only`` of the test recordings that the simulator was fitted to, and of the others; None
+    where it was fitted to none, or where runs do not say enough."""
+    if "fitted" not in result["data"]:
+        return None
+    fitted = unpacked(result["data"]["fitted"], recordings_of(result, "test_accuracy")).astype(bool)
+    parts = only(result, fitted), only(result, ~fitted)
+    return parts if all(parts) else None
+
+
 def compare(row: dict, first: dict, recordings: int, name="test_accuracy") -> Comparison | None:
     """The row minus the first one, paired by seed; None for fewer than two common seeds.
 

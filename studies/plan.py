@@ -69,6 +69,7 @@ class Study:
               digits are left out of the first.
     data:     which recordings these are, where they are the user's own. Part of a run's key.
     test:     what the test set is, where it is another than the source's. Part of the key, too.
+    fitted:   to which test recordings the simulator was fitted, as ``inference.packed`` writes it.
     kind:     how a run is made and shown: "training", "alignment", "sparsity" or "map".
     columns:  of the table, keys of ``tables.COLUMNS``. "difference" is that from the first row of
               the group, seed by seed.
@@ -87,6 +88,7 @@ class Study:
     source: str = "saccade-digits"
     data: str = ""
     test: str = ""
+    fitted: str = ""
     kind: str = "training"
     columns: tuple[str, ...] = (
         "chosen", "accuracy", "difference", "cpu", "memory", "forward", "spikes",

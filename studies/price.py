@@ -6,7 +6,7 @@ evaluation of SAMPLE recordings. The rest is multiplication:
     hours of a row = Σ over its runs of (steps · step + recordings evaluated · evaluation) / 3600
 
 On a CPU the seconds are the processor's, so that other work on the machine does not count, and a
-run on n cores takes about an n-th of them; on a GPU they are the clock's.
+run on n cores takes an n-th of them at best; on a GPU they are the clock's.
 """
 
 import json
@@ -112,7 +112,7 @@ def shown(record: dict[str, Any]) -> str:
     hours, place = sum(row["hours"] for row in rows), record["machine"]
     table = grid(["", "group", "runs", "steps", "s a step", "s a run", "hours"], lines, 2)
     gpu = record["gpu_bytes"]
-    kind = "Hours by the clock" if gpu else "Hours of one core (a run on n cores takes about 1/n)"
+    kind = "Hours by the clock" if gpu else "Hours of one core (n cores: an n-th at best)"
     return (
         f"{table}\n\n{kind}: {hours:.1f} in all. Memory: {record['memory_bytes'] / 1e6:,.0f} MB, "
         f"the recordings' {record['recordings_bytes'] / 1e6:,.0f} among them"

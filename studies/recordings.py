@@ -27,6 +27,7 @@ from course_lib.events import (
 )
 from course_lib.events.files import write_atomic
 
+FITTED_UP_TO = 1000  # number of an N-MNIST training recording
 TENTH_US = 30_800  # a tenth of 308 ms, the mean time of the last event in N-MNIST
 
 
@@ -64,6 +65,17 @@ def measure(folder: str | os.PathLike) -> dict:
     Raises FileNotFoundError, ValueError: see ``find_recordings`` and ``read_recording``.
     """
     return describe(read_recording(r.path) for r in find_recordings(folder).train)
+
+
+def fitted(folder: str | os.PathLike) -> np.ndarray:
+    """(R,) booleans: whether the camera's parameters were fitted to a recording of the folder.
+
+    In the order of ``load_all``. Raises FileNotFoundError, ValueError: see ``find_recordings``.
+    """
+    found = find_recordings(folder)
+    numbers = [int(recording.path.stem) for recording in found.train]
+    of_train = [number <= FITTED_UP_TO and number % 4 < 2 for number in numbers]
+    return np.array(of_train + [False] * len(found.test))
 
 
 def correlation(a: np.ndarray, b: np.ndarray) -> float:

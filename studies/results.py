@@ -127,7 +127,7 @@ def data_of(study: Study, splits: Splits) -> dict[str, str]:
     name = SOURCES[study.source]
     if splits.name == "saccade MNIST":
         name = f"{splits.name} (simulated)"
-    own = {key: getattr(study, key) for key in ("data", "test") if getattr(study, key)}
+    own = {key: found for key in ("data", "test", "fitted") if (found := getattr(study, key))}
     return {
         "source": study.source,
         "name": f"{name}; for the test {study.test}" if study.test else name,

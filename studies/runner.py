@@ -13,10 +13,15 @@ from course_lib.events import Splits, load_all, load_splits
 from course_lib.results import read
 from studies import pages, plan, price
 from studies.declared import STUDIES
+from studies.inference import packed
 from studies.kinds import KINDS
 from studies.nmnist import WHOLE
 from studies.plan import Job, Row, Study, final, trials
+from studies.recordings import fitted
 from studies.results import Store, best, data_of, gather, restore, search, show, write
+
+#: of what results say of their data, what tells one data set from another
+NAMES_DATA = ("name", "recordings", "data", "test")
 
 
 def main(options) -> int:
@@ -73,11 +78,12 @@ def run(study: Study, options, result: dict | None) -> int:
         raise ValueError(f"seeds is {count}; a row needs at least one final run")
     if budget is not None and not budget > 0:
         raise ValueError(f"budget is {budget}; it must be a positive number of minutes")
-    if result and result["data"] != data_of(study, splits):
+    before, data = result["data"] if result else {}, data_of(study, splits)
+    if before and any(before.get(key) != data.get(key) for key in NAMES_DATA):
         raise ValueError(
             f"{study.name}.json in {options.out} holds results on other data "
-            f"({result['data']['name']}, {result['data']['recordings']}); give these folders of "
-            "their own by --out and --runs"
+            f"({before['name']}, {before['recordings']}); give these folders of their own by --out "
+            "and --runs"
         )
     store = Store(options.runs)
     restore(result, store)
@@ -143,6 +149,8 @@ def prepared(study: Study, options) -> tuple[Study, Splits]:
         if digits.name != "saccade MNIST":
             raise ValueError(f"--test-digits is {options.test_digits}; expected MNIST as an .npz")
         splits = splits._replace(test=digits.test)
+    if study.source == "transfer":
+        study = replace(study, fitted=packed(fitted(options.data)))
     if study.source == WHOLE:
         held = hashlib.sha256(np.ascontiguousarray(splits.test.packed)).hexdigest()[:16]
         study = replace(study, data=f"{held}, {len(splits.train)}")

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 
 from course_lib.results import processor_seconds
 from studies import collapse, nmnist
-from studies.inference import difference, percent
+from studies.inference import difference, halves, percent
 from studies.plan import at_an_end
 
 NOTES = {
     "chosen": "‡: the choice is the smallest or largest value that the search tried.",
     "accuracy": "Accuracy: of the test set in %, mean ± sample standard deviation over n seeds.",
     "published": nmnist.NOTE,
+    "halves": "Fitted / others: accuracy on the test recordings that the simulator's camera was "
+    "fitted to (of N-MNIST's training recordings 1 to 1,000 those whose number leaves 0 or 1 when "
+    "divided by 4), and on the others; – where runs do not say which they got right.",
     "difference": "Difference: test accuracy minus that of the group's first row, in points, "
     "paired by seed, with a 95 % t-interval over seeds and test recordings "
     "(`studies/inference.py`).",
@@ -89,6 +92,13 @@ def _silent(row: dict) -> str:
     return ", ".join(f"{statistics.fmean(layer):.1f}" for layer in layers) or "–"
 
 
+def _halves(row: dict, result: dict) -> str:
+    parts, place = halves(result), result["rows"].index(row)
+    if parts is None:
+        return "–"
+    return " / ".join(percent(part["rows"][place]["summary"]["test_accuracy"]) for part in parts)
+
+
 def _speedup(row: dict) -> str:
     found = [run["speedup"] for run in row["runs"] if run.get("speedup")]
     if not found:
@@ -107,6 +117,7 @@ COLUMNS = {
         "accuracy", lambda row, result: percent(row["summary"]["test_accuracy"]) + _stopped(row)
     ),
     "published": ("published", nmnist.published),
+    "halves": ("fitted / others", lambda row, result: _halves(row, result)),
     "difference": ("difference", lambda row, result: difference(row, result)),
     "worst": ("lowest", lambda row, result: f"{100 * worst(row):.1f}"),
     "lost": ("lost classes", lambda row, result: _lost(row)),

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from course_lib.results import groups
 from course_lib.run.figures import COLOURS, MARKERS
 from studies import collapse, tables
-from studies.inference import difference, percent, verdicts
+from studies.inference import difference, halves, percent, verdicts
 from studies.tables import grid
 
 #: panels side by side, and ticks of the axis of errors in %
@@ -114,4 +114,7 @@ def answers(result: dict[str, Any]) -> list[str]:
             ]  # fmt: skip
             parts += [f"{name}: {', '.join(words)}"] if words else []
         told.append((f"**{group}.** " if group else "") + "; ".join(parts) + ".")
+    if parts := halves(result):
+        told += [f"Only the test recordings that the simulator was not fitted to: {sentence}"
+                 for sentence in answers(parts[1])]  # fmt: skip
     return told + (collapse.answers(result) if "collapse" in result["columns"] else [])

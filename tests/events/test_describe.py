@@ -14,7 +14,7 @@ from course_lib.events import (
     write_recording,
 )
 from studies.__main__ import main
-from studies.recordings import compare, correlation, describe, measure, report
+from studies.recordings import compare, correlation, describe, fitted, measure, report
 
 STORED = Path(__file__).parents[2] / "data/results/recordings.json"
 
@@ -58,6 +58,16 @@ def test_the_course_comes_with_figures_of_real_recordings():
     stored = json.loads(STORED.read_text(encoding="utf-8"))
     assert stored["recordings"] >= 1000
     assert sum(stored["tenths"]) == pytest.approx(stored["events"]["mean"], abs=0.01)
+
+
+@pytest.mark.filterwarnings("ignore:.*no recording of")
+def test_which_recordings_the_simulator_was_fitted_to(tmp_path, digits):
+    for part, number in (("Train", 3), ("Train", 4), ("Train", 1001), ("Train", 999), ("Test", 4)):
+        path = tmp_path / f"{part}/{number % 10}/{number:05}.bin"
+        write_recording(path, simulate(digits.images[0], 0))
+    order = [int(recording.path.stem) for recording in find_recordings(tmp_path).train]
+    assert sorted(order) == [3, 4, 999, 1001]
+    assert fitted(tmp_path).tolist() == [*(number == 4 for number in order), False]
 
 
 def test_correlation_is_pearsons():

@@ -25,6 +25,22 @@ def answers(rng, seeds=5, recordings=200, apart=0.0, hard=1.5):
     return rng.random((2, seeds, recordings)) < 1 / (1 + np.exp(-level))
 
 
+def test_a_result_can_be_split_by_what_the_simulator_was_fitted_to():
+    right = np.array([[[1, 1, 1, 0, 0, 1]] * 2, [[1, 0, 1, 1, 1, 1]] * 2], bool)
+    first, second = rows(right)
+    named = [first | {"group": "", "label": "a"}, second | {"group": "", "label": "b"}]
+    fitted = np.array([1, 0, 1, 0, 0, 1], bool)
+    data = {"recordings": "9 / 9 / 6", "fitted": packed(fitted)}
+    seen, others = inference.halves({"rows": named, "data": data})
+    means = [[row["summary"]["test_accuracy"]["mean"] for row in part["rows"]]
+             for part in (seen, others)]  # fmt: skip
+    assert means == [[1, 1], [pytest.approx(1 / 3), pytest.approx(2 / 3)]]
+    assert others["data"]["recordings"] == "9 / 9 / 3" and others["rows"][0]["summary"]["n"] == 2
+    assert inference.halves({"rows": named, "data": {"recordings": "9 / 9 / 6"}}) is None
+    del named[1]["runs"][0]["right"]
+    assert inference.halves({"rows": named, "data": data}) is None, "older runs do not say"
+
+
 def test_bits_come_back():
     right = np.random.default_rng(0).random(500) < 0.9
     assert len(packed(right)) == 126 and (unpacked(packed(right), 500) == right).all()
