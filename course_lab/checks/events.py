@@ -21,13 +21,18 @@ def step_events(before, after, threshold):
     return math.trunc(steps)
 
 
+def _shares(before, after, threshold):
+    share = math.log1p(threshold if after > before else -threshold)
+    return math.trunc(math.log(after / before) / abs(share))
+
+
 STEP_EVENTS = Exercise(
     "step_events", TOPIC, points=1,
     goal="turn a change of light into events",
     reference=step_events,
     cases=lambda rng: [
         (10.0, 20.0, 0.3), (20.0, 9.0, 0.3), (100.0, 200.0, 0.3), (50.0, 50.0, 0.2),
-        (8.0, 9.0, 0.3), (9.0, 8.0, 0.3), (1.0, 3.0, 0.3),
+        (8.0, 9.0, 0.3), (9.0, 8.0, 0.3), (1.0, 3.0, 0.3), (0.05, 0.9, 0.3),
         *[(*rng.uniform(1, 300, 2), rng.uniform(0.1, 0.5)) for _ in range(4)],
     ],
     mistakes=(
@@ -53,6 +58,11 @@ STEP_EVENTS = Exercise(
                 lambda a, b, C: int(np.sign(math.trunc(math.log(b / a) / C)))),
         Mistake("the number of events is a whole number: drop what is left after the last whole "
                 "threshold.", lambda a, b, C: math.log(b / a) / C),
+        Mistake("in yours a step is a share of the light, × (1 + C) up and × (1 − C) down. The "
+                "pixel takes its steps in the logarithm: C is one.", _shares),
+        Mistake("you round to the nearest number, for brighter at least. A threshold that was not "
+                "quite reached brings no event.",
+                lambda a, b, C: int(math.log(b / a) / C + 0.5)),
         Mistake("you take a logarithm of the threshold, too. C is one already.",
                 lambda a, b, C: math.trunc(math.log(b / a) / math.log(1 + C))),
         Mistake("you count the levels of a fixed ladder. The pixel measures from the light that it "
@@ -390,31 +400,35 @@ def _drawn(data, rng):
     return data.frames(rows).transpose(0, 1).flatten(1).numpy(), labels[rows]
 
 
-def _few_inputs(rng):
+def _few_inputs(rng, budget=BUDGET):
     (known, labels), (unknown, truth) = (
         _drawn(data, rng) for data in (_recordings().train, _recordings().test)
     )
 
     def right(chosen) -> float:
-        chosen = np.unique(np.asarray(chosen).ravel())
+        chosen = np.asarray(chosen).ravel()
+        if chosen.size == known.shape[1] and np.isin(chosen, (0, 1)).all():
+            raise NotYet("  That is a mask, an answer for each input. Return the numbers of those "
+                         "that you keep: np.flatnonzero(mask).")  # fmt: skip
+        chosen = np.unique(chosen)
         whole = (
             chosen.dtype.kind in "iu" and (chosen >= 0).all() and (chosen < known.shape[1]).all()
         )
-        if not whole or not 0 < len(chosen) <= BUDGET:
+        if not whole or not 0 < len(chosen) <= budget:
             raise NotYet(
-                f"  Return the numbers of at most {BUDGET} inputs, whole numbers from 0 to "
-                f"{known.shape[1] - 1}; yours has {len(chosen)} different ones."
+                f"  Return the numbers of at most `budget` inputs, here {budget}, whole numbers "
+                f"from 0 to {known.shape[1] - 1}; yours has {len(chosen)} different ones."
             )
         answers = nearest_average(known[:, chosen], labels, unknown[:, chosen])
         return float(np.mean(answers == truth))
 
-    return (known, labels, BUDGET), right
+    return (known, labels, budget), right
 
 
 CHOOSE_INPUTS = Open(
     "choose_inputs", TOPIC, points=3,
     goal="find out where the information sits",
-    reference=choose_inputs, trial=_few_inputs,
+    reference=choose_inputs, trial=_few_inputs, less=7,
     marks=((0.42, 1), (0.52, 2), (0.62, 3)), 
-    wording="{:.1%} read right with 50 inputs".format,
+    wording="{:.1%} read right".format,
 )  # fmt: skip

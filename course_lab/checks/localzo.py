@@ -51,7 +51,7 @@ SPIKE_QUOTIENT = Exercise(
     cases=lambda rng: [
         (distances(rng, delta * abs(z), (-1.7, -0.8, -0.3, 0.2, 0.7, 1.4)), z, delta)
         for z, delta in ((1.2, 0.4), (-2.0, 0.3), (0.6, 0.8), (-0.5, 0.5))
-    ],
+    ] + [at("distances are whole numbers", np.array([-3, -1, 0, 2]), 1.5, 0.9)],
     boundary=Boundary("z is 0", lambda rng: [(distances(rng, 1.0, (-0.5, 0.5)), 0.0, 0.4)]),
     mistakes=(
         Mistake("a negative z gives you a negative slope. Moving the other way turns the "
@@ -108,6 +108,7 @@ LOCALZO_DERIVATIVE = Exercise(
         *[(distances(rng, delta, shares), _draws(rng, len(shares), m), delta)
           for shares, m, delta in (((-1.5, 0.4, 0.9), 2, 0.4), ((0.6, -0.7), 3, 0.3))],
         (distances(rng, 0.8, (0.5, -0.9, 0.2, 1.1)).reshape(2, 2), _draws(rng, 2, 2, 2), 0.8),
+        at("distances are whole numbers", np.array([-1, 0, 2]), _draws(rng, 3, 4), 0.9),
     ],
     boundary=Boundary("u has three axes", lambda rng: [
         (distances(rng, 0.4, [-0.6, 0.3, 0.7] * 4).reshape(2, 2, 3), _draws(rng, 2, 2, 3, 2),
@@ -142,6 +143,10 @@ LOCALZO_DERIVATIVE = Exercise(
         Mistake("you take the mean over axis 1. The draws lie in the last axis, wherever that "
                 "is: −1.",
                 lambda *a: _boxes(*a).mean(1)),
+        Mistake("`u[:, None]` puts the new axis second, which is the last one of (N, 1) alone. "
+                "Yours is wanted at the end, wherever that is: `u[..., None]`.",
+                lambda u, z, d: (np.abs(z) / (2 * d) * (np.abs(u[:, None]) < d * np.abs(z))
+                                 ).mean(-1)),
         Mistake("every neuron has the draws of the first one in yours.",
                 lambda u, z, d: _boxes(u, z.reshape(-1, z.shape[-1])[0], d).mean(-1)),
     ),
@@ -192,6 +197,10 @@ EXPECTED_UNIFORM = Exercise(
                 lambda u, w, d: tail(u, ROOT3, d)),
         Mistake("your λ reaches from −1 to 1, whatever the width. It ends at w.",
                 lambda u, w, d: tail(u, 1.0, d)),
+        Mistake("yours ends at |u| = δ. The longest draw is w, and reaches wδ.",
+                lambda u, w, d: tail(u, w, d) * (np.abs(u) < d)),
+        Mistake("you hold the slope below 1. It is no probability: at u = 0 it is w/(4δ).",
+                lambda *a: np.minimum(tail(*a), 1)),
         Mistake("the integral of z from |u|/δ to w is (w² − (u/δ)²)/2: a difference of squares, "
                 "and not the square of the difference.",
                 lambda u, w, d: np.maximum(w - np.abs(u) / d, 0) ** 2 / (4 * w * d)),
@@ -273,6 +282,9 @@ SPARSEGRAD_DERIVATIVE = Exercise(
             _limit(delta, m) * np.array([0.99, -0.99, 1.01, -1.01]),
         ]), delta, m)
         for delta, m in ((0.5, 1), (0.3, 3), (0.8, 2))
+    ] + [
+        at("|u| is exactly B_th", ROOT3 / 4 * np.array([-1, 0.5, 1]), 0.5, 1),
+        at("distances are whole numbers", np.array([-2, -1, 0, 1, 3]), 1.5, 2),
     ],
     boundary=Boundary("there are many draws (m = 50)", lambda rng: [
         (_limit(0.4, 50) * np.array([-0.999, -1.001, 0.3, 0.999, 1.001]), 0.4, 50)]),
@@ -286,7 +298,8 @@ SPARSEGRAD_DERIVATIVE = Exercise(
         Mistake("you cut at √3 · δ/(m + 1). More draws reach farther: m/(m + 1).",
                 _cut(lambda d, m: ROOT3 / (m + 1) * d)),
         Mistake("you cut off on one side only. Compare |u| with B_th.",
-                _cut(_limit, lambda u, limit: np.asarray(u) < limit)),
+                _cut(_limit, lambda u, limit: np.asarray(u) < limit),
+                _cut(_limit, lambda u, limit: np.asarray(u) <= limit)),
         Mistake("you keep what should be cut off: keep |u| < B_th.",
                 _cut(_limit, lambda u, limit: np.abs(u) >= limit)),
         Mistake("you return which entries are active. Multiply by the expected surrogate.",
@@ -297,6 +310,9 @@ SPARSEGRAD_DERIVATIVE = Exercise(
                     tail(u, ROOT3, d) - tail(_limit(d, m), ROOT3, d), 0)),
         Mistake("you cut at √3 · (m − 1)/m · δ. One draw alone reaches somewhere too: m/(m + 1).",
                 _cut(lambda d, m: ROOT3 * (m - 1) / m * d)),
+        Mistake("you cut at √3 · (m − 1)/(m + 1) · δ, the mean of the largest draw with its sign. "
+                "A negative draw reaches as far: m/(m + 1).",
+                _cut(lambda d, m: ROOT3 * (m - 1) / (m + 1) * d)),
         Mistake("your λ ends at 1. Here it is uniform with w = √3: expected_uniform(u, 3**0.5, δ).",
                 lambda u, d, m: tail(u, 1.0, d) * (np.abs(u) < _limit(d, m)),
                 lambda u, d, m: tail(u, 1.0, d) * (np.abs(u) < m / (m + 1) * d)),
@@ -335,6 +351,16 @@ def _entries(rng, idle, active, spiking, both):
     return G, (kinds >= 2).astype(float)
 
 
+def _small(rng):
+    G, spikes = _entries(rng, 3, 2, 2, 1)
+    return G * 1e-12, spikes
+
+
+def _deep(rng):
+    """Time steps, recordings and neurons, (2, 2, 4)."""
+    return map(np.stack, zip(_entries(rng, 4, 2, 1, 1), _entries(rng, 2, 3, 2, 1), strict=True))
+
+
 BACKWARD_SAVINGS = Exercise(
     "backward_savings", TOPIC, points=1,
     goal="count the work that a sparse algorithm does, and the work it leaves out",
@@ -342,6 +368,8 @@ BACKWARD_SAVINGS = Exercise(
     cases=lambda rng: [
         *[(*_entries(rng, *kinds), inputs)
           for kinds, inputs in (((5, 1, 1, 1), 100), ((2, 2, 3, 1), 2312), ((3, 2, 1, 2), 7))],
+        at("G is very small", *_small(rng), 9),
+        at("there are three axes", *_deep(rng), 20),
     ],
     boundary=Boundary("G is negative", lambda rng: [
         (-_entries(rng, 3, 2, 2, 1)[0], _entries(rng, 2, 2, 3, 1)[1], 11)]),
@@ -392,6 +420,8 @@ def _grids(rng):
         yield np.round(np.sort(rng.uniform(0.05, 0.95, 3)), 2), z, np.round(density, 2)
     yield at("r is not sorted", np.array([0.7, 0.2, 0.9, 0.4]), z, np.round(density, 2))
     yield at("the density rises", np.array([0.3, 0.6]), z, np.round(density[::-1], 2))
+    yield at("the density is given in whole numbers", np.array([0.2, 0.55, 0.8]),
+             np.array([0.0, 0.4, 1.0, 1.3]), np.array([7, 5, 2, 1]))
 
 
 DRAW_MAGNITUDES = Exercise(
@@ -472,6 +502,13 @@ def _matched_evenly(slope, z, delta):
     return y / c, c
 
 
+def _matched_first(slope, z, delta):
+    """By the trapezoidal rule with the width of the first piece."""
+    y = -(delta**2) * np.asarray(slope(delta * z)) / z
+    c = (y[1:] + y[:-1]).sum() * (z[1] - z[0])
+    return y / c, c
+
+
 MATCHING_DENSITY = Exercise(
     "matching_density", TOPIC, points=2,
     goal="turn a theorem into a program, its constant included",
@@ -479,7 +516,7 @@ MATCHING_DENSITY = Exercise(
     cases=lambda rng: [
         (slope, np.round(np.cumsum(rng.uniform(0.2, 0.9, 5)), 1) + 0.1, delta)
         for slope, delta in ((bell_slope, 0.5), (sigmoid_slope, 0.8), (arctan_slope, 0.3))
-    ],
+    ] + [at("the grid has whole numbers", bell_slope, np.array([1, 2, 4]), 0.5)],
     boundary=Boundary("the grid has two points", lambda rng: [
         (bell_slope, np.array([0.2, round(rng.uniform(0.5, 2), 1)]), 0.7)]),
     mistakes=(
@@ -508,7 +545,7 @@ MATCHING_DENSITY = Exercise(
         Mistake("z is missing below the line: g′(δz)/z, in c as well.",
                 lambda *a: _matched(*a, over="1")),
         Mistake("you take the width of one piece for all. This grid is not evenly spaced.",
-                _matched_evenly),
+                _matched_evenly, _matched_first),
     ),
 )  # fmt: skip
 
@@ -560,6 +597,8 @@ SPARSE_GRADIENT = Exercise(
     cases=lambda rng: [
         _entries_within(rng, 3, 4, 2, 1, 0.5), _entries_within(rng, 4, 3, 2, 3, 0.4),
         _entries_within(rng, 4, 6, 1, 2, 1.2),
+        at("a draw is longer than 3", tenths(rng, 2, 2), np.array([[1.7], [-0.3]]),
+           np.array([[[-3.8]], [[1.0]]]), 0.5, _Blame(np.array([[1.4], [0.6]]))),
     ],
     mistakes=(
         Mistake("that is the loop as it was given: whoever is farther than δ from the threshold is "
@@ -573,6 +612,8 @@ SPARSE_GRADIENT = Exercise(
                 lambda *a: _sparse(*a, reach=lambda z: np.abs(z).min(-1))),
         Mistake("a negative draw reaches as far as a positive one: take |z| first.",
                 lambda *a: _sparse(*a, reach=lambda z: z.max(-1))),
+        Mistake("no draw is longer than 3 in yours. Few normal draws are, but those reach farther.",
+                lambda *a: _sparse(*a, reach=lambda z: np.minimum(np.abs(z).max(-1), 3))),
         Mistake("only the last recording of each neuron is left: add to its row, +=.",
                 lambda *a: _sparse(*a, add=False)),
         Mistake("G is missing: blame passes an entry times its slope.",
@@ -580,8 +621,8 @@ SPARSE_GRADIENT = Exercise(
         Mistake("you take the mean over the recordings. The loop added them up, and so does the "
                 "gradient.", lambda x, *a: _sparse(x, *a, share=len(x))),
     ),
-    calls=Calls("The gradient is right, but you ask for the blame of entries that no draw "
-                "reaches, and every answer costs a walk through the layers above. Their G is 0.",
+    calls=Calls("The gradient is right, but you ask for more blame than you need, and every answer "
+                "costs a walk through the layers above. Whoever has G ≠ 0 is asked, and once.",
                 lambda x, u, z, delta, blame: int((localzo_derivative(u, z, delta) != 0).sum())),
 )  # fmt: skip
 
@@ -618,21 +659,22 @@ def _trained(run, weights, frames, labels, steps, slope, learning=slice(None)):
     return weights.detach().numpy()
 
 
-def _watched(rng):
-    run, seed = Watched(UPDATES), int(rng.integers(1000))
+def _watched(rng, allowed=UPDATES):
+    run, seed = Watched(allowed), int(rng.integers(1000))
+    start = tiny.start(seed)
 
     def score(weights) -> float:
-        right = tiny.accuracy(weights)
+        tiny.accuracy(weights)  # which says what is no network at all
         run.judge()
-        return right
+        return tiny.learned(weights, start)
 
-    return (run, tiny.start(seed), *tiny.known(), UPDATES, seed), score
+    return (run, start, *tiny.known(), allowed, seed), score
 
 
 TRAIN_WITH_DRAWS = Open(
     "train_with_draws", TOPIC, points=3, kind="train",
     goal="train a spiking network through slopes that were drawn, not invented",
-    reference=train_with_draws, trial=_watched, seeded=True,
+    reference=train_with_draws, trial=_watched, less=4, seeded=True,
     marks=((0.75, 1), (0.9, 2), (0.95, 3)), wording="{:.0%} of unseen digits right".format,
 )  # fmt: skip
 

@@ -213,7 +213,8 @@ SPIKE_INTERVAL = Exercise(
     goal="solve for a whole number of steps, silence included",
     reference=spike_interval,
     cases=lambda rng: [
-        (0.15, 0.9, 1.0), (0.05, 0.9, 1.0), (1.3, 0.9, 1.0), (0.6, 0.5, 1.0), (0.5, 0.5, 1.0),
+        (0.15, 0.9, 1.0), (0.05, 0.9, 1.0), (1.3, 0.9, 1.0), (0.6, 0.5, 1.0),
+        at("the limit of the voltage is exactly θ", 0.5, 0.5, 1.0),
         (2.5, 0.5, 1.0), at("the spike takes millions of steps", 2e-8, 1 - 1e-8, 1.0),
         *[(rng.uniform(0.1, 1.2), rng.uniform(0.6, 0.97), rng.uniform(0.5, 1.5)) for _ in range(5)],
     ],
@@ -310,6 +311,11 @@ def _rates_swapped(currents, beta, threshold, steps):
     return total / steps
 
 
+def _settled(share):
+    """Rates of what comes after a share of the steps."""
+    return lambda c, b, t, n: _raster(c, b, t, n)[int(share * n) :].mean(axis=0)
+
+
 def _steps_a_spike(*arguments):
     with np.errstate(divide="ignore"):
         return 1 / firing_rates(*arguments)
@@ -364,6 +370,8 @@ FIRING_RATES = Exercise(
                 lambda c, b, t, n: [1 / spike_interval(i, b, t) for i in c]),
         Mistake("you return one number, the mean over neurons too. Each current has its own rate: "
                 "take the mean over time only.", lambda *a: _rates(*a).mean()),
+        Mistake("you leave out the steps in which it settles. All steps count, from v = 0.",
+                *[_settled(share) for share in (0.1, 0.2, 0.25, 0.5)]),
     ),
 )  # fmt: skip
 
@@ -475,7 +483,8 @@ def _delayed_cases(rng):
         currents = rng.uniform(0, 1.2, (30, 4))
         currents[0, 0] = threshold
         cases.append((currents, beta, threshold))
-    return [*cases, at("currents are negative", rng.uniform(-3, -1, (4, 2)), 0.5, 1.0)]
+    return [*cases, at("currents are negative", rng.uniform(-3, -1, (4, 2)), 0.5, 1.0),
+            at("currents are whole numbers", rng.integers(0, 3, (6, 3)), 0.75, 1.25)]
 
 
 LIF_DELAYED = Exercise(
@@ -516,6 +525,9 @@ LIF_DELAYED = Exercise(
         Mistake("all rows of your voltages are the last one: you append one array and change it in "
                 "place later. Make a new one each step, v = …, or append v.copy().",
                 _last_everywhere),
+        Mistake("all rows of your spikes are the last one: you append one array and write into it "
+                "in every step. Make a new one each step, s = …, or append s.copy().",
+                lambda *a: (_last_everywhere(*a, both=True)[0], lif_delayed(*a)[1])),
         Mistake("all your rows are the last one: you append one array and change it in place "
                 "later. Make new ones each step, or append copies.",
                 lambda *a: _last_everywhere(*a, both=True)),
@@ -531,14 +543,15 @@ def voltage_trace(currents, beta, threshold):
     return _trace(currents, beta, threshold)
 
 
-def _trace(currents, beta, threshold, *, rows="kept", resets=True, fires=np.greater):
-    """rows: which array stands in a row of the voltages."""
+def _trace(currents, beta, threshold, *, rows="kept", resets=True, fires=np.greater,
+           sets_back=None):  # fmt: skip
+    """rows: which array stands in a row of the voltages; sets_back: who is, ``fires`` if None."""
     v, spikes, voltages = np.zeros(currents.shape[1]), [], []
     for current in currents:
         before = v
         v = beta * v + current
         s = fires(v, threshold)
-        after = np.where(s & resets, 0, v)
+        after = np.where((sets_back or fires)(v, threshold) & resets, 0, v)
         spikes.append(s.astype(float))
         voltages.append({"kept": v, "after": after, "before": before}.get(rows, v))
         v = after
@@ -555,6 +568,7 @@ VOLTAGE_TRACE = Exercise(
         (rng.uniform(0, 0.6, (8, 3)).round(2), 0.9, 1.0),
         (rng.uniform(-0.2, 1.2, (6, 2)).round(2), 0.5, 0.75),
         (np.array([[1.0, 2.0], [0.5, 1.0], [0.25, 0.5]]), 0.5, 1.0),
+        at("currents are whole numbers", rng.integers(0, 3, (6, 3)), 0.75, 1.25),
     ],
     mistakes=(
         Mistake("all rows of the voltages are the last one, as in the loop that was given. How "
@@ -569,6 +583,11 @@ VOLTAGE_TRACE = Exercise(
                 lambda *a: _trace(*a, resets=False)),
         Mistake("at exactly θ a neuron does not fire.",
                 lambda *a: _trace(*a, fires=np.greater_equal)),
+        Mistake("a voltage of exactly θ does not fire, so it is not set back either.",
+                lambda *a: _trace(*a, sets_back=np.greater_equal)),
+        Mistake("you draw the threshold where the neuron fires. The voltage that was compared with "
+                "it lies above.", lambda x, b, t: (_trace(x, b, t)[0],
+                                                   np.minimum(_trace(x, b, t)[1], t))),
         Mistake("spikes and voltages are the wrong way round: return (spikes, voltages).",
                 lambda *a: _trace(*a)[::-1]),
         Mistake("you record a voltage that has leaked, before its current has been added.",
@@ -623,10 +642,12 @@ def learn_pair(frames, labels, tries, seed):
     return weights
 
 
-def _pair(rng):
+def _pair(rng, tries=300):
     frames, labels, unseen, truth = _drawn(rng, (0, 1))
 
     def right(weights) -> float:
+        if not tries:
+            return untried(weights)
         counts = _counts(_weights(weights, 2, "the weights of both neurons, (2, 289)"), unseen)
         if not counts.any():
             raise NotYet("  Neither neuron ever fires: your pair is still dead. How large is a "
@@ -634,13 +655,19 @@ def _pair(rng):
         rows = np.arange(len(truth))
         return float(np.mean(counts[rows, truth] > counts[rows, 1 - truth]))
 
-    return (frames, labels, 300, int(rng.integers(1000))), right
+    def untried(weights) -> float:
+        if np.any(weights):
+            raise NotYet("  After 0 tries the weights are what they were, all 0. How many tries "
+                         "does your loop make if `tries` is 0, or 10?")  # fmt: skip
+        return 0.0
+
+    return (frames, labels, tries, int(rng.integers(1000))), right
 
 
 LEARN_PAIR = Open(
     "learn_pair", TOPIC, points=3, kind="train",
     goal="wake two dead neurons and let them learn by trial and error",
-    reference=learn_pair, trial=_pair, forward_only=True, seeded=True,
+    reference=learn_pair, trial=_pair, less=0, forward_only=True, seeded=True,
     marks=((0.65, 1), (0.78, 2), (0.88, 3)), wording="{:.0%} of unseen digits right".format,
 )  # fmt: skip
 

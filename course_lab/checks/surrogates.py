@@ -23,10 +23,10 @@ def true_gradient(w1, w2, threshold, target):
     return 0.0, (w2 * s - target) * s + 0.0  # no −0
 
 
-def _slopes(g1="0", g2="s", sign=1, factor=1, fires=np.greater):
+def _slopes(g1="0", g2="s", sign=1, factor=1, fires=np.greater, y=lambda w2, s: w2 * s):
     def slopes(w1, w2, threshold, target):
         s = float(fires(w1, threshold))
-        miss = factor * sign * (w2 * s - target)
+        miss = factor * sign * (y(w2, s) - target)
         first = {"0": 0.0, "w2": miss * w2, "w2 s": miss * w2 * s}[g1]
         return first, miss * {"s": s, "1": 1.0, "w1": w1, "0": 0.0}[g2]
 
@@ -40,8 +40,8 @@ TRUE_GRADIENT = Exercise(
     cases=lambda rng: [
         (w1, w2, threshold, round(rng.uniform(0.6, 1.9), 1))
         for w1, w2, threshold in ((0.4, 0.5, 1.0), (1.6, 2.5, 1.0), (0.9, 3.0, 0.6),
-                                  (1.4, -0.5, 1.7), (1.0, 2.0, 1.0))
-    ],
+                                  (1.4, -0.5, 1.7))
+    ] + [at("w₁ is exactly θ", 1.0, 2.0, 1.0, round(rng.uniform(0.6, 1.9), 1))],
     boundary=Boundary("the neuron fires and w₂ is negative",
                       lambda rng: [(1.5, round(-rng.uniform(0.5, 2), 1), 1.0, 0.7)]),
     mistakes=(
@@ -60,6 +60,8 @@ TRUE_GRADIENT = Exercise(
                 _slopes(factor=2)),
         Mistake("you fire at w₁ ≥ θ. The threshold must be passed: w₁ > θ.",
                 _slopes(fires=np.greater_equal)),
+        Mistake("you compare the spike with the wish. What is wished for is y, and y = w₂ s.",
+                _slopes(y=lambda w2, s: s)),
         Mistake("the two are the wrong way round: return (∂L/∂w₁, ∂L/∂w₂).",
                 lambda *a: true_gradient(*a)[::-1]),
     ),
@@ -79,7 +81,7 @@ SURROGATE_SLOPE = Exercise(
     cases=lambda rng: [
         (np.append(np.round(rng.uniform(0.1, 0.9, 4) * (1, -1, 1, -1), 2), 0.0), k)
         for k in (5.0, 10.0, 0.5)
-    ],
+    ] + [at("distances are whole numbers", np.array([-2, 0, 1, 3]), 0.5)],
     boundary=Boundary("u has more than one axis", lambda rng: [(tenths(rng, 2, 3), 4.0)]),
     mistakes=(
         Mistake("the square is missing: ψ(u) = 1/(1 + k|u|)².",
@@ -155,6 +157,10 @@ def _neurons(rng, steps, neurons, beta, threshold):
     return np.round(rng.uniform(0.3, 2, u.shape) * rng.choice((-1, 1), u.shape), 1), u, s
 
 
+def _whole_spikes(e, u, s):
+    return e, u, s.astype(int)
+
+
 LIF_BACKWARD = Exercise(
     "lif_backward", TOPIC, points=2,
     goal="unroll the chain rule over time, from the last step to the first",
@@ -163,7 +169,7 @@ LIF_BACKWARD = Exercise(
         (*_neurons(rng, steps, neurons, beta, threshold), k, beta)
         for steps, neurons, k, beta, threshold in (
             (4, 1, 5.0, 0.9, 1.0), (4, 2, 2.0, 0.5, 1.5), (6, 2, 10.0, 0.8, 0.7))
-    ],
+    ] + [at("spikes are whole numbers", *_whole_spikes(*_neurons(rng, 5, 2, 0.9, 1.0)), 5.0, 0.9)],
     boundary=Boundary("there is one step alone (T = 1)", lambda rng: [
         (tenths(rng, 1, 3), np.array([[0.4, -0.3, -0.1]]), np.array([[1.0, 0.0, 0.0]]), 5.0, 0.9)]),
     mistakes=(
@@ -207,10 +213,10 @@ def dead_and_lost(u, k, floor):
     return dead.mean(), lost.mean()
 
 
-def _census(silent=np.less_equal, of=np.all, best=np.max, both=True, over="all"):
+def _census(silent=np.less_equal, of=np.all, best=np.max, both=True, over="all", low=np.less):
     def census(u, k, floor):
         dead = of(silent(u, 0), axis=(0, 1))
-        lost = best(surrogate_slope(u, k), axis=(0, 1)) < floor
+        lost = low(best(surrogate_slope(u, k), axis=(0, 1)), floor)
         lost = dead & lost if both else lost
         return dead.mean(), lost.sum() / (dead.sum() if over == "dead" else dead.size)
 
@@ -242,7 +248,9 @@ DEAD_AND_LOST = Exercise(
                      (10, 0.01, ("often", "above", "near", "lost", "lost")),
                      (2, 0.1, ("often", "above", "rest", "lost", "lost", "lost")))
     ] + [at("a neuron's best moment is one of one recording",
-            *_layer(rng, 5, 0.02, ("often", "close", "lost")))],
+            *_layer(rng, 5, 0.02, ("often", "close", "lost"))),
+         at("a neuron's largest slope is exactly the floor",
+            rng.permutation([[[-1.0, -3.0, 0.5]], [[-3.0, -3.0, -2.0]]]), 1.0, 0.25)],
     boundary=Boundary("no neuron is dead",
                       lambda rng: [_layer(rng, 5, 0.02, ("often", "above", "often"))]),
     mistakes=(
@@ -259,6 +267,8 @@ DEAD_AND_LOST = Exercise(
                 _census(silent=np.less)),
         Mistake("a neuron that fires is not lost, however far above the threshold it is: lost "
                 "neurons are dead ones.", _census(both=False)),
+        Mistake("a slope of exactly the floor is not below it. Lost is who stays below.",
+                _census(low=np.less_equal)),
         Mistake("you compare the mean of ψ with the floor. One moment near the threshold is "
                 "enough: the largest ψ.", _census(best=np.mean)),
         Mistake("you compare the smallest ψ with the floor. One moment near the threshold is "
@@ -290,7 +300,7 @@ NUMBERS_KEPT = Exercise(
     goal="count the memory of a backward pass, and trade it for time",
     reference=numbers_kept,
     cases=lambda rng: [
-        (100, 16, 64, 10), (100, 2, 8, 30), (50, 4, 3, 1),
+        (100, 16, 64, 10), (100, 2, 8, 30), (100, 2, 8, 35), (50, 4, 3, 1),
         *[(segment * int(rng.integers(3, 9)) + 1, int(rng.integers(2, 20)),
            int(rng.integers(3, 90)), segment) for segment in (7, 12)],
     ],
@@ -301,6 +311,8 @@ NUMBERS_KEPT = Exercise(
                 "T / S up. And to the end: starts are not let go on the way back.",
                 _kept(lambda T, S: T // S)),
         Mistake("the number of segments is whole: round T / S up.", _kept(lambda T, S: T / S)),
+        Mistake("you round T / S to the nearest number. However short the last segment is, its "
+                "start is kept: round up.", _kept(lambda T, S: round(T / S))),
         Mistake("you add a segment where T / S is whole already: ⌈T / S⌉, not ⌊T / S⌋ + 1.",
                 _kept(lambda T, S: T // S + 1)),
         Mistake("the start of the first segment is kept too: there are as many starts as segments.",
@@ -461,6 +473,16 @@ def _recorded(currents, beta, threshold, *, after=False, alias=False, reset=True
     return np.array(spikes), np.array(distances)
 
 
+def _distance_goes_on(currents, beta, threshold):
+    v, spikes, distances = np.zeros_like(currents[0]), [], []
+    for current in currents:
+        u = beta * v + current - threshold
+        spikes.append((u > 0).astype(float))
+        distances.append(u)
+        v = u * (u <= 0)
+    return np.array(spikes), np.array(distances)
+
+
 RECORDED_DISTANCES = Exercise(
     "recorded_distances", TOPIC, points=2, kind="bug",
     goal="see what a reset that comes a line too early does to learning",
@@ -469,6 +491,7 @@ RECORDED_DISTANCES = Exercise(
         (np.abs(tenths(rng, 6, 3)) + np.array([0.0, 0.5, 0.0]), 0.5, 1.0),
         (np.array([[0.5, 1.0], [0.25, 0.0], [1.0, 2.0]]), 0.5, 0.5),
         (tenths(rng, 4, 2), 0.9, 0.3),
+        at("currents are whole numbers", rng.integers(0, 3, (5, 2)), 0.75, 1.25),
     ],
     mistakes=(
         Mistake("that is the loop as it was given. Look at a neuron that has just fired: how far "
@@ -476,7 +499,10 @@ RECORDED_DISTANCES = Exercise(
                 lambda *a: _recorded(*a, after=True)),
         Mistake("you record the voltage. The distance is v − θ.",
                 lambda *a: _recorded(*a, reset=False, alias=True),
-                lambda *a: _recorded(*a, alias=True)),
+                lambda *a: _recorded(*a, alias=True),
+                lambda x, b, c: (_recorded(x, b, c)[0], _recorded(x, b, c)[1] + c)),
+        Mistake("in yours the distance goes on to the next step, so that θ is lost in every step. "
+                "What goes on is the voltage.", _distance_goes_on),
         Mistake("you have left the reset out. It stays, but after the distance is taken.",
                 lambda *a: _recorded(*a, reset=False)),
         Mistake("the distance has the wrong sign: v − θ, positive above the threshold.",
@@ -516,16 +542,16 @@ def _trained(run, weights, frames, labels, steps, price=0.0):
     return weights.detach().numpy()
 
 
-def _network(rng):
+def _network(rng, steps=UPDATES):
     start = tiny.start(int(rng.integers(1000)))
-    run = Limited(start, UPDATES)
-    return (run, start, *tiny.known(), UPDATES), run.accuracy
+    run = Limited(start, steps)
+    return (run, start, *tiny.known(), steps), run.accuracy
 
 
 TRAIN_WITH_SURROGATE = Open(
     "train_with_surrogate", TOPIC, points=3, kind="train",
     goal="write a spike with a derivative of its own, and train through it",
-    reference=train_with_surrogate, trial=_network,
+    reference=train_with_surrogate, trial=_network, less=4,
     marks=((0.75, 1), (0.9, 2), (0.95, 3)), wording="{:.0%} of unseen digits right".format,
 )  # fmt: skip
 

@@ -65,7 +65,7 @@ TWO_POINT = Exercise(
     cases=lambda rng: [
         _trial(rng, *case)
         for case in ((bowl, 1, 2, 0.5), (cubes, 2, 3, 0.2), (stairs, 3, 2, 0.4), (line, 4, 1, 2.0))
-    ],
+    ] + [at("weights are whole numbers", bowl, np.array([2, -1]), _normal(rng, 3, 2), 0.3)],
     boundary=Boundary("there are as many directions as weights (n = d)",
                       lambda rng: [_trial(rng, bowl, 3, 3, 0.5)]),
     mistakes=(
@@ -82,7 +82,10 @@ TWO_POINT = Exercise(
         Mistake("the nudge is σz, not z: f(w + σz) − f(w − σz).", _quotients(inside=False)),
         Mistake("the sign is turned round: f(w + σz) comes first.", _quotients(sign=-1)),
         Mistake("your directions have length 1. Leave z as it is; it has length √d on average.",
-                _quotients(direction=lambda z: z / np.linalg.norm(z, axis=1, keepdims=True))),
+                _quotients(direction=lambda z: z / np.linalg.norm(z, axis=1, keepdims=True)),
+                lambda f, w, z, s: two_point(f, w, z / np.linalg.norm(z, axis=1, keepdims=True), s),
+                lambda f, w, z, s: (two_point(f, w, z / np.linalg.norm(z, axis=1, keepdims=True), s)
+                                    * np.linalg.norm(z, axis=1, keepdims=True))),
         Mistake("you return their mean. Asked are all n estimates, one in each row: shape (n, d).",
                 lambda *a: two_point(*a).mean(0)),
     ),
@@ -113,7 +116,7 @@ BASELINE_ESTIMATE = Exercise(
     cases=lambda rng: [
         (*_trial(rng, *case), float(np.round(rng.uniform(0.5, 3), 1)))
         for case in ((bowl, 1, 2, 0.5), (cubes, 2, 3, 0.2), (stairs, 3, 2, 0.4))
-    ],
+    ] + [at("weights are whole numbers", bowl, np.array([2, -1]), _normal(rng, 3, 2), 0.3, 1.5)],
     boundary=Boundary("the baseline is 0", lambda rng: [(*_trial(rng, bowl, 3, 2, 0.5), 0.0)]),
     mistakes=(
         Mistake("the baseline is missing: take it off the value before you multiply.",
@@ -166,7 +169,7 @@ AVERAGE_SLOPE = Exercise(
     cases=lambda rng: [
         _trial(rng, *case)
         for case in ((bowl, 3, 2, 0.5), (cubes, 5, 3, 0.2), (line, 4, 2, 1.5))
-    ],
+    ] + [at("weights are whole numbers", bowl, np.array([2, -1]), _normal(rng, 3, 2), 0.3)],
     boundary=Boundary("there is one weight (d = 1)",
                       lambda rng: [_trial(rng, line, 4, 1, 1.5)]),
     mistakes=(
@@ -308,6 +311,8 @@ DIRECTIONS_NEEDED = Exercise(
         Mistake("it is d + 1, not d.", _needed(add=0)),
         Mistake("you return forward passes. Asked are directions, half as many.",
                 _needed(times=2)),
+        Mistake("you stop at as many directions as there are weights. A cosine above 0.71 takes "
+                "more.", lambda d, c: min(directions_needed(d, c), d)),
         Mistake("that is n for a squared error (d + 1)/n of c². Asked is n for a cosine of c.",
                 _needed(share=lambda c: 1 / (c * c))),
         Mistake("brackets are missing: divide d + 1 by all of 1/c² − 1.",
@@ -340,7 +345,7 @@ TWO_POINT_BIAS = Exercise(
         (np.round(rng.uniform(0.2, 2, 3) * (1, -1, 1), 1), sigma,
          *np.round(rng.uniform(0.3, 2, 3) * rng.choice((-1, 1), 3), 1).tolist())
         for sigma in (0.5, 0.2, 3.0)
-    ],
+    ] + [at("positions are whole numbers", np.array([-2, 0, 1]), 0.3, 0.5, 1.2, -0.7)],
     boundary=Boundary("there is no fourth power (c = 0)",
                       lambda rng: [(tenths(rng, 3), 0.5, 1.0, round(rng.uniform(1, 2), 1), 0.0)]),
     mistakes=(
@@ -349,6 +354,7 @@ TWO_POINT_BIAS = Exercise(
         Mistake("you took E[z⁴] = 1. For a standard Gaussian it is 3.", _bias(cube=1, fourth=4)),
         Mistake("w⁴ adds 4wσ² z⁴, and E[z⁴] = 3: 12 c w σ². In yours it is 4.", _bias(fourth=4)),
         Mistake("w⁴ adds 4wσ² z⁴, and E[z⁴] = 3: 12 c w σ². In yours it is 6.", _bias(fourth=6)),
+        Mistake("w³ adds σ² z⁴, and E[z⁴] = 3: 3 b σ². In yours it is 1.", _bias(cube=1)),
         Mistake("w⁴ is missing. In its difference stands 8wσ³z³ as well.", _bias(fourth=0)),
         Mistake("w³ is missing. In its difference stands 2σ³z³ as well.", _bias(cube=0)),
         Mistake("that is the mean of the estimate. Asked is its bias, mean minus true slope.",
@@ -458,6 +464,16 @@ def _descend_along(loss, weights, sigma, lr, steps, seed, *, numbers=None, other
     return weights
 
 
+def _standstill(rng):
+    """Weights on a stair, and the rest for ``descend``: the first step finds no change, a later one
+    does."""
+    while True:
+        weights, seed = tenths(rng, 2), int(rng.integers(1000))
+        first, last = (descend(stairs, weights, 0.2, 0.1, steps, seed) for steps in (1, 4))
+        if (first == weights).all() and (last != weights).any():
+            return weights, 0.2, 0.1, 4, seed
+
+
 DESCEND = Exercise(
     "descend", TOPIC, points=2, kind="bug",
     goal="see that a difference tells only about the direction that was tried",
@@ -465,6 +481,9 @@ DESCEND = Exercise(
     cases=lambda rng: [
         (bowl, tenths(rng, 5), 0.1, 0.05, 6, int(rng.integers(100))),
         (cubes, tenths(rng, 3), 0.2, 0.02, 4, int(rng.integers(100))),
+        at("weights are whole numbers", bowl, np.array([3, -2, 1]), 0.1, 0.05, 3, 5),
+        at("no step is asked for", bowl, tenths(rng, 3), 0.1, 0.05, 0, 6),
+        at("a step finds no change", stairs, *_standstill(rng)),
     ],
     mistakes=(
         Mistake("that is the loop as it was given. Count how many random vectors it draws in a "
@@ -505,15 +524,16 @@ def _trained(loss, weights, seed, allowed, enough=0.0):
     return weights.numpy()
 
 
-def _tried(rng):
-    loss, seed = tiny.Counted(1, ALLOWED), int(rng.integers(1000))
-    return (loss, tiny.start(seed), ALLOWED, seed), tiny.accuracy
+def _tried(rng, allowed=ALLOWED):
+    loss, seed = tiny.Counted(1, allowed), int(rng.integers(1000))
+    start = tiny.start(seed)
+    return (loss, start, allowed, seed), lambda weights: tiny.learned(weights, start)
 
 
 TRAIN_BY_TRYING = Open(
     "train_by_trying", TOPIC, points=3, kind="train",
     goal="train a spiking network from pairs of forward passes",
-    reference=train_by_trying, trial=_tried, forward_only=True, seeded=True,
+    reference=train_by_trying, trial=_tried, less=30, forward_only=True, seeded=True,
     marks=((0.75, 1), (0.85, 2), (0.9, 3)), wording="{:.0%} of unseen digits right".format,
 )  # fmt: skip
 

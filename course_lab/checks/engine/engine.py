@@ -210,7 +210,17 @@ class Exercise:
 
     def examine_cases(self, function: Callable, cases: Sequence[tuple]) -> None:
         """Raise NotYet unless the function is right in every case."""
-        results = [self.result(function, arguments) for arguments in cases]
+        results = []
+        for arguments in cases:
+            try:
+                results.append(self.result(function, arguments))
+            except NotYet as reason:
+                where = getattr(arguments, "where", None)
+                if reason.named or not where:
+                    raise
+                self.examine_cases(function, [a for a in cases if getattr(a, "where", "") != where])
+                raise NotYet(f"  In all {len(cases)} cases that were tried, your function is right "
+                             f"but where {where}.\n{reason}") from None  # fmt: skip
         for arguments, result in zip(cases, results, strict=True):
             try:
                 if self.compared:

@@ -25,6 +25,8 @@ ENTRIES = (
     ("the root of what is asked", lambda e: np.sqrt(np.maximum(e, 0))),
     ("1 divided by what is asked", lambda e: 1 / np.where(e == 0, np.nan, e)),
     ("100 times what is asked: percent", lambda e: 100 * e),
+    ("rounded to two decimals", lambda e: np.round(e, 2)),
+    ("rounded to three decimals", lambda e: np.round(e, 3)),
 )
 SYMBOLS = {"sigma": "σ", "alpha": "α", "beta": "β", "delta": "δ", "threshold": "θ", "momentum": "λ"}
 WHOLES = (
@@ -160,12 +162,13 @@ def _sizes(cases, names) -> Iterator[tuple[str, list[float]]]:
 
 
 def _offset(got, expected, same) -> Iterator[str]:
-    """The same difference wherever there is one."""
+    """The same difference wherever there is one, unless 0 and 1 are all that there is."""
     differences = np.concatenate([
         np.ravel(g.astype(float) - e) for g, e in zip(got, expected, strict=True)
-        if not same(g, e)
     ])  # fmt: skip
     wrong = differences[np.abs(differences) > 1e-6]
+    if all(np.isin(v, (0, 1)).all() for v in (*got, *expected)):
+        return
     if len(wrong) > 1 and np.isfinite(wrong).all() and np.allclose(wrong, wrong[0], rtol=1e-4):
         often = "wherever it is wrong" if len(wrong) < len(differences) else "everywhere"
         yield f"{abs(wrong[0]):.4g} too {'large' if wrong[0] > 0 else 'small'} {often}"

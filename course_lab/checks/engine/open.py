@@ -18,6 +18,8 @@ class Open(Exercise):
 
     trial: random generator → (arguments, score), where ``score(result)`` is what was reached, the
            more the better; it raises NotYet for an answer that does not count.
+    less:  an allowance to try it with as well, as ``trial(rng, less)``, that is smaller than the
+           text's: score raises NotYet, or what is handed out Refused, where it is not kept.
     marks: (what has to be reached, points for it), ascending; the last has all points.
     wording: score → how it is told, such as "81.0% read right".
     forward_only: whether torch's backward is forbidden.
@@ -28,7 +30,8 @@ class Open(Exercise):
     """
 
     cases: Callable = lambda rng: []
-    trial: Callable[[np.random.Generator], tuple[tuple, Callable[..., float]]] | None = None
+    trial: Callable[..., tuple[tuple, Callable[..., float]]] | None = None
+    less: int | None = None
     marks: Sequence[tuple[float, int]] = ()
     wording: Callable[[float], str] = "{:.1%}".format
     forward_only: bool = False
@@ -48,6 +51,9 @@ class Open(Exercise):
                          f"{self.told(self.marks[0][0])}.")  # fmt: skip
         if self.seeded:
             self.check_seed(function, seed, result)
+        if self.less is not None:
+            result, score, _ = self.attempt(function, seed, less=self.less)
+            score(result)
         return value
 
     def check_seed(self, function: Callable, seed: int, result: Any) -> None:
@@ -60,10 +66,13 @@ class Open(Exercise):
         if made and compare.same(result, other, 1e-6, 1e-9):
             raise NotYet(f"  Every seed gives the same result. {from_it}")
 
-    def attempt(self, function: Callable, seed: int, later: int = 0) -> tuple[Any, Callable, list]:
+    def attempt(
+        self, function: Callable, seed: int, later: int = 0, less: int | None = None
+    ) -> tuple[Any, Callable, list]:
         """A trial's result, its score, and the generators that were made; later: what is added to
-        the `seed` that the function gets."""
-        arguments, score = self.trial(np.random.default_rng(seed))
+        the `seed` that the function gets; less: a smaller allowance."""
+        allowance = () if less is None else (less,)
+        arguments, score = self.trial(np.random.default_rng(seed), *allowance)
         arguments = tuple(a + later if name == "seed" else a
                           for name, a in zip(self.names(), arguments, strict=True))  # fmt: skip
         forward = tiny.no_backward() if self.forward_only else nullcontext()

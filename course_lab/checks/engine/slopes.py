@@ -17,17 +17,52 @@ def whole(spikes: torch.Tensor) -> torch.Tensor:
     return spikes
 
 
-class Limited:
+class Seeing:
+    """What sees the slopes of a student's spike on their way back.
+
+    slopes: of each time step (|u|, G, blame below), each (B, 8), in the order in which they were
+            run; G, the share of the blame that came through, is NaN where none came.
+    """
+
+    def __init__(self):
+        self.slopes = []
+
+    def seen(self, u, s):
+        if u.requires_grad and s.requires_grad:
+            place, above = len(self.slopes), []
+            self.slopes.append(None)
+            s.register_hook(above.append)
+
+            def keep(below):
+                G = torch.where(above[0] == 0, torch.nan, below / above[0])
+                self.slopes[place] = u.detach().abs().numpy(), G.numpy(), below.numpy()
+
+            u.register_hook(keep)
+        return s
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def falls(u: np.ndarray, G: np.ndarray) -> bool:
+    """Whether a slope (n,) follows from the distance (n,) alone, and never grows with it."""
+    order = np.argsort(u)
+    G = G[order][~np.isnan(G[order])]
+    return bool((np.diff(G) <= 1e-4 * np.abs(G).max(initial=0)).all())
+
+
+class Limited(Seeing):
     """tiny.run, through which backpropagation may go so many times: once an update.
 
     start: the weights (154,) that somebody begins with.
     """
 
     def __init__(self, start: np.ndarray, updates: int):
+        super().__init__()
         self.start, self.allowed, self.updates = start, updates, 0
 
     def __call__(self, weights, frames, spike):
-        logits, spikes = tiny.run(weights, frames, lambda u: whole(spike(u)))
+        logits, spikes = tiny.run(weights, frames, lambda u: self.seen(u, whole(spike(u))))
         if logits.requires_grad:
             logits.register_hook(self.count)
         return logits, spikes
@@ -38,22 +73,27 @@ class Limited:
             raise Refused(f"that was update number {self.updates}; {self.allowed} are allowed")
 
     def accuracy(self, weights) -> float:
-        """Share of unseen digits read right by a network whose hidden layer has learned, too."""
+        """Share of unseen digits read right by a network whose hidden layer has learned, too, by
+        slopes that fall off with the distance."""
         why = "The output alone has learned: what does your spike's backward return?"
-        return tiny.learned(weights, self.start, why)
+        right = tiny.learned(weights, self.start, why)
+        seen = [[part.ravel() for part in slopes] for slopes in self.slopes if slopes]
+        if not all(falls(u, G) for u, G, _ in seen):
+            if all(falls(u, below) for u, _, below in seen):
+                raise NotYet("  Your backward hands on the slope alone. The blame that comes from "
+                             "above has to be multiplied by it.")  # fmt: skip
+            raise NotYet("  A neuron far from the threshold got a larger slope than one nearer by. "
+                         "ψ falls off with the distance |u|. What has your spike saved on its way "
+                         "forward: u, or something else?")  # fmt: skip
+        return right
 
-    def __deepcopy__(self, memo):
-        return self
 
-
-class Watched:
-    """tiny.run, which may run so many times, and sees the slopes on their way back.
-
-    slopes: of each time step (|u|, G), flat, in the order in which they were run.
-    """
+class Watched(Seeing):
+    """tiny.run, which may run so many times."""
 
     def __init__(self, allowed: int):
-        self.allowed, self.runs, self.slopes = allowed, 0, []
+        super().__init__()
+        self.allowed, self.runs = allowed, 0
 
     def __call__(self, weights, frames, spike):
         self.runs += 1
@@ -61,31 +101,24 @@ class Watched:
             raise Refused(f"that was run number {self.runs}; {self.allowed} are allowed")
         return tiny.run(weights, frames, lambda u: self.seen(u, whole(spike(u))))
 
-    def seen(self, u, s):
-        if u.requires_grad and s.requires_grad:
-            place, above = len(self.slopes), []
-            self.slopes.append(None)
-            s.register_hook(above.append)
-
-            def keep(below):
-                G = torch.where(above[0] == 0, 0, below / above[0])
-                self.slopes[place] = u.detach().abs().ravel().numpy(), G.ravel().numpy()
-
-            u.register_hook(keep)
-        return s
-
     def judge(self) -> None:
         """Raise NotYet unless slopes come from draws, and from new ones each time."""
-        seen = [slopes for slopes in self.slopes if slopes]
+        whole = [slopes[:2] for slopes in self.slopes if slopes]
+        seen = [(u.ravel(), np.nan_to_num(G.ravel())) for u, G in whole]
         if not any(G.any() for _, G in seen):
             raise NotYet("  No blame got past a spike: its slope was 0, or nothing asked for it. "
                          "What does your spike's backward return?")  # fmt: skip
         if all(G.all() for _, G in seen):
             raise NotYet("  Every neuron got a slope, however far it was from the threshold. A "
                          "draw reaches those with |u| < δ|z|, and nobody else.")  # fmt: skip
-        if all((np.diff(G[np.argsort(u)]) <= 1e-9).all() for u, G in seen):
+        if all(falls(u, G) for u, G in seen):
             raise NotYet("  Your slope follows from the distance alone, so it is a surrogate as in "
                          "lesson 03. Where are the draws, and do their sizes differ?")  # fmt: skip
+        for among, turned in (("recordings", np.transpose), ("neurons", np.asarray)):
+            if all(falls(*pair) for u, G in whole
+                   for pair in zip(turned(u), turned(G), strict=True)):
+                raise NotYet(f"  All {among} of a time step have the same draws. Every neuron and "
+                             "every recording has its own: which shape has your z?")  # fmt: skip
         if any(self.repeats(seen, apart) for apart in (1, 5)):
             raise NotYet("  A neuron meets the same draws again, in every time step or in every "
                          "update. Draw anew each time that the spike is asked.")  # fmt: skip
@@ -98,6 +131,3 @@ class Watched:
         return bool(pairs) and not any(
             ((G != 0) & (later == 0) & (u2 < u)).any() for (u, G), (u2, later) in pairs
         )
-
-    def __deepcopy__(self, memo):
-        return self
