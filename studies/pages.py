@@ -9,7 +9,7 @@ from course_lib.results import groups
 from course_lib.run.figures import style
 from studies import files
 from studies.kinds import kind_of
-from studies.plan import OTHER_TEST
+from studies.plan import CARRIED, OTHER_TEST
 from studies.tables import named
 from studies.training import summary
 
@@ -31,7 +31,7 @@ def page(result: dict[str, Any]) -> str:
 
 def command(result: dict[str, Any]) -> str:
     """What makes the results."""
-    data = "" if result["data"]["source"] == "saccade-digits" else " --data PATH"
+    data = "" if result["data"]["source"] in CARRIED else " --data PATH"
     if "test" in result["data"]:
         data = " --test-digits PATH"
     device = f" --device {result['settings']['device']}" if "device" in result["settings"] else ""

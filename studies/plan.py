@@ -15,6 +15,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from course_lib.events.sources import SOURCES
 from course_lib.run.runs import RunConfig
 
 SEARCH_SEEDS = (0, 1)
@@ -31,6 +32,8 @@ RULE = (
 VERSION = 1
 #: ends the name of a study's results on another test set
 OTHER_TEST = "-test-digits"
+#: sources that come with the course, so that no ``--data`` names them
+CARRIED = ("saccade-digits", "fashion", "fashion-latency")
 #: settings that shape a run's numbers; its data is named by the study's source
 SHAPING = (
     "method", "hold_out", "bins", "hidden", "readout", "beta", "threshold", "reset", "reset_delay",
@@ -64,7 +67,8 @@ class Study:
     title, question: for people.    rows: see ``Row``.    settings: shared by all rows.
     search:   what is tried, a dict of settings and options for each trial.
     seeds:    how many final runs a row has unless the command says otherwise.
-    source:   "saccade-digits"; "nmnist": the command then takes ``--data``; "whole-nmnist": it
+    source:   "saccade-digits", "fashion" or "fashion-latency"; "speech": the command needs
+              ``--data``; "nmnist": the command then takes ``--data``; "whole-nmnist": it
               needs that; or "transfer": trained on the first, tested on all of ``--data``, whose
               digits are left out of the first.
     data:     which recordings these are, where they are the user's own. Part of a run's key.
@@ -142,6 +146,11 @@ class Job(NamedTuple):
     config: RunConfig
 
     @property
+    def source(self) -> str:
+        """The study's, unless its row names other ``data``."""
+        return self.row.settings.get("data", self.study.source)
+
+    @property
     def key(self) -> str:
         """Names the run by everything that shapes it: studies with a run in common share it.
 
@@ -161,7 +170,7 @@ class Job(NamedTuple):
             options.pop("width", None)
         shape = {name: getattr(self.config, name) for name in SHAPING} | {
             "method": method, "device": "cpu",  # on a GPU it is the same run, but for rounding
-            "options": options, "source": self.study.source, "kind": self.study.kind,
+            "options": options, "source": self.source, "kind": self.study.kind,
             "path": self.row.path, "role": self.role, "version": VERSION,
         }  # fmt: skip
         if self.study.data:
@@ -257,7 +266,8 @@ def final(study: Study, row: Row, choice: dict[str, Any], seed: int) -> Job:
 
 
 def _job(study, row, role, choice, seed) -> Job:
-    settings = {**study.settings, **row.settings, "seed": seed}
+    source = {"data": study.source} if study.source in SOURCES else {}
+    settings = {**source, **study.settings, **row.settings, "seed": seed}
     if "device" not in settings:  # else the CPU makes a GPU's noise, on all its cores
         settings.setdefault("threads", 1)
     if role == "trial":

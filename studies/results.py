@@ -21,6 +21,9 @@ SUMMARISED = ("test_accuracy", "validation_accuracy", "seconds", "cpu_seconds", 
 #: what a study's recordings are, for people
 SOURCES = {
     "saccade-digits": "saccade digits (simulated)",
+    "fashion": "clothes before the simulated camera (saccade Fashion-MNIST)",
+    "fashion-latency": "latency-coded Fashion-MNIST",
+    "speech": "spoken digits (Free Spoken Digit Dataset) through a model ear, speakers apart",
     "nmnist": "real N-MNIST recordings",
     "whole-nmnist": "real N-MNIST recordings",
     "transfer": "saccade digits (simulated) for training and validation, real N-MNIST recordings "

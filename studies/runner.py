@@ -18,7 +18,7 @@ from studies.kinds import KINDS
 from studies.nmnist import WHOLE
 from studies.plan import Job, Row, Study, final, trials
 from studies.recordings import fitted
-from studies.results import Store, best, data_of, gather, restore, search, show, write
+from studies.results import SOURCES, Store, best, data_of, gather, restore, search, show, write
 
 #: of what results say of their data, what tells one data set from another
 NAMES_DATA = ("name", "recordings", "data", "test")
@@ -103,13 +103,25 @@ def run(study: Study, options, result: dict | None) -> int:
     total = sum(remaining(row) + count for row in rows)
     bar = tqdm(total=total, unit="run", disable=options.quiet, dynamic_ncols=True)
 
+    others: dict[tuple, Splits] = {}
+
+    def recordings(job: Job) -> Splits:
+        """The study's, unless the job's row says other data or time bins; one more set is kept."""
+        wanted = job.source, job.config.bins
+        if wanted == (study.source, splits.train.bins):
+            return splits
+        if wanted not in others:
+            others.clear()
+            others[wanted] = load(replace(study, source=job.source), options.data, bins=wanted[1])
+        return others[wanted]
+
     def make(job: Job) -> bool:
         """Whether the run is there now."""
         record = store.get(job.key)
         if record is None or "test_accuracy" in record and "right" not in record:
             if time.monotonic() > end:
                 return False
-            record = KINDS[study.kind].measure(job, splits, store.work(job.key))
+            record = KINDS[study.kind].measure(job, recordings(job), store.work(job.key))
             store.put(job.key, record)
         accuracy = record.get("test_accuracy", record.get("validation_accuracy"))
         if accuracy is not None:
@@ -143,7 +155,7 @@ def prepared(study: Study, options) -> tuple[Study, Splits]:
     given = {"threads": options.threads} if options.threads else {}
     if options.device != "cpu":
         given["device"] = options.device
-    splits = load(study, options.data, options.quiet)
+    splits = load(study, options.data, options.quiet, study.settings.get("bins", 10))
     if study.test:
         digits = load_splits(options.test_digits, progress=False)
         if digits.name != "saccade MNIST":
@@ -167,22 +179,26 @@ def on_test_digits(study: Study) -> Study:
     )  # fmt: skip
 
 
-def load(study: Study, data: str | None, quiet: bool = True) -> Splits:
+def load(study: Study, data: str | None, quiet: bool = True, bins: int = 10) -> Splits:
     """The study's recordings. Raises ValueError if ``data`` is missing, or not called for."""
-    if study.source == "saccade-digits":
+    if study.source in plan.CARRIED:
         if data:
             raise ValueError(
-                f"study {study.name} is about simulated saccade digits and takes no --data; for "
+                f"study {study.name} is about {SOURCES[study.source]} and takes no --data; for "
                 "real recordings there is real-methods"
             )
-        return load_splits(progress=False)
+        return load_splits(study.source, bins, progress=False)
+    if study.source == "speech":
+        if not data:
+            raise ValueError(f"study {study.name} needs --data PATH: recordings of spoken digits")
+        return load_splits(f"speech:{data}", bins, progress=False)
     if study.source == WHOLE:
         if not data:
             raise ValueError(f"study {study.name} needs --data PATH: all of N-MNIST, downloaded")
-        return load_splits(data, progress=not quiet)
+        return load_splits(data, bins, progress=not quiet)
     if study.source == "transfer":
         if not data:
             raise ValueError(f"study {study.name} needs --data PATH, real recordings for its test")
-        splits = load_splits(hold_out=data, progress=False)
-        return splits._replace(test=load_all(data, progress=False))
-    return load_splits(data or study.source, progress=False)
+        splits = load_splits(bins=bins, hold_out=data, progress=False)
+        return splits._replace(test=load_all(data, bins, progress=False))
+    return load_splits(data or study.source, bins, progress=False)

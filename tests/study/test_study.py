@@ -400,9 +400,10 @@ def test_a_key_names_what_shapes_a_run():
         plan.final(TINY, replace(row, settings={"method": "bptt", "options": {"slope": 5.0}}),
                    choice, 1),
         plan.final(replace(TINY, source="nmnist"), row, choice, 1),
+        plan.final(TINY, replace(row, settings=row.settings | {"data": "fashion"}), choice, 1),
         plan.trials(TINY, row, choice)[0],
     ]  # fmt: skip
-    assert len({key, *(job.key for job in changed)}) == 7
+    assert len({key, *(job.key for job in changed)}) == 8
 
 
 def test_paired_interval_is_that_of_the_t_test():

@@ -1,0 +1,62 @@
+"""Other codes than a camera's: clothes as latencies, voices as the spikes of a model ear.
+
+    python -m studies study latency
+    python -m studies study voices --data PATH      a folder of spoken digits
+
+Sized for two cores: nothing is searched, and every row trains for as many steps, with the learning
+rate that its method has by default.
+"""
+
+from studies.plan import Row, Study
+
+#: per time step at T = 100, so that a neuron forgets as fast whatever T cuts the recording into
+LEAK = 0.97
+SLOPE = {"slope": 2.5}
+#: δ, m of LocalZO: the course's, its fast form, the paper's of Table 3
+REACHES = ((0.5, 5), (0.5, 1), (0.05, 1))
+
+
+def _smoothed(method: str, label: str, delta: float, samples: int) -> tuple[str, dict]:
+    options = {"delta": delta, "samples": samples}
+    return f"{label}, δ {delta:g}, m {samples}", {"method": method, "options": options}
+
+
+def _latency(bins: int) -> tuple[Row, ...]:
+    beta = round(LEAK ** (100 / bins), 4)
+    methods = (
+        ("BPTT", {"method": "bptt", "options": SLOPE}),
+        *(_smoothed("localzo", "LocalZO", *reach) for reach in REACHES),
+        _smoothed("sparsegrad", "SparseGrad", *REACHES[0]),
+    )
+    return tuple(
+        Row(label, settings | {"bins": bins, "beta": beta}, f"T = {bins}")
+        for label, settings in methods
+    )
+
+
+LATENCY = Study(
+    name="latency",
+    title="LocalZO on latency-coded clothes",
+    question="One spike a pixel, the brighter the earlier: what do sparse gradients cost in "
+    "accuracy, and what do they save in time?",
+    rows=(*_latency(100), *_latency(300)),
+    settings={"hidden": (200, 200), "readout": "membrane", "steps": 210, "lr": 0.003},
+    source="fashion-latency",
+    columns=("accuracy", "difference", "cpu", "active", "speedup", "memory", "spikes"),
+)
+
+VOICES = Study(
+    name="voices",
+    title="Spoken digits of a speaker who was never heard",
+    question="How far does each method come on voices, heard through a model ear?",
+    rows=(
+        Row("BPTT", {"method": "bptt", "options": SLOPE}),
+        Row(*_smoothed("localzo", "LocalZO", *REACHES[0])),
+        Row("OPZO", {"method": "opzo", "options": SLOPE}),
+        Row("EGGROLL, rank 1", {"method": "eggroll", "options": {"population": 128}}),
+    ),
+    settings={"hidden": (128,), "readout": "membrane", "steps": 310, "bins": 50,
+              "beta": round(LEAK**2, 4)},
+    source="speech",
+    columns=("accuracy", "difference", "cpu", "memory", "forward", "spikes"),
+)  # fmt: skip
