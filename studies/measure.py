@@ -17,6 +17,7 @@ from course_lib.estimators.online import OnlineEstimator
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.evaluation import evaluate
 from course_lib.events import Splits
+from course_lib.fast.engine import knows
 from course_lib.history import History
 from course_lib.memory import PeakMemory
 from course_lib.network import SpikingNetwork
@@ -157,9 +158,10 @@ def speedup(network, estimator, splits: Splits, repeats: int = 5) -> dict[str, f
     """How much faster a step of the compiled kernel is than the autograd loop with the expected
     surrogate: times of the backward pass, and of both passes, as ratios.
 
-    Of the trained network on 256 recordings, interleaved, medians; see ``bench/passes.py``.
+    Of the trained network on 256 recordings, interleaved, medians; see ``bench/passes.py``. None
+    for other methods, and where there is no kernel, as for convolutions.
     """
-    if not isinstance(estimator, LocalZO | SparseGrad):
+    if not isinstance(estimator, LocalZO | SparseGrad) or knows(network):
         return None
     frames, labels = draw_batch(splits.train, 0, 256, seed=0)
     contestants = {

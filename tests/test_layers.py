@@ -1,5 +1,7 @@
 """Layers: convolutions are one matrix with shared rows, and every method asks layers alike."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,7 +11,7 @@ from course_lib.estimators import METHODS, SurrogateBPTT
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.es import ES
 from course_lib.estimators.feedback import OTTT
-from course_lib.estimators.localzo import LocalZO
+from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.fast.engine import engine, knows
 from course_lib.layers import Conv, Dense, Norm, stack
 from course_lib.lif import LIFParameters
@@ -150,7 +152,7 @@ def test_a_network_is_described_in_a_line():
         ("c8k5 p2", "the last part must be neurons"),
         ("", "the last part must be neurons"),
         ("c8k5 p4 c8k3 10", "kernel of 3 × 3 does not fit into maps of 1 × 1"),
-        ("c8k3 p7 10", "kernel of 1 × 0 does not fit into maps of 1 × 0"),
+        ("c8k3 p7 10", "kernel of 1 × 1 does not fit into maps of 1 × 0"),
         ("c0k5 10", "'c0k5' is none of"),
     ],
 )
@@ -199,7 +201,8 @@ def test_the_door_leaves_convolutions_to_the_readable_path_where_it_has_nothing_
         engine(EGGROLL(kernel="fused"), network, batch()[0])
 
 
-SHAPES = (LAYERS, "p2 c3k2 c4k2 p2 5", "c3k2 p3 c4k1 7 5", "p3 6 5", "c4k3 p3 c5k2", "c3k3 c2k6 5")
+SHAPES = (LAYERS, "p2 c3k2 c4k2 p2 5", "c3k2 p3 c4k1 7 5", "p3 6 5", "c4k3 p3 c5k2", "c3k3 c2k6 5",
+          "a microphone: c3k5 p3 c4k3 p2 5")  # fmt: skip
 
 
 @pytest.mark.parametrize("readout", ["membrane", "rate"])
@@ -209,9 +212,11 @@ def test_the_compiled_population_of_convolutions_is_the_readable_one(description
     move a voltage across the threshold; a seed where it moves none is chosen."""
     neurons = ((1, True, "zero", False), (3, False, "subtract", False), (2, True, "subtract", True))
     for rank, mirrored, reset, delay in neurons:
+        *ear, text = description.split(": ")
         network = convolutional(
-            description, readout=readout, neuron=LIFParameters(0.85, 0.9, reset, delay)
-        )
+            text, (2, 1, 72) if ear else SHAPE, readout=readout,
+            neuron=LIFParameters(0.85, 0.9, reset, delay),
+        )  # fmt: skip
         frames, labels = batch(steps=6, classes=network.sizes[-1])
         with torch.no_grad():
             for parameter in network.parameters():
@@ -267,6 +272,31 @@ def test_evolution_is_that_of_members_whose_kernels_are_built(rank):
             expected += losses[-1] * sign * flat / (8 * 0.2)
     assert loss == pytest.approx(torch.stack(losses).mean().item(), abs=1e-12)
     torch.testing.assert_close(gradient(network), expected)
+
+
+@pytest.mark.parametrize("method", [LocalZO(delta=0.3, samples=1), SparseGrad(delta=0.3)])
+def test_active_entries_of_convolutions_are_counted(method):
+    """Entries with G ≠ 0; of dense layers the compiled pass counts the same."""
+    network, (frames, labels) = convolutional("c3k3 p2 c4k2 5", readout="rate"), batch()
+    method.fill_grads(network, frames, labels, step=2)
+    spike, seen = method.spike(2), []
+
+    def look(distance):
+        spikes = spike(distance.detach().requires_grad_())
+        (derivative,) = spikes.grad_fn.saved_tensors
+        seen.append(derivative != 0)
+        return spikes.detach()
+
+    network.record(frames, spike=look)
+    active = sum(int(part.sum()) for part in seen)
+    assert 0 < method.active_fraction == active / sum(part.numel() for part in seen) < 0.9
+    network = SpikingNetwork((144, 9, 5), weight_sd=0.5)
+    shares = []
+    for kernel in ("fused", "readable"):
+        one = replace(method, kernel=kernel)
+        one.fill_grads(network, frames, labels, 2)
+        shares.append(one.active_fraction)
+    assert shares[0] == pytest.approx(shares[1], abs=2e-3)
 
 
 def test_low_rank_noise_on_kernels_has_the_variance_of_its_matrix():

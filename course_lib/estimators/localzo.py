@@ -34,7 +34,7 @@ from course_lib.estimators.spike_derivative import (
     stream_key,
 )
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.estimators.unrolled import Unrolled
+from course_lib.estimators.unrolled import Unrolled, Watched
 from course_lib.fast.derivatives import Cutoff, Draws
 from course_lib.fast.engine import event_driven
 from course_lib.noise import STREAMS, torch_generator
@@ -67,7 +67,7 @@ class _Smoothed(Unrolled):
     seed: int = 0
     kernel: str = field(default="auto", repr=False)
     smoothing: Smoothing = field(init=False, repr=False, compare=False)
-    #: share of (t, b, neuron) entries with G ≠ 0 in the last step by the compiled pass
+    #: share of (t, b, neuron) entries with G ≠ 0 in the last step
     active_fraction: float | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self):
@@ -99,8 +99,10 @@ class _Smoothed(Unrolled):
         if run := event_driven(self, network, frames, step):
             self.active_fraction = run.active_fraction
             return run.learn(labels)
-        loss = self.judge(network, frames, labels, self.spike(step))
+        spike = Watched(self.spike(step))
+        loss = self.judge(network, frames, labels, spike)
         loss.backward()
+        self.active_fraction = next(iter(spike.shares()), None)
         return loss.item()
 
 

@@ -85,11 +85,13 @@ class SurrogateBPTT(Unrolled):
         if not 0 < self.slope < math.inf:
             raise ValueError(f"slope is {self.slope}; it must be a positive number")
 
+    def spike(self, step: int = 0) -> SpikeFunction:
+        derivative = SURROGATES[self.surrogate]
+        return surrogate_spike(lambda distance: derivative(distance, self.slope))
+
     def fill_grads(self, network, frames, labels, step=0):
         check_batch(network, frames, labels)
-        derivative = SURROGATES[self.surrogate]
-        spike = surrogate_spike(lambda distance: derivative(distance, self.slope))
         network.zero_grad(set_to_none=True)
-        loss = self.judge(network, frames, labels, spike)
+        loss = self.judge(network, frames, labels, self.spike())
         loss.backward()
         return loss.item()

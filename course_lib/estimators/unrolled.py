@@ -14,12 +14,37 @@ Re-weighting (arXiv 2202.11946), eq. 9, 11 and 12; LocalZO uses it, Mukhoty et a
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from course_lib.estimators.base import LOSSES, UNROLLED, Estimator, check_choice
 from course_lib.fitness import cross_entropy
 from course_lib.lif import SpikeFunction
 from course_lib.network import SpikingNetwork
+
+
+class Watched:
+    """A spike function that counts, call after call, the entries whose derivative is not zero: a
+    call for each time step of a layer, layer after layer.
+
+    active: the counts;   entries: of how many.
+    """
+
+    def __init__(self, spike: SpikeFunction):
+        self.spike, self.active, self.entries = spike, [], []
+
+    def __call__(self, distance: Tensor) -> Tensor:
+        spikes = self.spike(distance)
+        for derivative in getattr(spikes.grad_fn, "saved_tensors", ()):  # surrogate_spike
+            self.active.append(torch.count_nonzero(derivative))
+            self.entries.append(derivative.numel())
+        return spikes
+
+    def shares(self, layers: int = 1) -> list[float]:
+        """Of the entries of so many layers, in each; an empty list if nothing was counted."""
+        size = len(self.active) // layers
+        return [float(sum(self.active[i : i + size])) / sum(self.entries[i : i + size])
+                for i in range(0, layers * size, size or 1)]  # fmt: skip
 
 
 @dataclass(kw_only=True)
@@ -46,6 +71,10 @@ class Unrolled(Estimator):
             raise ValueError(
                 f'pull is {self.pull}; it is part of the loss "each_step": choose that'
             )
+
+    def spike(self, step: int) -> SpikeFunction:
+        """The spike function of a training step, whose derivative is the method's own."""
+        raise NotImplementedError
 
     def judge(
         self, network: SpikingNetwork, frames: Tensor, labels: Tensor, spike: SpikeFunction

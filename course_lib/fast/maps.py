@@ -55,9 +55,9 @@ class MapsPass:
         self.base = base.view(steps, batch, len(first.bias), -1).transpose(2, 3).contiguous()
         shapes = [getattr(layer, "out_shape", (layer.outputs, 1, 1)) for layer in network.layers]
         self.columns = [width for _, _, width in shapes]
-        #: of each layer's spikes, (C, h, w) of what is read, and the side of the averaged squares
+        #: of each layer's spikes, (C, h, w) of what is read, and the sides of averaged squares
         self.reads = [
-            (above.pooled, above.pool) if isinstance(above, Conv) else (shape, 1)
+            (above.pooled, above.pool) if isinstance(above, Conv) else (shape, (1, 1))
             for shape, above in zip(shapes, [*network.layers[1:], None], strict=True)
         ]
         self.felt = torch.ones(steps)  # for how long a step's input is felt at the outputs

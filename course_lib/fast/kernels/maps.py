@@ -44,18 +44,19 @@ def _step(voltage, spikes, currents, at, shift, sign, beta, theta, mode):
 
 @numba.njit(**INNER)
 def _average(spikes, first, columns, maps, pool, out, at):
-    """Means over squares of pool · pool of the row of squares that begins at row ``first``."""
-    for j in range(columns // pool):
+    """Means over squares of the row of squares that begins at row ``first``. pool: their sides."""
+    tall, wide = pool
+    for j in range(columns // wide):
         to = out[at + j * maps : at + (j + 1) * maps]
-        for y in range(pool):
-            for x in range(pool):
-                q = ((first + y) * columns + pool * j + x) * maps
+        for y in range(tall):
+            for x in range(wide):
+                q = ((first + y) * columns + wide * j + x) * maps
                 row = spikes[q : q + maps]
                 for c in range(maps):
                     to[c] = row[c] if y + x == 0 else to[c] + row[c]
-        if pool > 1:
+        if wide > 1:
             for c in range(maps):
-                to[c] /= np.float32(pool * pool)
+                to[c] /= np.float32(tall * wide)
 
 
 @numba.njit(**INNER)
@@ -105,11 +106,11 @@ def fire_shared(
 
     base:  x Wᵀ + b, (T, B, P, C), C maps of P places in rows of ``columns``.
     found: x B of every draw, (T, B, M, r, P);   a: A σ/√r, (M, r · C);   e: σ e, (M, C).
-    out:   (T, B, signs · M, Q, C), means over squares of pool · pool.
+    out:   (T, B, signs · M, Q, C), means over squares with the sides ``pool``.
     """
     (steps, batch, places, maps), (draws, rank) = base.shape, found.shape[2:4]
     flat, projected, averages = base.reshape(-1), found.reshape(-1), out.reshape(-1)
-    size, across, squares = pool * columns, columns // pool, out.shape[3]
+    size, across, squares = pool[0] * columns, columns // pool[1], out.shape[3]
     voltage = np.empty((2, size * maps), np.float32)
     spikes, shift = np.empty((2, size * maps), np.float32), np.empty(size * maps, np.float32)
     up, down, up_spikes, down_spikes = voltage[0], voltage[1], spikes[0], spikes[1]
@@ -154,7 +155,7 @@ def fire_own(
     places = (sizes[1] - sizes[3] + 1) * (sizes[2] - sizes[4] + 1)
     currents, voltage = np.empty(places * m, np.float32), np.empty(places * m, np.float32)
     spikes, nothing = np.empty(places * m, np.float32), np.zeros(places * m, np.float32)
-    across, zero = columns // pool, np.float32(0)
+    across, zero = columns // pool[1], np.float32(0)
     j = take(counter)
     while j < len(jobs):
         for b in range(jobs[j, 0], jobs[j, 1]):
@@ -168,5 +169,5 @@ def fire_own(
                     _step(voltage, spikes, currents, 0, nothing, zero, beta, theta, mode)
                     for i in range(squares // across):
                         to = (here * squares + i * across) * m
-                        _average(spikes, i * pool, columns, m, pool, averages, to)
+                        _average(spikes, i * pool[0], columns, m, pool, averages, to)
         j = take(counter)
