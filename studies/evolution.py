@@ -107,6 +107,17 @@ TRANSFER = Study(
     columns=("chosen", "accuracy", "halves", "difference", "cpu", "forward", "spikes"),
 )
 
+REAL_HEADLINE = Study(
+    name="real-headline",
+    title="Without gradients, beside BPTT, on real recordings",
+    question="How close to BPTT do the departures from the paper come on 1,000 real recordings?",
+    rows=_headline("", {"BPTT": 620, "EGGROLL": 2000, SMOOTH: 2000, PROJECTED: 1000}),
+    settings=HEADLINE.settings,
+    seeds=5,
+    source="nmnist",
+    columns=HEADLINE.columns,
+)
+
 BEYOND = Study(
     name="beyond",
     title="What lifts evolution strategies, at equal forward passes",

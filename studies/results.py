@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from course_lib.events import Splits
-from studies import files, pages, plan
+from studies import costs, files, pages, plan
 from studies.plan import Job, Row, Study, final, further, length, searches, seeds, trials
 
 SUMMARISED = ("test_accuracy", "validation_accuracy", "seconds", "cpu_seconds", "peak_memory",
@@ -227,4 +227,4 @@ def show(result: dict, folder: Path) -> list[str]:
     for file, content in parts.items():
         files.write(Path(folder) / file, content)
     files.refresh(folder, lambda text: pages.fill(text, result))
-    return list(parts)
+    return list(parts) + costs.renew(folder, result["study"])

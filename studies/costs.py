@@ -1,0 +1,87 @@
+"""The page costs.md and its picture, made anew whenever a study that they show is written."""
+
+import io
+from pathlib import Path
+
+import matplotlib
+
+from course_lib.results import read
+from course_lib.run import costs
+from course_lib.run.figures import style
+from studies import files
+from studies.tables import grid
+
+
+def renew(folder: Path, study: str) -> list[str]:
+    """Names of the files that were written: none if they do not show this study, or if what they
+    show beside it is not in the folder."""
+    found = None if study not in costs.STUDIES else points(folder)
+    if not found:
+        return []
+    parts = {"costs.md": page(found), **draw(found)}
+    for name, content in parts.items():
+        files.write(Path(folder) / name, content)
+    files.refresh(folder, lambda text: files.fill(text, "costs", lambda: sentences(found)))
+    return list(parts)
+
+
+def points(folder: Path) -> dict[str, list[costs.Point]] | None:
+    """``costs.points`` of the results in a folder; None where the first of a panel are missing."""
+
+    def there(name: str) -> dict:
+        result = read(name, folder)
+        if result is None:
+            raise FileNotFoundError(f"no results of {name} in {folder}")
+        return result
+
+    try:
+        return costs.points(there)
+    except FileNotFoundError:
+        return None
+
+
+def sentences(found) -> str:
+    return "\n".join(f"- {sentence}" for sentence in costs.told(found))
+
+
+def alt(found) -> str:
+    """The picture in words."""
+    parts = [
+        f"{panel}: " + "; ".join(
+            f"{p.name} {100 * p.accuracy:.1f} %, {p.seconds:.0f} s, {p.passes:,.0f} passes, "
+            f"{p.joules:.2g} J" for p in row
+        ) for panel, row in found.items()
+    ]  # fmt: skip
+    return "Test accuracy against three costs of training. " + ". ".join(parts) + "."
+
+
+def page(found) -> str:
+    tables = [
+        f"## {panel.capitalize()}\n\n" + grid(
+            ["", "n", "accuracy", "CPU s", "forward", "joules"],
+            [[p.name, str(len(p.accuracies)), f"{100 * p.accuracy:.1f}", f"{p.seconds:.1f}",
+              f"{p.passes:,.0f}", f"{p.joules:.2g}"] for p in row],
+        ) for panel, row in found.items()
+    ]  # fmt: skip
+    assumptions = costs.__doc__.split("\n\n", 1)[1].strip()
+    return "\n\n".join([
+        "# Accuracy, and what it costs to train", sentences(found), f"![{alt(found)}](costs.png)",
+        "A mark is the mean of a row's seeds, its bar from the lowest to the highest; dotted: one "
+        "point below BPTT.", *tables, "## What is counted", assumptions.replace("``", "`"),
+        "Made from " + ", ".join(f"`{name}.json`" for name in costs.STUDIES) + " and "
+        "`recordings.json` whenever one of these studies is written: "
+        "`python -m studies study headline --tables-only`. A study that has no results yet is "
+        "left out.",
+    ]) + "\n"  # fmt: skip
+
+
+def draw(found) -> dict[str, bytes]:
+    """File name → content."""
+    pictures = {}
+    with style(), matplotlib.rc_context({"svg.hashsalt": "costs", "savefig.dpi": 120}):
+        forms = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
+        for form, of_form in forms.items():
+            stream, metadata = io.BytesIO(), {"Description": alt(found), **of_form}
+            costs.figure(found).savefig(stream, format=form, bbox_inches="tight", metadata=metadata)
+            pictures[f"costs.{form}"] = stream.getvalue()
+    return pictures
