@@ -139,6 +139,27 @@ def test_dvs_gesture(tmp_path, monkeypatch):
     assert same(kept.subset(order), recordings, (128, 128, 2), fit="keep")
 
 
+def test_the_readmes_lines_train_a_network(tmp_path, monkeypatch, capsys):
+    text = (Path(__file__).resolve().parents[2] / "data/README.md").read_text(encoding="utf-8")
+    code = text.split("```python\n")[-1].split("```")[0]
+    assert len([line for line in code.splitlines() if line.strip()]) <= 15
+    rng = np.random.default_rng(0)
+    for part in ("Train", "Test"):
+        for label in (0, 10):
+            for user in range(3):
+                columns = random_events(user, 128, 64, span=300)
+                columns["y"] = columns["y"] + 6 * label  # each gesture in a place of its own
+                folder = tmp_path / f"data/DVSGesture/ibmGesture{part}/user{user:02}_lab"
+                folder.mkdir(parents=True, exist_ok=True)
+                array = np.stack([columns[name] for name in "xypt"], 1).astype(float)
+                np.save(folder / f"{label}.npy", array[rng.random(len(array)) < 0.9])
+    monkeypatch.chdir(tmp_path)
+    kind = pytest.importorskip("tonic").datasets.DVSGesture
+    monkeypatch.setattr(kind, "_check_exists", lambda self: True)
+    exec(code.replace("steps=600", "steps=20"), {})  # the course's own page
+    assert float(capsys.readouterr().out) == 1
+
+
 def nmnist_bytes(columns):
     raw = np.empty((len(columns["t"]), 5), np.uint8)
     t = columns["t"]
