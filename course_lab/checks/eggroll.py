@@ -5,7 +5,7 @@ import torch
 
 from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, tenths
-from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part, Room
+from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part, Property, Room
 from course_lab.checks.engine.failures import Refused
 from course_lab.checks.engine.layered import Layered, matrices, row
 from course_lab.checks.engine.open import Open, fewest
@@ -128,6 +128,13 @@ LOW_RANK_FORWARD = Exercise(
                 "A.transpose(0, 2, 1).",
                 lambda x, W, A, B, s: low_rank_forward(
                     x, W, A.reshape(len(A), A.shape[2], -1).transpose(0, 2, 1), B, s)),
+        Mistake("reshape lays the pairs of B one below the other, and mixes them with the inputs. "
+                "x @ B takes one pair after the other as it is.",
+                lambda x, W, A, B, s: low_rank_forward(
+                    x, W, A, B.reshape(B.shape[1], len(B), -1).transpose(1, 0, 2), s)),
+        Mistake("the second members are x Wᵀ alone, without their change. Has += changed the array "
+                "from which they were to begin?",
+                lambda *a: _forward(*a, pair=lambda b, c: np.stack([b + c, b + 0 * c]))),
     ),
     room=Room("the currents are right, but you build a matrix of noise, or weights, for a member. "
               "Set the brackets otherwise: (x B) Aᵀ.",
@@ -197,6 +204,10 @@ EGGROLL_GRADIENT = Exercise(
                 lambda f, A, B, s: -np.einsum(
                     "pmr,pnr,pr->mn",
                     A, B, np.tile(f[:, 0] - f[:, 1], A.shape[2]).reshape(len(A), -1))
+                / (f.size * s * A.shape[2] ** 0.5)),
+        Mistake("every column of A meets every column of B in yours. Column s of A meets column s "
+                "of B only: one letter for both, in einsum.",
+                lambda f, A, B, s: -np.einsum("p,pmr,pns->mn", f[:, 0] - f[:, 1], A, B)
                 / (f.size * s * A.shape[2] ** 0.5)),
     ),
     room=Room("the gradient is right, but you build the matrices of noise of a whole population. "
@@ -289,7 +300,15 @@ MEMBER_NOISE = Exercise(
                 *[lambda s, g, members, n, word=word: _rows(
                     members, lambda k, place: _philox((s, g), np.eye(4, dtype=int)[word] * k), n)
                   for word in (1, 2)]),
+        Mistake("the key has two words, and both numbers are in one of them in yours. Give it two: "
+                "key=[seed, generation].",
+                *[lambda s, g, members, n, high=high: _rows(
+                    members, lambda k, place: _philox((s + (g << 32) if high else (s << 32) + g, 0),
+                                                      (0, 0, 0, k)), n) for high in (0, 1)]),
     ),
+    properties=(Property("The numbers are right, but their array has 64 bits a number. Asked is "
+                         "float32: np.empty(…, np.float32), say.",
+                         lambda rows, *a: rows.dtype == np.float32),),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------- what it costs
@@ -312,6 +331,16 @@ def _costs(rows, m, n, population, rank, *, draws=lambda N: N // 2, shared=lambd
 def _full(draws=lambda N: N // 2, products=lambda N: N):
     """Other counts for full rank; right for rank r."""
     return lambda rows, m, n, N, rank: _costs(rows, m, n, N, rank, full=(draws(N), products(N)))
+
+
+def _thin_twice(which):
+    """Right but for one of the thin products, made for every member: x B (0) or that with Aᵀ (1)."""
+
+    def costs(rows, m, n, N, rank):
+        numbers, work = _costs(rows, m, n, N, rank)
+        return numbers, work + (N // 2 * rows * rank * (n, m)[which] if rank else 0)
+
+    return costs
 
 
 GENERATION_COSTS = Exercise(
@@ -352,6 +381,11 @@ GENERATION_COSTS = Exercise(
                 _full(products=lambda N: 1)),
         Mistake("at full rank you count a product too many: W + σE is built by adding, and then "
                 "multiplied once.", _full(products=lambda N: N + 1)),
+        Mistake("at full rank the two of a pair share x Eᵀ in yours. Counted is the plain program: "
+                "each of them multiplies x by a matrix of its own.",
+                _full(products=lambda N: N // 2 + 1)),
+        Mistake("with rank r you make one of the two thin products for every member. Both are made "
+                "once a pair.", *[_thin_twice(which) for which in (0, 1)]),
         Mistake("you count bytes. Asked is how many numbers are drawn.",
                 lambda *a: _costs(*a, size=4)),
         Mistake("the two are the wrong way round: return (numbers, multiply-adds).",
@@ -459,7 +493,7 @@ def _apart(A, B, votes):
 
 
 def _climb(fitness, W, generations, pairs, r, sigma, lr, seed, *, mean=None, root=0.5, sign=1,
-           share=lambda pairs: pairs, once=False):  # fmt: skip
+           share=lambda pairs: pairs, once=False, moves=False):  # fmt: skip
     rng, drawn = np.random.default_rng(seed), None
     for _ in range(generations):
         if drawn is None or not once:
@@ -467,6 +501,11 @@ def _climb(fitness, W, generations, pairs, r, sigma, lr, seed, *, mean=None, roo
                      for _ in range(pairs)]  # fmt: skip
         A, B = map(np.array, zip(*drawn, strict=True))
         E = low_rank_noise(A, B)
+        if moves:
+            for e in E:
+                vote = fitness(W + sigma * e) - fitness(W - sigma * e)
+                W = W + lr * vote * e / (2 * sigma * pairs)
+            continue
         votes = np.array([fitness(W + sigma * e) - fitness(W - sigma * e) for e in E])
         step = np.einsum("p,pmr,pnr->mn", votes, A, B) / share(pairs)
         step = mean(A, B, votes) if mean else step
@@ -504,6 +543,11 @@ CLIMB_THIN = Exercise(
                 lambda *a: _climb(*a, mean=lambda A, B, v: v[-1] * A[-1] @ B[-1].T)),
         Mistake("you go downhill: fitness is to grow.", lambda *a: _climb(*a, sign=-1)),
         Mistake("you draw once for all generations.", lambda *a: _climb(*a, once=True)),
+        Mistake("W moves after each pair in yours, so that later pairs are tried from elsewhere. A "
+                "generation tries all pairs from one W, and then takes one step.",
+                lambda *a: _climb(*a, moves=True)),
+        Mistake("you divide by the number of pairs twice. A mean divides once.",
+                lambda *a: _climb(*a, share=lambda pairs: pairs**2)),
     ),
 )  # fmt: skip
 
@@ -536,7 +580,7 @@ def _thinly(rng):
     fitness, seed = Layered(ALLOWED), int(rng.integers(1000))
 
     def score(layers) -> float:
-        right = tiny.accuracy(row(layers))
+        right = tiny.learned(row(layers), row(matrices(seed)))
         if (thin := fitness.thin() if fitness.asked else 0.0) < 0.9:
             raise NotYet(f"  {thin:.0%} of the networks that you asked for differ from another one "
                          "by a matrix of rank 1 in each layer; 90 % are asked for. What is the "
@@ -578,18 +622,20 @@ class Wire:
         optimizer, sent = torch.optim.Adam(weights, lr=0.05), []
         for generation in range(GENERATIONS):
             factors = [_drawn(rng, W, PAIRS) for W in weights]
-            message = encode(self.population(weights, factors), generation)
+            f = self.population(weights, factors)
+            message = encode(f, generation)
             if not isinstance(message, str) or set(message) - {"0", "1"}:
                 raise Refused(f"a message is a text of 0 and 1, such as '0110'; not {message!r}")
             votes = self.votes(decode, message, generation)
-            sent.append((generation, message, votes))
+            sent.append((generation, message, votes, f))
             for W, (A, B) in zip(weights, factors, strict=True):
-                f = np.stack([votes, -votes], axis=1) / 2
-                W.grad = torch.from_numpy(eggroll_gradient(f, A, B, 0.05))
+                shaped = np.stack([votes, -votes], axis=1) / 2
+                W.grad = torch.from_numpy(eggroll_gradient(shaped, A, B, 0.05))
             optimizer.step()
-        for generation, message, votes in reversed(sent):
+        for generation, message, votes, f in reversed(sent):
+            encode(f[::-1, ::-1].copy(), generation)  # what it keeps of f does not cross the line
             self.repeated &= np.array_equal(self.votes(decode, message, generation), votes)
-        bits = sum(len(message) for _, message, _ in sent)
+        bits = sum(len(message) for _, message, _, _ in sent)
         return tiny.accuracy(row([W.numpy() for W in weights])), bits
 
     @staticmethod
