@@ -334,7 +334,7 @@ def _full(draws=lambda N: N // 2, products=lambda N: N):
 
 
 def _thin_twice(which):
-    """Right but for one of the thin products, made for every member: x B (0) or that with Aᵀ (1)."""
+    """Right but for one thin product, made for every member: x B (0), or that with Aᵀ (1)."""
 
     def costs(rows, m, n, N, rank):
         numbers, work = _costs(rows, m, n, N, rank)

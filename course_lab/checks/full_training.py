@@ -99,6 +99,11 @@ def _between(costs, accuracy, target):
     return np.interp(target, accuracy[k - 1 : k + 1], costs[k - 1 : k + 1])
 
 
+def _none_for_the_first(costs, accuracy, target):
+    k = int(np.argmax(np.asarray(accuracy) >= target))
+    return costs[k] if k else None
+
+
 def _curve(rng, accuracy):
     """Costs that rise by steps of different size, and the accuracies there."""
     return np.cumsum(rng.integers(2, 30, len(accuracy))), np.array(accuracy)
@@ -114,6 +119,8 @@ FIRST_REACHING = Exercise(
         (*_curve(rng, (0.55, 0.7, 0.8)), 0.5),
         (*_curve(rng, (0.3, 0.62, 0.58)), 0.6),
         at("the first cost is 0", np.array([0, 3, 9]), np.array([0.5, 0.4, 0.8]), 0.5),
+        at("an accuracy is just below the target", np.array([2, 5, 9, 11]),
+           np.array([0.3, 0.699999999, 0.8, 0.75]), 0.7),
     ],
     parts=(Part("a target that is never reached", lambda rng: [
         (*_curve(rng, (0.1, 0.3, 0.45, 0.4)), 0.6)]),),
@@ -141,6 +148,8 @@ FIRST_REACHING = Exercise(
                 "first cost at which the target was seen.", _between),
         Mistake("searchsorted wants a curve that never falls. This one does: look at the points "
                 "one by one.", _by_search),
+        Mistake("the very first point may reach the target. argmax is 0 there, and 0 if no point "
+                "does: ask with .any().", _none_for_the_first),
         Mistake("your function gives up at the first point that is too low: return None after the "
                 "loop, not in it.",
                 lambda c, a, target: c[0] if a[0] >= target else None),
@@ -211,6 +220,8 @@ ACCURACY_INTERVAL = Exercise(
         Mistake("z in front of the root is missing.",
                 lambda right, n: _wilson_ends(right, n, 1.96**2 / (2 * n), share=1.0)),
         Mistake("z is 1.96 here, not 2.", lambda *a: _wilson(*a, z=2.0)),
+        Mistake("z is 1.96 here. Student's t is for the mean of a few runs, not for a share.",
+                lambda right, n: _wilson(right, n, z=student_t(n - 1, 0.975))),
         Mistake("that is the rule of thumb with two successes and two failures more, cut off at "
                 "0 and 1. It is close; asked is Wilson's formula.",
                 lambda right, n: tuple(np.clip(_wilson(right + 2, n + 4, simple=True), 0, 1))),
@@ -271,6 +282,9 @@ PAIRED_DIFFERENCE = Exercise(
         _runs(rng, (-0.006, -0.003, 0, 0.003, 0.006), -0.03, extra_a=(7, 8)),
         at("seeds are missing in the middle", {1: 0.91, 2: 0.83, 3: 0.87, 4: 0.9, 6: 0.8},
            {6: 0.79, 2: 0.8, 3: 0.85, 5: 0.7, 7: 0.77}),
+        at("both are equally accurate with every seed", {1: 0.9, 2: 0.85, 3: 0.8},
+           {3: 0.8, 1: 0.9, 2: 0.85}),
+        at("an accuracy is 0", {1: 0.0, 2: 0.5, 3: 0.4}, {1: 0.1, 2: 0.55, 3: 0.0}),
     ],
     boundary=Boundary("two seeds are common", lambda rng: [
         _runs(rng, (-0.01, 0.01), 0.05, extra_b=(5,))]),
@@ -353,6 +367,9 @@ CHOOSE = Exercise(
         _trials(rng, (0, 1), (1, 0), 2), _trials(rng, (0, 1), (0, 1), 0),
         at("the best accuracy has a high loss", np.array([0.1, 0.2, 0.4]),
            np.array([0.9, 0.902, 0.85]), np.array([0.2, 1.9, 0.1]), np.array([0.86, 0.88, 0.8])),
+        at("two accuracies are very close and not equal", np.array([0.1, 0.3, 0.4]),
+           np.array([0.9, 0.900000001, 0.85]), np.array([0.2, 0.3, 0.1]),
+           np.array([0.86, 0.88, 0.8])),
     ],
     boundary=Boundary("every accuracy is 0", lambda rng: [
         (np.array([0.1, 0.2, 0.4]), np.zeros(3), np.array([2.4, 2.3, 2.5]),
@@ -388,6 +405,10 @@ CHOOSE = Exercise(
         Mistake("of two equal accuracies you take the one with the better test accuracy: that is a "
                 "look at the test set. The lower loss decides.",
                 _chosen(lambda v, loss, test: _right(v, -test, test))),
+        Mistake("a low loss outweighs a better accuracy in yours. Accuracy comes first, and the "
+                "loss decides among equal ones alone.",
+                *[_chosen(lambda v, loss, test, w=w: np.nanargmax(v - w * loss))
+                  for w in (0.01, 0.05)]),
         Mistake("you leave runs out and then count places without them. Leave them out of all "
                 "columns, rates and test too, or keep the places.", _place_among_the_rest,
                 _chosen(lambda v, loss, test: np.argmax(v[~np.isnan(v)]))),
@@ -539,6 +560,8 @@ PARETO_FRONT = Exercise(
         _points(rng, (1, 0.9), (2, 0.8), (3, 0.7)),
         _points(rng, (1, 0.3), (2, 0.5), (3, 0.7), (4, 0.9)),
         (np.array([2.0, 2.0, 1.0, 4.0, 4.0]), np.array([0.7, 0.6, 0.4, 0.8, 0.9])),
+        at("methods differ by very little", np.array([3.0, 3.00000001, 5.0, 5.0]),
+           np.array([0.7, 0.7, 0.9, 0.900000001])),
     ],
     parts=(Part("two methods that cost the same and are as accurate", lambda rng: [
         _points(rng, (1, 0.4), (2, 0.6), (2, 0.6), (3, 0.8), (3, 0.5), (6, 0.8))]),),
@@ -590,11 +613,13 @@ def race(methods, start, recordings, steps, lr, seed):
 def _race(methods, start, recordings, steps, lr, seed, *, fresh=True, batches="same", sign=-1,
           every=False):  # fmt: skip
     """fresh: whether each method begins at the start; batches: "same" for all methods, "on" from
-    where the one before stopped, or "one" for all steps; every: keep the way, not its end."""
+    where the one before stopped, "own" from a seed of its own, or "one" for all steps; every: keep
+    the way, not its end."""
     rng, weights, reached = np.random.default_rng(seed), np.array(start, dtype=float), {}
-    for name, gradient in methods.items():
+    for place, (name, gradient) in enumerate(methods.items()):
         weights = np.array(start, dtype=float) if fresh else weights
-        rng, way = rng if batches == "on" else np.random.default_rng(seed), []
+        own = seed + place * (batches == "own")
+        rng, way = rng if batches == "on" else np.random.default_rng(own), []
         for _ in range(steps):
             rng = np.random.default_rng(seed) if batches == "one" else rng
             batch = recordings[rng.integers(0, len(recordings), 4)]
@@ -602,6 +627,11 @@ def _race(methods, start, recordings, steps, lr, seed, *, fresh=True, batches="s
             way.append(weights)
         reached[name] = np.array(way) if every else weights
     return reached
+
+
+def _ends_with_the_last(*arguments):
+    reached = _race(*arguments)
+    return dict.fromkeys(reached, list(reached.values())[-1])
 
 
 def towards(weights, batch):
@@ -641,6 +671,10 @@ RACE = Exercise(
         Mistake("the generator is made anew in every step, so that all batches of a method are the "
                 "same. Make it once for each method.", lambda *a: _race(*a, batches="one")),
         Mistake("you climb: go against the gradient.", lambda *a: _race(*a, sign=1)),
+        Mistake("each method has a generator of its own now, but from another seed, so that it "
+                "meets other batches.", lambda *a: _race(*a, batches="own")),
+        Mistake("under every name are the weights with which the last method ended. Does one array "
+                "stand behind all of them? Keep a copy.", _ends_with_the_last),
         Mistake("you return all weights on the way. Asked are those at the end.",
                 lambda *a: _race(*a, every=True)),
     ),
@@ -675,29 +709,31 @@ UPDATES, PATIENCE = 600, 20
 
 
 def _field(seed):
-    """Three ways to fill .grad, a validation loss, and what was done with them: {name: [the loss of
-    each look, and how many updates there had been]}."""
+    """Three ways to fill .grad, of which one has two names, a validation loss, and what was done
+    with them: {name: [the loss of each look, and how many updates there had been]}."""
     rng = np.random.default_rng(seed)
     held, known = np.split(rng.permutation(len(tiny.digits().labels)), [20])
     done, looks, running = {}, {}, []
 
-    def some():
+    def some(rng):
         return known[rng.integers(0, len(known), 16)]
 
-    def bptt(weights):
-        return _backpropagated(weights, some())
+    def bptt(weights, rng):
+        return _backpropagated(weights, some(rng))
 
-    def evolution(weights):
+    def evolution(weights, rng):
         noise = rng.normal(size=(16, tiny.SIZE))
         up, down = (_losses(weights + sign * 0.05 * noise, known) for sign in (1, -1))
         return np.mean(up + down) / 2, torch.from_numpy((up - down) @ noise / (32 * 0.05))
 
-    def overheating(weights):
-        loss, gradient = _backpropagated(weights, some())
+    def overheating(weights, rng):
+        loss, gradient = _backpropagated(weights, some(rng))
         heat = (done["BPTT, overheating"] / 25) ** 5 * gradient.norm() / 12
         return loss, gradient + heat * torch.from_numpy(rng.normal(size=tiny.SIZE))
 
-    def filler(name, estimate):
+    def filler(name, estimate, number):
+        own = np.random.default_rng([seed, number])  # equal methods draw equally
+
         def fill(weights):
             if not isinstance(weights, torch.Tensor):
                 raise Refused("fill(w) leaves the gradient in w.grad, so w has to be a tensor")
@@ -706,7 +742,7 @@ def _field(seed):
                 raise Refused(f"that was update {done[name]} of {name}; with a patience of "
                                  f"{PATIENCE} it could have stopped long ago")  # fmt: skip
             running[:] = [name]
-            loss, gradient = estimate(_row(weights))
+            loss, gradient = estimate(_row(weights), own)
             weights.grad = gradient.to(weights.dtype)
             return float(loss)
 
@@ -719,8 +755,9 @@ def _field(seed):
             looks[running[0]].append((loss, done[running[0]]))
         return loss
 
-    ways = {"BPTT, overheating": overheating, "BPTT": bptt, "ES": evolution}
-    return {name: filler(name, way) for name, way in ways.items()}, validate, held, looks, done
+    ways = {"BPTT, overheating": (overheating, 0), "BPTT": (bptt, 1), "ES": (evolution, 2),
+            "BPTT again": (bptt, 1)}  # fmt: skip
+    return {name: filler(name, *way) for name, way in ways.items()}, validate, held, looks, done
 
 
 def train_each(methods, start, validate, patience):
@@ -740,9 +777,10 @@ def train_each(methods, start, validate, patience):
 def _three(rng):
     seed = int(rng.integers(1000))
     methods, validate, held, looks, done = _field(seed)
+    start = tiny.start(seed)
 
     def judged(name, weights) -> float:
-        right = tiny.accuracy(weights)
+        right = tiny.learned(weights, start)
         if not looks[name]:
             raise NotYet(f"  {name}: you never asked validate how good the weights are.")
         best, when = math.inf, 0
@@ -752,6 +790,10 @@ def _three(rng):
                              f"update {when}; the patience is {PATIENCE}. Let the loop stop "
                              "in time.")  # fmt: skip
             best, when = min((best, when), (loss, update))
+        if done[name] < when + PATIENCE:
+            raise NotYet(f"  {name}: the loop stopped {done[name] - when} updates after the best, "
+                         f"at update {when}. It may stop once {PATIENCE} in a row have brought "
+                         "nothing.")  # fmt: skip
         if float(_losses(_row(weights), held)[0]) > best + 0.05:
             raise NotYet(f"  {name}: at update {when} validate said {best:.2f} nats, and the "
                          "weights that you return are worse. Keep the best ones.")  # fmt: skip
@@ -761,9 +803,14 @@ def _three(rng):
         if not isinstance(trained, dict) or set(trained) != set(methods):
             raise NotYet(f"  Return a dictionary with the keys {', '.join(methods)}, and the "
                          "trained weights of each.")  # fmt: skip
-        return min(judged(name, weights) for name, weights in trained.items())
+        worst = min(judged(name, weights) for name, weights in trained.items())
+        one, other = (_row(trained[name]) for name in ("BPTT", "BPTT again"))
+        if not np.allclose(one, other, 0, 1e-6):
+            raise NotYet("  BPTT and BPTT again are the same method, and end with other weights. "
+                         "What does the loop carry over from one method to the next?")  # fmt: skip
+        return worst
 
-    return (methods, tiny.start(seed), validate, PATIENCE), score
+    return (methods, start, validate, PATIENCE), score
 
 
 TRAIN_EACH = Open(
@@ -771,7 +818,7 @@ TRAIN_EACH = Open(
     goal="write one loop into which every way to fill .grad fits, and which stops by itself",
     reference=train_each, trial=_three,
     marks=((0.75, 1), (0.85, 2), (0.92, 3)),
-    wording="{:.0%} of unseen digits right with the worst of three methods".format,
+    wording="{:.0%} of unseen digits right with the worst of the methods".format,
 )  # fmt: skip
 
 BACKWARD, CHARGE = 40, 100_000
@@ -824,7 +871,7 @@ def _charged(rng):
 ONE_BATTERY = Open(
     "one_battery", TOPIC, points=3,
     goal="choose a method by what its passes cost on the machine at hand",
-    reference=one_battery, trial=_charged,
+    reference=one_battery, trial=_charged, seeded=True,
     marks=((-16_000, 1), (-8_000, 2), (-4_000, 3)),
     wording=lambda value: f"85 % for {-value:,.0f} mJ",
 )  # fmt: skip

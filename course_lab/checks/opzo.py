@@ -5,8 +5,8 @@ import numpy as np
 import torch
 
 from course_lab.checks.engine import tiny
-from course_lab.checks.engine.cases import Boundary, tenths
-from course_lab.checks.engine.engine import Calls, Exercise, Mistake, NotYet, Part
+from course_lab.checks.engine.cases import Boundary, at, tenths
+from course_lab.checks.engine.engine import Calls, Exercise, Mistake, NotYet, Part, Room
 from course_lab.checks.engine.failures import Refused
 from course_lab.checks.engine.open import Open, fewest
 from course_lib.estimators.online import OnlineEstimator
@@ -42,11 +42,11 @@ SOFTMAX_ERROR = Exercise(
     boundary=Boundary("there are as many recordings as classes (B = C)", lambda rng: [
         (tenths(rng, 3, 3), rng.integers(3, size=3), 0.5)]),
     mistakes=(
-        Mistake("the factor c in front is missing. The logits are c · o, so by the chain rule "
-                "∂L/∂o is c times softmax − one-hot.", lambda *a: _error(*a, outer=False)),
-        Mistake("c is missing inside the softmax: the probabilities are those of the logits c · o.",
+        Mistake("the factor γ in front is missing. The logits are γ · o, so by the chain rule "
+                "∂L/∂o is γ times softmax − one-hot.", lambda *a: _error(*a, outer=False)),
+        Mistake("γ is missing inside the softmax: the probabilities are those of the logits γ · o.",
                 lambda *a: _error(*a, inner=False)),
-        Mistake("c is missing, inside the softmax and in front of it.",
+        Mistake("γ is missing, inside the softmax and in front of it.",
                 lambda *a: _error(*a, inner=False, outer=False)),
         Mistake("the sign is turned round: the slope of the loss is p − one-hot, negative at the "
                 "label.", lambda *a: _error(*a, sign=-1)),
@@ -64,12 +64,12 @@ SOFTMAX_ERROR = Exercise(
                 lambda o, y, c: _error(o, y, c, target=False) / c - y[:, None]),
         Mistake("you normalise over all recordings together. Each row has probabilities of its "
                 "own: sum over axis 1.", lambda o, y, c: _error(o, y, c, axis=(0, 1))),
-        Mistake("the softmax is missing: p is exp(c · o), divided by its sum in the row.",
+        Mistake("the softmax is missing: p is exp(γ · o), divided by its sum in the row.",
                 lambda o, y, c: c * (c * o - np.eye(o.shape[1])[y]),
                 lambda o, y, c: c * (o - np.eye(o.shape[1])[y])),
         Mistake("e to the power is taken, but not divided by its sum in each row.",
                 lambda o, y, c: c * (np.exp(c * o) - np.eye(o.shape[1])[y])),
-        Mistake("brackets are missing: c multiplies all of p − one-hot.",
+        Mistake("brackets are missing: γ multiplies all of p − one-hot.",
                 lambda o, y, c: _error(o, y, c, target=False) - np.eye(o.shape[1])[y]),
     ),
 )  # fmt: skip
@@ -99,7 +99,7 @@ JACOBIAN_ESTIMATE = Exercise(
         _moments(rng, *shape)
         for shape in ((2, 2, 2, 1, 0.2), (2, 1, 3, 2, 0.5), (3, 2, 1, 2, 2.0))
     ],
-    boundary=Boundary("there are as many neurons as classes (N = C)",
+    boundary=Boundary("there are as many neurons as classes (H = C)",
                       lambda rng: [_moments(rng, 2, 3, 3, 3, 0.5)]),
     mistakes=(
         Mistake("you take the sum. X is a mean over recordings and time steps: divide by T · B.",
@@ -112,7 +112,7 @@ JACOBIAN_ESTIMATE = Exercise(
         Mistake("you multiply by α. The noise in the outputs is α J z: divide by α.",
                 lambda *a: _outer(*a, power=1)),
         Mistake("you divide by α twice.", lambda *a: _outer(*a, power=-2)),
-        Mistake("X is transposed: neurons come first, classes second, shape (N, C).",
+        Mistake("X is transposed: neurons come first, classes second, shape (H, C).",
                 lambda *a: _outer(*a).T),
         Mistake("you add the outputs up over time before you multiply, and there mirrored noise "
                 "cancels. Each z[t] belongs to what step t alone put out.",
@@ -124,6 +124,14 @@ JACOBIAN_ESTIMATE = Exercise(
         Mistake("one step alone is left: add the product of every step to a total, +=.",
                 lambda z, o, alpha: z[-1].T @ o[-1] / (alpha * len(z) * len(z[0])),
                 lambda z, o, alpha: z[-1].T @ o[-1] / (alpha * len(z[0]))),
+        Mistake("you take the mean output off. It would scatter less; asked is the mean of z õᵀ/α "
+                "as it is.", lambda z, o, alpha: _outer(z, o - o.mean((0, 1)), alpha),
+                lambda z, o, alpha: _outer(z, o - o.mean(0), alpha),
+                lambda z, o, alpha: _outer(z, o - o.mean(1, keepdims=True), alpha)),
+        Mistake("reshape does not transpose, it puts the numbers into other places: neurons are "
+                "the last axis of z.",
+                lambda z, o, alpha: z.reshape(z.shape[2], -1) @ o.reshape(-1, o.shape[2])
+                / (alpha * o[..., 0].size)),
     ),
 )  # fmt: skip
 
@@ -157,6 +165,8 @@ MOMENTUM_FOR = Exercise(
         Mistake("1 − λ is not 2/n, though it is close for large n. Solve (1 − λ)/(1 + λ) = 1/n.",
                 lambda n: 1 - 2 / n),
         Mistake("brackets are missing: (n − 1) / (n + 1).", lambda n: n - 1 / n + 1),
+        Mistake("that is the λ of one batch more. Solve (1 − λ)/(1 + λ) = 1/n for λ.",
+                lambda n: n / (n + 2)),
     ),
 )  # fmt: skip
 
@@ -181,6 +191,13 @@ def _feedback(X, start, k, *, swap=False, gain=True, begin=True, subtract=True, 
     return M, (M - left * start if subtract else M) / divisor
 
 
+def _corrected_on_the_way(X, start, k):
+    M = start
+    for t, batch in enumerate(X, 1):
+        M = (k * M + (1 - k) * batch - k**t * start) / (1 - k**t)
+    return M, M
+
+
 MOMENTUM_FEEDBACK = Exercise(
     "momentum_feedback", TOPIC, points=2,
     goal="keep a running mean, and remove the trace of its start",
@@ -188,7 +205,7 @@ MOMENTUM_FEEDBACK = Exercise(
     cases=lambda rng: [
         (tenths(rng, t, n, c), tenths(rng, n, c, size=2.0), momentum)
         for t, n, c, momentum in ((2, 2, 2, 0.9), (3, 1, 2, 0.5), (5, 1, 1, 0.8))
-    ],
+    ] + [at("the start is zeros", tenths(rng, 3, 2, 2), np.zeros((2, 2)), 0.9)],
     boundary=Boundary("there is one batch (t = 1)", lambda rng: [
         (tenths(rng, 1, 2, 3), tenths(rng, 2, 3), 0.5)]),
     mistakes=(
@@ -223,6 +240,8 @@ MOMENTUM_FEEDBACK = Exercise(
         Mistake("you take off λ of the start and divide by 1 − λ. After t batches it is λᵗ, with "
                 "t = len(X).", lambda X, s, k: (_feedback(X, s, k)[0],
                                                 (_feedback(X, s, k)[0] - k * s) / (1 - k))),
+        Mistake("the corrected M goes into the next batch in yours. Carry on the plain M, and "
+                "correct it at the end.", _corrected_on_the_way),
     ),
 )  # fmt: skip
 
@@ -308,7 +327,7 @@ def _error_case(rng, method, batch, neurons, classes, alpha):
     losses = np.round(rng.uniform(0.5, 3, batch), 1)
     shape = (classes, neurons) if method == "OTTT" else (neurons, classes)
     matrix = None if method == "single-point" else tenths(rng, *shape)
-    return method, e, losses, z, alpha, matrix
+    return at(f"the method is {method!r}", method, e, losses, z, alpha, matrix)
 
 
 HIDDEN_ERROR = Exercise(
@@ -321,14 +340,14 @@ HIDDEN_ERROR = Exercise(
                      ("OTTT", 3, 2, 2, 0.2), ("OPZO", 3, 2, 2, 0.5),
                      ("single-point", 2, 3, 2, 0.2), ("single-point", 3, 2, 4, 0.5))
     ],
-    boundary=Boundary("the batch is as large as the layer (B = N)", lambda rng: [
+    boundary=Boundary("the batch is as large as the layer (B = H)", lambda rng: [
         _error_case(rng, method, 3, 3, 2, 0.5) for method in ("single-point", "OTTT", "DFA")]),
     mistakes=(
         Mistake("reshape does not transpose, it puts the numbers into other places. M e for each "
                 "recording is e @ M.T.",
                 _routed(matrix=lambda g, m, e, L, z, a, M: (
                     g if m == "OTTT" else e @ M.reshape(e.shape[1], -1)))),
-        Mistake("your result is transposed: recordings come first, shape (B, N).",
+        Mistake("your result is transposed: recordings come first, shape (B, H).",
                 lambda *a: hidden_error(*a).T),
         Mistake("single-point divides by α: the noise was α z, the estimate is L z/α.",
                 _routed(single=lambda L, z, a: L[:, None] * z)),
@@ -346,7 +365,7 @@ HIDDEN_ERROR = Exercise(
                 lambda *a: -hidden_error(*a)),
         Mistake("the noise is in M already: g = M e, not M e times z.",
                 _routed(matrix=lambda g, m, e, L, z, a, M: g * z if m == "OPZO" else g)),
-        Mistake("where N = C, W and its transpose have the same shape. The shape cannot tell "
+        Mistake("where H = C, W and its transpose have the same shape. The shape cannot tell "
                 "which is meant, but the method can: OTTT takes e @ W, the others e @ M.T.",
                 _routed(matrix=lambda g, m, e, L, z, a, M: (
                     g if m == "OTTT" or len(M) != len(M.T) else e @ M)),
@@ -391,7 +410,7 @@ def _factors(x, W, g, beta, theta, *, trace="leaky", reset="zero", leak=True, po
         used = {"late": old, "input": x[t], "sum": x[: t + 1].sum(0)}.get(trace, a)
         v = (beta * v if leak else v) + x[t] @ W.T
         u, s = v - (theta if minus else 0), v > theta
-        v = {"zero": v * ~s, "subtract": v - theta * s, "none": v}[reset]
+        v = {"zero": v * ~s, "subtract": v - theta * s, "none": v, "at": v * (v < theta)}[reset]
         u = v - theta if after else u
         local = (g[t] if error else 1) * (1 / (1 + 10 * np.abs(u)) ** power if psi else 1)
         parts.append(local.T @ used)
@@ -400,12 +419,22 @@ def _factors(x, W, g, beta, theta, *, trace="leaky", reset="zero", leak=True, po
     return sign * total / {"B": len(x[0]), "T": len(x), "": 1}[over]
 
 
+def _long(rng):
+    """Many steps of many inputs, so that it shows what is kept over time."""
+    frames = (rng.random((200, 4, 60)) < 0.1).astype(float)
+    return frames, rng.normal(0, 0.3, (3, 60)), tenths(rng, 200, 4, 3), 0.9, 1.0
+
+
 def _sequence(rng, steps, batch, beta, threshold):
-    """0/1 inputs and weights with which neuron 0 fires at the first step."""
+    """0/1 inputs and weights with which neuron 0 fires at the first step. At β = ½ all numbers are
+    eighths, so that neuron 1 stands exactly at the threshold, in whichever order one adds."""
     frames = (rng.random((steps, batch, 2)) < 0.6).astype(float)
     frames[0] = 1.0
     weight = np.round(rng.uniform(0.2, 0.5, (3, 2)), 1)
     weight[0] = np.round(0.6 * threshold + 0.2, 1), np.round(0.5 * threshold + 0.1, 1)
+    if beta == 0.5:
+        weight = np.round(8 * weight) / 8
+        weight[1] = 0.5, threshold - 0.5
     return frames, weight, tenths(rng, steps, batch, 3), beta, threshold
 
 
@@ -415,9 +444,9 @@ THREE_FACTOR_GRADIENT = Exercise(
     reference=three_factor_gradient,
     cases=lambda rng: [
         _sequence(rng, *case)
-        for case in ((4, 1, 0.9, 1.0), (3, 2, 0.5, 0.7), (4, 1, 0.8, 1.3))
-    ],
-    boundary=Boundary("there are as many neurons as inputs (N = D)", lambda rng: [
+        for case in ((4, 1, 0.9, 1.0), (3, 2, 0.5, 0.75), (4, 1, 0.8, 1.3))
+    ] + [_long(rng)],
+    boundary=Boundary("there are as many neurons as inputs (H = D)", lambda rng: [
         (x, W[:2], g[..., :2], *rest) for x, W, g, *rest in [_sequence(rng, 4, 3, 0.9, 1.0)]]),
     mistakes=(
         Mistake("the trace is one step late: add x[t] to it before you use it.",
@@ -450,11 +479,16 @@ THREE_FACTOR_GRADIENT = Exercise(
                 lambda *a: _factors(*a, last=True)),
         Mistake("you add up over time first and multiply then. The three factors must be of the "
                 "same moment: multiply inside the loop.", lambda *a: _factors(*a, apart=True)),
-        Mistake("your result is transposed: like the weights, it has the shape (N, D).",
+        Mistake("your result is transposed: like the weights, it has the shape (H, D).",
                 lambda *a: _factors(*a).T),
         Mistake("the third factor is missing: the error g[t] of each neuron.",
                 lambda *a: _factors(*a, error=False)),
+        Mistake("a neuron that stands exactly at the threshold is set back in yours. It fires, and "
+                "is set back, only above it: v > θ.", lambda *a: _factors(*a, reset="at")),
     ),
+    room=Room("the gradient is right, but you keep the traces of all time steps. Keep nothing over "
+              "time but â, v and Δ: add to Δ at each step.",
+              lambda frames, *_: max(frames.nbytes // 2, 2**17)),
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------- a bug to find
@@ -483,6 +517,7 @@ def _pass(frames, labels, hidden, send, z, alpha, M, *, heard="current", late=Fa
         answer = total / (t + 1)
         e = softmax_error(answer, labels, SCALE) / (B * T)
         errors.append(hidden_error("OPZO", e, None, z[t], alpha, M))
+        current = current - send(sent - alpha * z[t]) if heard == "noise" else current
         noisy.append({"voltage": v_out, "total": total, "so far": answer}.get(heard, current))
         d_out = d_out + e.T @ (trace if late else 0.9 * trace + sent)
         trace = 0.9 * trace + sent
@@ -544,6 +579,9 @@ ONLINE_PASS = Exercise(
         Mistake("the sign of X is turned round.", lambda *a: _pass(*a, flip=True)),
         Mistake("X holds the difference of two steps against the noise of one. Take what this step "
                 "put out, as it is.", _apart),
+        Mistake("X holds what the noise alone puts out, which takes a second question a step. Take "
+                "what the step put out, as it is: on average the spikes' part cancels.",
+                lambda *a: _pass(*a, heard="noise")),
     ),
     calls=Calls("you ask the readout more than once in a step. Keep what it says.",
                 lambda frames, *_: len(frames)),
@@ -656,7 +694,7 @@ def _fewest(rng):
 FEW_RECORDINGS = Open(
     "few_recordings", TOPIC, points=3,
     goal="learn from as few recordings as possible, while they run",
-    reference=few_recordings, trial=_fewest, forward_only=True,
+    reference=few_recordings, trial=_fewest, forward_only=True, seeded=True,
     marks=((-1600, 1), (-800, 2), (-400, 3)),
     wording=lambda value: f"85 % after {-value:,.0f} recordings",
 )  # fmt: skip
