@@ -58,6 +58,8 @@ def course(tmp_path_factory) -> Path:
     for part in ("course_lib", "course_lab"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "data", folder / "data")
+    # As the set-up does, so that compiling is no part of a widget's first use.
+    subprocess.run([sys.executable, "-m", "course_lib.run.trial"], cwd=folder, check=True)
     return folder
 
 

@@ -125,6 +125,37 @@ def test_the_kernels_pass_their_trial_here():
     try_kernels()
 
 
+LESSONS = """
+import gc
+import torch
+from numba.core.dispatcher import Dispatcher
+from course_lib.estimators import METHODS
+from course_lib.network import SpikingNetwork
+from course_lib.run.trial import compile_all
+
+def known():
+    found = [d for d in gc.get_objects() if isinstance(d, Dispatcher)]
+    return {(d.py_func.__qualname__, signature) for d in found for signature in d.signatures}
+
+compile_all()
+before = known()
+for sizes in ((2312, 64, 10), (578, 32, 10), (2312, 128, 10)):
+    frames = (torch.rand(10, 64, sizes[0]) < 0.05).float()
+    for method in METHODS.values():
+        options = {"population": 64} if "population" in method.options() else {}
+        network = SpikingNetwork(sizes, readout="membrane")
+        method.build(options).fill_grads(network, frames, torch.arange(64) % 10)
+print(len(before) > 5, sorted(name for name, _ in known() - before))
+"""
+
+
+@pytest.mark.slow
+def test_the_set_up_compiles_what_lessons_train():
+    """So that nobody waits for it at the first use of a widget."""
+    run = subprocess.run([sys.executable, "-c", LESSONS], capture_output=True, text=True)
+    assert run.stdout == "True []\n", run.stdout + run.stderr[-2000:]
+
+
 RUN = """
 import sys
 from pathlib import Path

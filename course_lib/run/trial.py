@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from course_lib.estimators import EGGROLL, METHODS, OTTT, LocalZO
-from course_lib.events import simulate
+from course_lib.events import FrameSet, pack, simulate
 from course_lib.fast.kernels import noise as compiled
 from course_lib.layers import stack
 from course_lib.lif import LIFParameters
@@ -46,17 +46,17 @@ def try_kernels() -> None:
 
 
 def compile_all() -> None:
-    """A simulated recording, and a step of every method with either readout."""
-    simulate(np.full((28, 28), 99, np.uint8), seed=0)
-    frames = (torch.rand(10, 8, 2312, generator=torch.Generator().manual_seed(0)) < 0.05).float()
-    labels = torch.arange(8)
+    """A step of every method, with either readout, on frames as numbers and on frames as bits."""
+    image = np.full((28, 28), 99, np.uint8)
+    packed = np.stack([pack(simulate(image, seed=k), bins=10) for k in range(8)])
+    data = FrameSet(packed, torch.arange(8), bins=10)
     for method in METHODS.values():
         options = {"population": 8} if "population" in method.options() else {}
-        for readout in ("rate", "membrane"):
-            network = SpikingNetwork((2312, 32, 16, 10), readout=readout)
-            method.build(options).fill_grads(network, frames, labels)
+        for readout, read in (("rate", data.frames), ("membrane", data.packed_frames)):
+            network = SpikingNetwork((2312, 32, 10), readout=readout)
+            method.build(options).fill_grads(network, read(range(8)), data.labels)
     maps = SpikingNetwork(layers=stack("p4 c4k3 p2 c4k2 10", (2, 34, 34)))
-    EGGROLL(population=8).fill_grads(maps, frames, labels)
+    EGGROLL(population=8).fill_grads(maps, data.frames(), data.labels)
 
 
 if __name__ == "__main__":
