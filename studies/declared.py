@@ -6,7 +6,7 @@ To add one: declare it here, run ``python -m studies study NAME`` and commit dat
 
 from dataclasses import replace
 
-from studies import codes, evolution, nmnist
+from studies import codes, evolution, nmnist, senses
 from studies.plan import Row, Study
 
 ONE, TWO = "2312-256-10", "2312-200-200-10"
@@ -309,9 +309,9 @@ HYBRID = Study(
     seeds=5,
 )
 
-#: every study that this file, codes.py, evolution.py and nmnist.py declare, by name
+#: every study that this file, codes.py, evolution.py, nmnist.py and senses.py declare, by name
 STUDIES = {
     study.name: study
-    for module in (globals(), vars(codes), vars(evolution), vars(nmnist))
+    for module in (globals(), vars(codes), vars(evolution), vars(nmnist), vars(senses))
     for study in module.values() if isinstance(study, Study)
 }  # fmt: skip
