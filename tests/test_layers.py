@@ -310,6 +310,21 @@ def test_low_rank_noise_on_kernels_has_the_variance_of_its_matrix():
         assert bias.shape == (draws, noise.shape[1])
 
 
+@pytest.mark.parametrize("m, n, dearer", [(16, 50, 1.17), (32, 144, 1.08), (18, 578, 1.11)])
+def test_low_rank_costs_about_2_over_m_plus_2_over_n(m, n, dearer):
+    """E‖g − G‖² of one draw and linear f = ⟨G, W⟩ at rank 1, beside a full matrix: kernels of the
+    network p2 c16k5 p2 c32k3 10 (m maps, n = maps · k² below), and the dense p2 18 10."""
+    target, draws = normal((m, n), generator()), 8000
+    a, b = (normal((draws, k), generator(k)) for k in (m, n))
+    fitness = ((a @ target) * b).sum(dim=1)  # ⟨G, A Bᵀ⟩
+    size = a.square().sum(dim=1) * b.square().sum(dim=1)  # ‖A Bᵀ‖²
+    errors = fitness**2 * size - 2 * fitness**2 + target.square().sum()
+    errors /= target.square().sum()
+    theory = m * n + 1 + 2 * (m + n + 1)
+    assert errors.mean().item() == pytest.approx(theory, abs=4 * errors.std().item() / draws**0.5)
+    assert theory / (m * n + 1) == pytest.approx(dearer, abs=0.01)
+
+
 def test_with_one_time_step_online_training_is_backpropagation():
     """OTTT leaves out what goes through time; of one step it leaves out nothing."""
     network, (frames, labels) = convolutional().double(), batch(steps=1)
