@@ -193,6 +193,9 @@ OPZO = Study(
           for value in (0.999, 0.9)),
         *(_opzo("noise", name, momentum=0.999, noise=name)
           for name in ("gaussian", "rademacher", "sphere")),
+        *(_opzo("where noise enters", name, momentum=0.999, inject=name)
+          for name in ("spikes", "membrane")),
+        *(_opzo("error", name, momentum=0.999, error=name) for name in ("softmax", "difference")),
         *(_opzo("scale α", f"α {value:g}", momentum=0.999, alpha=value)
           for value in (0.2, 0.05, 1.0)),
         *(_opzo("loss", value.replace("_", " "), loss=value)

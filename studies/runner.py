@@ -47,7 +47,7 @@ def main(options) -> int:
             raise ValueError(f"{path} holds no results of a study")
         print("wrote", ", ".join(show(result, out)))
         return 0
-    if study is None and "test" in result["data"]:
+    if study is None and "test" in result.get("data", {}):
         raise ValueError(f"{name} is made by `{pages.command(result)}`")
     if study is None:
         raise ValueError(
