@@ -81,6 +81,12 @@ def _layer(rng, steps, batch, outputs, inputs, values):
     return x.astype(float), W
 
 
+def _tiny_weight(rng):
+    x, W = _layer(rng, 3, 2, 3, 4, (0, 0, 1))
+    W[0, :2] = 1e-12, 0
+    return x, W
+
+
 SYNAPTIC_OPERATIONS = Exercise(
     "synaptic_operations", TOPIC, points=2,
     goal="count the work that arriving events cause, and no other",
@@ -88,9 +94,11 @@ SYNAPTIC_OPERATIONS = Exercise(
     cases=lambda rng: [
         _layer(rng, 3, 2, 3, 4, (0, 0, 1)),
         _layer(rng, 2, 3, 4, 3, (0, 1)),
+        at("a weight is tiny and not 0", *_tiny_weight(rng)),
     ],
     parts=(Part("inputs are negative, or larger than 1",
-                lambda rng: [_layer(rng, 3, 2, 2, 3, (0, 1, -1, 2))]),),
+                lambda rng: [_layer(rng, 3, 2, 2, 3, (0, 1, -1, 2)),
+                             _layer(rng, 3, 2, 3, 4, (0, 0, 1e-12))]),),
     boundary=Boundary("there are as many inputs as outputs",
                       lambda rng: [_layer(rng, 3, 2, 4, 4, (0, 1, 1))]),
     mistakes=(
@@ -124,6 +132,10 @@ SYNAPTIC_OPERATIONS = Exercise(
         Mistake("you take the average fan-out. Inputs have different ones: each arrival times the "
                 "fan-out of its own input.",
                 lambda x, W: (x != 0).sum((0, 2)) * (W != 0).sum() / W.shape[1]),
+        Mistake("a product of two arrays of True and False asks whether there is any, and does not "
+                "count. Make numbers of one of them first.",
+                lambda x, W: ((x != 0) @ (W != 0).T).sum(axis=(0, 2)),
+                lambda x, W: (x != 0).sum(axis=0) @ (W != 0).any(axis=0)),
     ),
 )  # fmt: skip
 
@@ -181,6 +193,8 @@ RATIO_AT_EQUAL_ACCURACY = Exercise(
         _paths(rng, (0.2, 0.35, 0.52, 0.5, 0.48), (0.3, 0.48, 0.7, 0.8, 0.79)),
         _paths(rng, (0.25, 0.5, 0.66, 0.81, 0.8), (0.1, 0.3, 0.55, 0.6, 0.58)),
         _paths(rng, (0.2, 0.4, 0.7, 0.65, 0.6), (0.15, 0.32, 0.45, 0.7, 0.7)),
+        at("an accuracy is just below the target",
+           *_paths(rng, (0.2, 0.599999999, 0.7, 0.8), (0.3, 0.5, 0.6, 0.55))),
     ],
     boundary=Boundary("the two paths have different lengths", lambda rng: [
         (np.array([0.2, 0.6, 0.5]), 10.0 + rng.permutation(3), np.array([0.1, 0.4, 0.7, 0.6]),
@@ -256,6 +270,9 @@ RECEIVED_BYTES = Exercise(
                 lambda n, k: 8 + _received(n, k, header=0)),
         Mistake("brackets are missing: N / (2 * K) pairs are a share.",
                 lambda *a: _received(*a, share=lambda n, k: 2 * math.ceil(n / 2 * k))),
+        Mistake("each message is as long as its sender's share in yours. All are equally long: "
+                "4 bytes for each fitness value of the largest share.",
+                lambda n, k: 8 * (k - 1) + 4 * (n - 2 * math.ceil(n / 2 / k))),
     ),
 )  # fmt: skip
 
@@ -447,7 +464,7 @@ READOUT_GRADIENT = Exercise(
         _readout(rng, first_class, 3, 3, 2, 3, 2, 0.2),
         _readout(rng, cubes, 1, 4, 3, 2, 4, 0.3),
     ],
-    boundary=Boundary("there are as many neurons as classes (N = C)",
+    boundary=Boundary("there are as many neurons as classes (H = C)",
                       lambda rng: [_readout(rng, first_class, 2, 2, 3, 3, 3, 0.3)]),
     mistakes=(
         Mistake("the factor 1/√r is missing, in the members and in the sum: E = A Bᵀ/√r.",
@@ -463,7 +480,7 @@ READOUT_GRADIENT = Exercise(
         Mistake("you divide by σ twice.", lambda *a: _gradient(*a, over_sigma=2)),
         Mistake("twice too large: the two members are 2σE apart. Divide by 2σ.",
                 lambda *a: _gradient(*a, two=1)),
-        Mistake("you take the sum over pairs. The estimate is their mean: divide by M.",
+        Mistake("you take the sum over pairs. The estimate is their mean: divide by P.",
                 lambda *a: _gradient(*a, mean=False)),
         Mistake("that is the direction of the change. Asked is the gradient of the loss, without "
                 "the minus.", lambda *a: _gradient(*a, sign=-1)),
@@ -471,11 +488,15 @@ READOUT_GRADIENT = Exercise(
                 lambda *a: _gradient(*a, sided=1, two=1), lambda *a: _gradient(*a, sided=1)),
         Mistake("each pair has one member only in yours. Run its mirror image W − σE too, and take "
                 "the difference of the losses.", lambda *a: _gradient(*a, sided=0, two=1)),
-        Mistake("your result is transposed: like the weights it has the shape (C, N).",
+        Mistake("your result is transposed: like the weights it has the shape (C, H).",
                 lambda *a: readout_gradient(*a).T),
         Mistake("one pair alone is left: add up what all pairs say, +=.",
                 lambda loss, x, W, a, b, s: _gradient(loss, x, W, a[-1:], b[-1:], s) / len(a),
                 lambda loss, x, W, a, b, s: _gradient(loss, x, W, a[-1:], b[-1:], s)),
+        Mistake("reshape does not transpose, it puts the numbers into other places: b[p].T, or "
+                "b.transpose(0, 2, 1).",
+                lambda loss, x, W, a, b, s: readout_gradient(
+                    loss, x, W, a, b.reshape(len(b), b.shape[2], -1).transpose(0, 2, 1), s)),
     ),
 )  # fmt: skip
 
@@ -515,6 +536,8 @@ EVALUATE_SHARE = Exercise(
         (mean_square, tenths(rng, 4), 0, 3, 0.5, int(rng.integers(100)), 0),
         (mean_square, tenths(rng, 3), 2, 5, 0.5, int(rng.integers(100)), 3),
         (cubes, tenths(rng, 5), 4, 6, 0.2, int(rng.integers(100)), 7),
+        at("many pairs come before `start`", mean_square, tenths(rng, 30), 64, 66, 0.5,
+           int(rng.integers(100)), 1),
     ],
     mistakes=(
         Mistake("every machine has the noise of the first, as in the function that was given. "
@@ -559,7 +582,7 @@ def _machines(rng):
     fitness = tiny.Counted(-1, 2 * GENERATIONS * workers)
 
     def score(ends) -> float:
-        right, first = tiny.accuracy(ends[0]), np.asarray(ends[0], dtype=float).ravel()
+        right, first = tiny.learned(ends[0], start), np.asarray(ends[0], dtype=float).ravel()
         for number, end in enumerate(ends):
             tiny.accuracy(end)  # is it a network at all?
             apart = float(np.abs(np.asarray(end, dtype=float).ravel() - first).max())

@@ -18,14 +18,14 @@ def together(worker: Callable) -> Callable:
     seed)`` → what each returned, in order.
 
     The function raises TypeError for a worker that sends nothing, and ValueError for a message that
-    is more than one number, for more messages than generations, and for workers of which some end
-    while others wait.
+    is more than one number, for more messages than generations, for workers of which some end while
+    others wait, and for one that changes the weights that it was given.
     """
 
     @functools.wraps(worker)
     def play(numbers, workers, fitness, weights, generations, seed):
-        playing = {n: worker(n, workers, fitness, weights.copy(), generations, seed)
-                   for n in numbers}  # fmt: skip
+        given = {n: weights.copy() for n in numbers}
+        playing = {n: worker(n, workers, fitness, given[n], generations, seed) for n in numbers}
         if not all(isinstance(one, Generator) for one in playing.values()):
             raise TypeError("a worker has to send its number: everyone = yield mine")
         heard, ended = None, {}
@@ -43,6 +43,10 @@ def together(worker: Callable) -> Callable:
             waiting = min(set(playing) - set(ended))
             others = f"worker {min(ended)} has ended" if ended else "its generations are over"
             raise Refused(f"worker {waiting} waits for numbers, but {others}")
+        for number in numbers:
+            if not np.array_equal(given[number], weights):
+                raise Refused(f"worker {number} changes the weights that all were given: work on a "
+                              "copy")  # fmt: skip
         return [ended[number] for number in numbers]
 
     return play
