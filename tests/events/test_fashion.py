@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from course_lib.events import fashion, load_splits, pack, simulate
+from course_lib.run import cli
 from course_lib.run.runs import RunConfig
 
 STORED = Path(fashion.__file__).resolve().parents[2] / "data" / "fashion.npz"
@@ -60,9 +61,8 @@ def small(tmp_path, monkeypatch):
 def test_the_command_packs_the_first_of_every_class(small, tmp_path, monkeypatch):
     monkeypatch.setattr(fashion, "PER_CLASS", (2, 1))
     images, labels = fashion.read_fashion(small)
-    fashion.write_fashion(small, tmp_path / "few.npz")
-    first = tmp_path / "few.npz"
-    with np.load(first) as few:
+    assert cli.main(["data", "fashion", str(small), str(tmp_path / "few.npz")]) == 0
+    with np.load(tmp_path / "few.npz") as few:
         assert few["labels"].tolist() == [*np.repeat(np.arange(10), 2), *range(10)]
         for label in range(10):
             train, test = (np.flatnonzero(labels[part] == label) for part in
@@ -159,3 +159,20 @@ def test_a_run_knows_pixels_and_classes_before_it_reads():
     assert RunConfig(data="fashion", method="bptt").sizes == (2312, 256, 10)
     small = RunConfig(data="fashion-latency", method="bptt", layers=("c4k5", "p4", "10"))
     assert small.network().layers[0].inputs == 784
+
+
+def test_a_run_on_latencies_from_training_to_the_confusion(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    train = "train --data fashion-latency --bins 12 --method localzo --hidden 16 --steps 12 --quiet"
+    assert cli.main([*train.split(), "--out", "r"]) == 0
+    printed = capsys.readouterr().out
+    assert "784-16-10" in printed and "of 1000 recordings" in printed
+    assert any(f"hardest class       {name}" in printed for name in fashion.CLOTHES)
+    for split, count in (("validation", 500), ("all", 6000)):
+        assert cli.main(["evaluate", "r", "--split", split]) == 0
+        printed = capsys.readouterr().out
+        assert f"of {count} recordings" in printed and "answers T-shirt … ankle boot" in printed
+    assert cli.main(["evaluate", "r", "--data", "fashion-latency", "--split", "all"]) == 0
+    assert "of 6000 recordings" in capsys.readouterr().out
+    assert cli.main(["evaluate", "r", "--data", "fashion"]) == 2  # another sensor
+    assert "2312 inputs" in capsys.readouterr().err
