@@ -156,7 +156,7 @@ LOCALZO_DERIVATIVE = Exercise(
 
 
 def expected_uniform(u, width, delta):
-    # λ of half width w is the library's, of √3, with every draw w/√3 times as large
+    # p of half width w is the library's, of √3, with every draw w/√3 times as large
     share = width / ROOT3
     library = named_smoothing("uniform", delta * share, 1.0)
     distance = torch.as_tensor(np.asarray(u, dtype=float))
@@ -183,9 +183,9 @@ EXPECTED_UNIFORM = Exercise(
     mistakes=(
         Mistake("your slope gets negative far out. Beyond |u| = wδ no draw reaches: it is 0 there.",
                 lambda *a: tail(*a, clip=False)),
-        Mistake("you integrated λ alone. The box is |z|/(2δ) high, so it is z λ(z) that has to be "
+        Mistake("you integrated p alone. The box is |z|/(2δ) high, so it is z p(z) that has to be "
                 "integrated from |u|/δ to w.", lambda *a: tail(*a, squared=False, factor=2.0)),
-        Mistake("twice too large. λ is 1/(2w) on [−w, w], and the integral of z is z²/2.",
+        Mistake("twice too large. p is 1/(2w) on [−w, w], and the integral of z is z²/2.",
                 lambda *a: tail(*a, factor=2.0)),
         Mistake("half is missing. Negative draws have boxes as well: double the positive side.",
                 lambda *a: tail(*a, factor=8.0)),
@@ -195,7 +195,7 @@ EXPECTED_UNIFORM = Exercise(
                 lambda *a: tail(*a, outer=False)),
         Mistake("that is the lesson's formula for w = √3. Put the width w in its place.",
                 lambda u, w, d: tail(u, ROOT3, d)),
-        Mistake("your λ reaches from −1 to 1, whatever the width. It ends at w.",
+        Mistake("your p reaches from −1 to 1, whatever the width. It ends at w.",
                 lambda u, w, d: tail(u, 1.0, d)),
         Mistake("yours ends at |u| = δ. The longest draw is w, and reaches wδ.",
                 lambda u, w, d: tail(u, w, d) * (np.abs(u) < d)),
@@ -313,7 +313,7 @@ SPARSEGRAD_DERIVATIVE = Exercise(
         Mistake("you cut at √3 · (m − 1)/(m + 1) · δ, the mean of the largest draw with its sign. "
                 "A negative draw reaches as far: m/(m + 1).",
                 _cut(lambda d, m: ROOT3 * (m - 1) / (m + 1) * d)),
-        Mistake("your λ ends at 1. Here it is uniform with w = √3: expected_uniform(u, 3**0.5, δ).",
+        Mistake("your draws end at 1. Here they end at w = √3: expected_uniform(u, 3**0.5, δ).",
                 lambda u, d, m: tail(u, 1.0, d) * (np.abs(u) < _limit(d, m)),
                 lambda u, d, m: tail(u, 1.0, d) * (np.abs(u) < m / (m + 1) * d)),
         Mistake("beyond B_th you keep the value at B_th. It is 0 there: keep or cut, by a mask.",
@@ -468,18 +468,18 @@ def matching_density(slope, z, delta):
 
 
 def sigmoid_slope(u):
-    """g′ of the sigmoid's surrogate k σ(1 − σ), k = 3."""
+    """ψ′ of the sigmoid's surrogate k σ(1 − σ), k = 3."""
     s = 1 / (1 + np.exp(-3.0 * u))
     return 9.0 * s * (1 - s) * (1 - 2 * s)
 
 
 def bell_slope(u):
-    """g′ of exp(−u²/2)."""
+    """ψ′ of exp(−u²/2)."""
     return -u * np.exp(-(u**2) / 2)
 
 
 def arctan_slope(u):
-    """g′ of 1/(1 + (πu)²)."""
+    """ψ′ of 1/(1 + (πu)²)."""
     return -2 * np.pi**2 * u / (1 + (np.pi * u) ** 2) ** 2
 
 
@@ -520,29 +520,29 @@ MATCHING_DENSITY = Exercise(
     boundary=Boundary("the grid has two points", lambda rng: [
         (bell_slope, np.array([0.2, round(rng.uniform(0.5, 2), 1)]), 0.7)]),
     mistakes=(
-        Mistake("the two are the wrong way round: return (λ, c).",
+        Mistake("the two are the wrong way round: return (p, γ).",
                 lambda *a: matching_density(*a)[::-1]),
-        Mistake("your λ is negative: g falls, g′ < 0, and the minus in front makes λ positive.",
+        Mistake("your p is negative: ψ falls, ψ′ < 0, and the minus in front makes p positive.",
                 lambda *a: _matched(*a, sign=1)),
-        Mistake("the minus is missing, in c and in λ. It cancels in λ, but your c is negative.",
+        Mistake("the minus is missing, in γ and in p. It cancels in p, but your γ is negative.",
                 lambda *a: _matched(*a, sign=1, c_sign=1)),
         Mistake("the slope is taken at z. The theorem wants it at u = δz: slope(delta * z).",
                 lambda *a: _matched(*a, at=False)),
-        Mistake("λ has a negative side as well, of the same area: the factor 2 in c is missing.",
+        Mistake("p has a negative side as well, of the same area: the factor 2 in γ is missing.",
                 lambda *a: _matched(*a, two=1)),
-        Mistake("you did not divide λ by c, so its area is not 1.",
+        Mistake("you did not divide p by γ, so its area is not 1.",
                 lambda *a: _matched(*a, by_c=False)),
-        Mistake("you multiply by z. Solving for λ leaves z below the line, in c as well: g′(δz)/z.",
+        Mistake("you multiply by z. Solving for p leaves z below the line, in γ as well: ψ′(δz)/z.",
                 lambda *a: _matched(*a, over="1/z")),
-        Mistake("δ comes squared, in λ and in c.",
+        Mistake("δ comes squared, in p and in γ.",
                 lambda *a: _matched(*a, power=1, c_power=1)),
-        Mistake("δ comes squared in c too: c = −2 δ² ∫ g′(δz)/z dz.",
+        Mistake("δ comes squared in γ too: γ = −2 δ² ∫ ψ′(δz)/z dz.",
                 lambda *a: _matched(*a, c_power=1)),
-        Mistake("δ² is missing in c: c = −2 δ² ∫ g′(δz)/z dz.",
+        Mistake("δ² is missing in γ: γ = −2 δ² ∫ ψ′(δz)/z dz.",
                 lambda *a: _matched(*a, c_power=0)),
         Mistake("you add up heights. An integral on this grid needs the width of each piece.",
                 lambda *a: _matched(*a, widths=False), _matched_sum),
-        Mistake("z is missing below the line: g′(δz)/z, in c as well.",
+        Mistake("z is missing below the line: ψ′(δz)/z, in γ as well.",
                 lambda *a: _matched(*a, over="1")),
         Mistake("you take the width of one piece for all. This grid is not evenly spaced.",
                 _matched_evenly, _matched_first),

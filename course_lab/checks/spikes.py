@@ -646,9 +646,10 @@ def _pair(rng, tries=300):
     frames, labels, unseen, truth = _drawn(rng, (0, 1))
 
     def right(weights) -> float:
+        weights = _weights(weights, 2, "the weights of both neurons, (2, 289)")
         if not tries:
             return untried(weights)
-        counts = _counts(_weights(weights, 2, "the weights of both neurons, (2, 289)"), unseen)
+        counts = _counts(weights, unseen)
         if not counts.any():
             raise NotYet("  Neither neuron ever fires: your pair is still dead. How large is a "
                          "try, and how large a current wakes somebody?")  # fmt: skip
@@ -656,7 +657,7 @@ def _pair(rng, tries=300):
         return float(np.mean(counts[rows, truth] > counts[rows, 1 - truth]))
 
     def untried(weights) -> float:
-        if np.any(weights):
+        if weights.any():
             raise NotYet("  After 0 tries the weights are what they were, all 0. How many tries "
                          "does your loop make if `tries` is 0, or 10?")  # fmt: skip
         return 0.0

@@ -127,24 +127,24 @@ def run(currents, beta, threshold, reset="zero", keep=False, fires=np.greater):
     return u, s
 
 
-def lif_backward(e, u, s, k, beta):
+def lif_backward(g, u, s, k, beta):
     psi, delta, later = surrogate_slope(u, k), np.zeros_like(u), 0.0
-    for t in reversed(range(len(e))):
-        later = delta[t] = e[t] * psi[t] + beta * (1 - s[t]) * later
+    for t in reversed(range(len(g))):
+        later = delta[t] = g[t] * psi[t] + beta * (1 - s[t]) * later
     return delta
 
 
-def blame(e, u, s, k, beta, *, wall="1-s", leak="later", psi="own", source="delta", forward=False):
+def blame(g, u, s, k, beta, *, wall="1-s", leak="later", psi="own", source="delta", forward=False):
     """lif_backward, with what people get wrong as options."""
     slope, delta, later = surrogate_slope(u, k), np.zeros_like(u), 0.0
     after = np.concatenate([s[1:], 0 * s[:1]])  # s[t+1]
     through = {"1-s": 1 - s, "1": 1 + 0 * s, "s": s, "1-s[t+1]": 1 - after}[wall]
-    for t in range(len(e)) if forward else reversed(range(len(e))):
-        own = e[t] if psi in ("none", "both") else e[t] * slope[t]
+    for t in range(len(g)) if forward else reversed(range(len(g))):
+        own = g[t] if psi in ("none", "both") else g[t] * slope[t]
         back = through[t] * later * (1 if leak == "none" else beta)
         delta[t] = (beta * own if leak == "both" else own) + back
         delta[t] *= slope[t] if psi == "both" else 1
-        later = {"delta": delta[t], "own": own, "e": e[t]}[source]
+        later = {"delta": delta[t], "own": own, "g": g[t]}[source]
     return delta
 
 
@@ -157,8 +157,8 @@ def _neurons(rng, steps, neurons, beta, threshold):
     return np.round(rng.uniform(0.3, 2, u.shape) * rng.choice((-1, 1), u.shape), 1), u, s
 
 
-def _whole_spikes(e, u, s):
-    return e, u, s.astype(int)
+def _whole_spikes(g, u, s):
+    return g, u, s.astype(int)
 
 
 LIF_BACKWARD = Exercise(
@@ -174,13 +174,13 @@ LIF_BACKWARD = Exercise(
         (tenths(rng, 1, 3), np.array([[0.4, -0.3, -0.1]]), np.array([[1.0, 0.0, 0.0]]), 5.0, 0.9)]),
     mistakes=(
         Mistake("blame does not travel in time in yours: add β (1 − s[t]) c[t+1].",
-                lambda e, u, s, k, beta: e * surrogate_slope(u, k)),
+                lambda g, u, s, k, beta: g * surrogate_slope(u, k)),
         Mistake("you go forward. Start at the last step: c[t] needs c[t+1].",
                 lambda *a: blame(*a, forward=True)),
         Mistake("the last step, t = T − 1, has no blame in yours: reversed(range(T - 1)) begins at "
                 "T − 2. Write reversed(range(T)).",
-                lambda e, u, s, k, beta: np.concatenate(
-                    [lif_backward(e[:-1], u[:-1], s[:-1], k, beta), 0 * u[-1:]])),
+                lambda g, u, s, k, beta: np.concatenate(
+                    [lif_backward(g[:-1], u[:-1], s[:-1], k, beta), 0 * u[-1:]])),
         Mistake("your result runs from the last step to the first. Turn it round, or fill "
                 "c[t] in place.", lambda *a: lif_backward(*a)[::-1]),
         Mistake("the wall is missing: after a reset to zero nothing of u[t] is left, so blame is "
@@ -195,12 +195,12 @@ LIF_BACKWARD = Exercise(
                 lambda *a: blame(*a, leak="both")),
         Mistake("ψ multiplies what comes back from t + 1 too. That way leads through the voltage, "
                 "not through the spike.", lambda *a: blame(*a, psi="both")),
-        Mistake("ψ is missing: the step's own blame is e[t] ψ(u[t]).",
+        Mistake("ψ is missing: the step's own blame is g[t] ψ(u[t]).",
                 lambda *a: blame(*a, psi="none")),
         Mistake("you look one step ahead only. c[t+1] holds all later blame: hand c[t] on, not "
-                "e[t] ψ(u[t]).", lambda *a: blame(*a, source="own")),
-        Mistake("you hand e[t] on to the step before. It is c[t] that goes back.",
-                lambda *a: blame(*a, source="e")),
+                "g[t] ψ(u[t]).", lambda *a: blame(*a, source="own")),
+        Mistake("you hand g[t] on to the step before. It is c[t] that goes back.",
+                lambda *a: blame(*a, source="g")),
     ),
 )  # fmt: skip
 
@@ -351,11 +351,11 @@ def weight_gradient(frames, weight, errors, k, beta, threshold):
     return leaf.grad.numpy()
 
 
-def _layers(x, W, e, k, beta, theta, *, after=False, minus=True, sign=1, over="", pair="same",
+def _layers(x, W, g, k, beta, theta, *, after=False, minus=True, sign=1, over="", pair="same",
             reset="zero", keep=False, fires=np.greater, back=None):  # fmt: skip
     u, s = run(x @ W.T, beta, theta, reset, keep, fires)
     seen = (u + theta) * (1 - s) - theta if after else u if minus else u + theta
-    delta = (back or blame)(e, seen, s, k, beta)
+    delta = (back or blame)(g, seen, s, k, beta)
     x = {"same": x, "late": np.concatenate([0 * x[:1], x[:-1]])}.get(pair, x)
     if pair == "trace":
         x = np.array([sum(beta ** (t - i) * x[i] for i in range(t + 1)) for t in range(len(x))])
@@ -370,13 +370,13 @@ def _layers(x, W, e, k, beta, theta, *, after=False, minus=True, sign=1, over=""
 def _threshold(subtracted, added):
     """A layer whose forward run has its threshold in one of two places, or in none."""
 
-    def gradient(x, W, e, k, beta, theta):
-        u, s, v = np.zeros_like(e), np.zeros_like(e), 0.0
+    def gradient(x, W, g, k, beta, theta):
+        u, s, v = np.zeros_like(g), np.zeros_like(g), 0.0
         for t, current in enumerate(x @ W.T):
             u[t] = beta * v + current - subtracted * theta
             s[t] = u[t] > 0
             v = (u[t] + added * theta) * (1 - s[t])
-        return np.einsum("tbn,tbd->nd", blame(e, u, s, k, beta), x)
+        return np.einsum("tbn,tbd->nd", blame(g, u, s, k, beta), x)
 
     return gradient
 
@@ -410,8 +410,8 @@ WEIGHT_GRADIENT = Exercise(
         for case in [_sequence(rng, 4, 3, 5.0, 0.9, 1.0)]]),
     mistakes=(
         Mistake("you use the error of the same step only. Blame for later steps goes back "
-                "through the voltage: c from lif_backward, not e ψ.",
-                lambda *a: _layers(*a, back=lambda e, u, s, k, b: e * surrogate_slope(u, k))),
+                "through the voltage: c from lif_backward, not g ψ.",
+                lambda *a: _layers(*a, back=lambda g, u, s, k, b: g * surrogate_slope(u, k))),
         Mistake("the blame is multiplied with the input one step before. Input and voltage of "
                 "one step belong together: c[t] x[t].", lambda *a: _layers(*a, pair="late")),
         Mistake("you multiply by a trace of inputs. c holds the leak over time already: "
@@ -446,10 +446,10 @@ WEIGHT_GRADIENT = Exercise(
         Mistake("one step alone is left: add the product of every step to a total, +=.",
                 lambda *a: _layers(*a, pair="last")),
         Mistake("the errors themselves meet the inputs. First they have to go back through slope "
-                "and time: δ from lif_backward.",
-                lambda *a: _layers(*a, back=lambda e, u, s, k, b: e)),
-        Mistake("k and β are the wrong way round: lif_backward(e, u, s, k, beta).",
-                lambda *a: _layers(*a, back=lambda e, u, s, k, b: blame(e, u, s, b, k))),
+                "and time: c from lif_backward.",
+                lambda *a: _layers(*a, back=lambda g, u, s, k, b: g)),
+        Mistake("k and β are the wrong way round: lif_backward(g, u, s, k, beta).",
+                lambda *a: _layers(*a, back=lambda g, u, s, k, b: blame(g, u, s, b, k))),
     ),
 )  # fmt: skip
 
