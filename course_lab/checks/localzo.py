@@ -420,8 +420,8 @@ def _grids(rng):
         yield np.round(np.sort(rng.uniform(0.05, 0.95, 3)), 2), z, np.round(density, 2)
     yield at("r is not sorted", np.array([0.7, 0.2, 0.9, 0.4]), z, np.round(density, 2))
     yield at("the density rises", np.array([0.3, 0.6]), z, np.round(density[::-1], 2))
-    yield at("the density is given in whole numbers", np.array([0.2, 0.55, 0.8]),
-             np.array([0.0, 0.4, 1.0, 1.3]), np.array([7, 5, 2, 1]))
+    yield at("grid and density are whole numbers", np.array([0.2, 0.55, 0.8]),
+             np.array([0, 1, 3, 4]), np.array([7, 5, 2, 1]))
 
 
 DRAW_MAGNITUDES = Exercise(

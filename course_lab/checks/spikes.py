@@ -53,6 +53,10 @@ LOWEST_CURRENT = Exercise(
                 lambda beta, threshold: (1 - beta) / threshold),
         Mistake("the sign is wrong: what leaks away is 1 − β, a positive number.",
                 lambda beta, threshold: threshold * (beta - 1)),
+        Mistake("β is not squared: the voltage settles at I / (1 − β).",
+                lambda beta, threshold: threshold * (1 - beta**2)),
+        Mistake("you add 1 − β to θ. The current is one of them times the other.",
+                lambda beta, threshold: threshold + 1 - beta),
     ),
 )  # fmt: skip
 
@@ -257,6 +261,9 @@ SPIKE_INTERVAL = Exercise(
                 _interval_variant(share=lambda i, b, t: t / i)),
         Mistake("you divide θ / I by 1 − β. It is a factor of θ: multiply both sides by it.",
                 _interval_variant(share=lambda i, b, t: t / (i * (1 - b)))),
+        Mistake("the threshold is missing below the logarithm: θ (1 − β) / I. It is not always 1.",
+                _interval_variant(share=lambda i, b, t: (1 - b) / i),
+                lambda i, b, t: spike_interval(i, b, 1.0) if i > t * (1 - b) else math.inf),
         Mistake(_ONE_LESS, _interval_variant(share=lambda i, b, t: 1 - t * (1 - b) / i),
                 _interval_variant(
             share=lambda i, b, t: 1 - t * (1 - b) / i if i > t * (1 - b) else math.inf)),
@@ -560,6 +567,12 @@ def _trace(currents, beta, threshold, *, rows="kept", resets=True, fires=np.grea
     return np.array(spikes), np.array(voltages)
 
 
+def _trace_subtracting(currents, beta, threshold):
+    spikes, after = lif_run(torch.as_tensor(np.asarray(currents, dtype=float)),
+                            LIFParameters(beta, threshold, "subtract"))  # fmt: skip
+    return spikes.numpy(), (after + threshold * spikes).numpy()
+
+
 VOLTAGE_TRACE = Exercise(
     "voltage_trace", TOPIC, points=2, kind="bug",
     goal="tell an array from a copy of it",
@@ -583,6 +596,8 @@ VOLTAGE_TRACE = Exercise(
                 lambda *a: _trace(*a, resets=False)),
         Mistake("at exactly θ a neuron does not fire.",
                 lambda *a: _trace(*a, fires=np.greater_equal)),
+        Mistake("you subtract θ at a spike. The loop that was given sets the voltage back to 0.",
+                _trace_subtracting),
         Mistake("a voltage of exactly θ does not fire, so it is not set back either.",
                 lambda *a: _trace(*a, sets_back=np.greater_equal)),
         Mistake("you draw the threshold where the neuron fires. The voltage that was compared with "
