@@ -43,11 +43,12 @@ NOISES = (
 
 
 def _widths(network: str) -> tuple[dict, ...]:
-    """Evolution strategies: rates, and σ of the hidden layers and of the readout."""
-    layers = len(HIDDEN[network])
-    tried = [(lr, 1) for lr in (0.005, 0.01, 0.02)] + [(0.01, 0.5), (0.01, 2), (0.02, 2)]
+    """Evolution strategies: a rate and a σ for each layer, both as factors of what suits most."""
+    hidden = len(HIDDEN[network])
+    tried = [(0.5, 1), (1, 1), (2, 1), (1, 0.5), (1, 2), (2, 2)]
     return tuple(
-        {"lr": lr, "sigma": (*[0.014 * scale] * layers, 0.03 * scale)} for lr, scale in tried
+        evolution.layered(rate, hidden) | {"sigma": (*[0.014 * scale] * hidden, 0.03 * scale)}
+        for rate, scale in tried
     )
 
 
@@ -257,7 +258,7 @@ def _sparse(readout: str, until: float) -> list[Row]:
         one("OPZO", "opzo", slope=SLOPE),
         one("DFA", "dfa", steps=620, slope=SLOPE),  # with spiking outputs it takes its time
         one("hybrid, OPZO below", "hybrid", slope=SLOPE),
-        one("EGGROLL", "eggroll", steps=900, validate_every=10, search=evolution.ONE_RATE),
+        one("EGGROLL", "eggroll", steps=900, validate_every=10, search=evolution.LAYERED),
     ]
 
 
@@ -280,9 +281,10 @@ def _hybrid(network: str) -> list[Row]:
         "OPZO": ("opzo", {"slope": SLOPE}, SLOPES),
         "LocalZO": ("localzo", {"delta": 0.5, "samples": 5}, SHAPES),
     }
-    of_eggroll = tuple(rate | {"sigma": SIGMA[network]} for rate in evolution.ONE_RATE) + tuple(
-        {"lr": lr, "sigma": tuple(scale * sigma for sigma in SIGMA[network])}
-        for lr, scale in ((0.01, 0.5), (0.01, 2.0), (0.02, 0.5))
+    of_eggroll = tuple(
+        evolution.layered(rate, len(SMALL_HIDDEN[network]))
+        | {"sigma": tuple(scale * sigma for sigma in SIGMA[network])}
+        for rate, scale in ((0.5, 1.0), (1.0, 1.0), (2.0, 1.0), (1.0, 0.5), (1.0, 2.0), (2.0, 0.5))
     )
     rows = []
     for name, (method, options, search) in rules.items():

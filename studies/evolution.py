@@ -36,13 +36,19 @@ EGGROLL = Study(
     ),
     settings={"hidden": (128,), "readout": "rate"},
     search=RATES,
-    seeds=10,
+    seeds=20,
     columns=("chosen", "accuracy", "worst", "collapse", "silent", "difference", "cpu", "forward",
              "spikes"),
 )
 
-#: three rates each, for the readout ten thirds of the hidden layer's
-LAYERED = tuple({"lr": (0.003 * scale, 0.01 * scale)} for scale in (0.5, 1.0, 2.0))
+
+def layered(scale: float, hidden: int = 1) -> dict[str, tuple[float, ...]]:
+    """A rate for each layer, for the readout ten thirds of that of the hidden layers."""
+    return {"lr": (*[0.003 * scale] * hidden, 0.01 * scale)}
+
+
+#: the same three rates wherever evolution strategies are compared
+LAYERED = tuple(layered(scale) for scale in (0.5, 1.0, 2.0))
 ONE_RATE = tuple({"lr": lr} for lr in (0.005, 0.01, 0.02))
 GRADIENT_RATES = tuple({"lr": lr} for lr in (0.001, 0.003, 0.006))
 #: σ of the first layer that suits factors of this width in pixels: smooth noise moves neurons more
@@ -69,7 +75,7 @@ def _headline(group: str, steps: dict[str, int], like: str | None = None) -> tup
     rows = (
         Row("BPTT", {"method": "bptt", "options": {"slope": 2.5}}, group, GRADIENT_RATES,
             like=name("BPTT")),
-        _departure("EGGROLL", group, search=ONE_RATE, like=name("EGGROLL")),
+        _departure("EGGROLL", group, like=name("EGGROLL")),
         _smooth(SMOOTH, 1.4, group, like=name(SMOOTH)),
         _departure(PROJECTED, group, method="projected", like=name(PROJECTED)),
     )  # fmt: skip

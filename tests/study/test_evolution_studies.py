@@ -14,7 +14,7 @@ def test_only_the_rank_differs_between_the_rows_of_eggroll():
     study = STUDIES["eggroll"]
     rows = [row for row in study.rows if row.group == "1,200 generations"]
     configs = [plan.final(study, row, study.choices(row)[0], 4).config for row in rows]
-    assert [config.options["rank"] for config in configs] == [1, 2, 4, 8] and study.seeds == 10
+    assert [config.options["rank"] for config in configs] == [1, 2, 4, 8] and study.seeds == 20
     shared = {(c.hidden, c.readout, c.steps, c.lr, c.weight_sd) for c in configs}
     assert len(shared) == 1 and configs[0].readout == "rate"
 
