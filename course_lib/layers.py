@@ -43,7 +43,7 @@ class Norm(nn.Module):
     scale: αθ; a network sets θ. α is 1 where one path leads to a neuron, as in all of these.
 
     Source: Zheng et al. 2021, Going Deeper With Directly-Trained Larger Spiking Neural Networks
-    (arXiv 2011.05280), eq. 9–11.
+    (arXiv 2011.05280), threshold-dependent batch normalization.
     """
 
     momentum, epsilon = 0.1, 1e-5

@@ -9,7 +9,8 @@ step has to answer, and λ keeps outputs near the threshold, so that no single s
 others. OTTT and its kin know the same loss, without λ: see ``online.py``.
 
 Source: Deng et al. 2022, Temporal Efficient Training of Spiking Neural Network via Gradient
-Re-weighting (arXiv 2202.11946), eq. 9, 11 and 12; LocalZO uses it, Mukhoty et al. 2023, section 5.
+Re-weighting (arXiv 2202.11946): L_TET, and its total with L_MSE. LocalZO's paper trains by it, too,
+in section 5.1.
 """
 
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ class Watched:
 class Unrolled(Estimator):
     """An estimator by backpropagation through time.
 
-    loss: "accumulated", of the answer so far; or "each_step", of each step's output.
+    loss: "accumulated", of the answer of all steps; or "each_step", of each step's output.
     pull: λ of TET, 0 ≤ λ < 1; with the loss "each_step".
 
     Raises ValueError for other values.
