@@ -57,6 +57,7 @@ VOICES = Study(
     ),
     settings={"hidden": (128,), "readout": "membrane", "steps": 310, "bins": 50,
               "beta": round(LEAK**2, 4)},
+    seeds=5,
     source="speech",
     columns=("accuracy", "difference", "cpu", "memory", "forward", "spikes"),
 )  # fmt: skip

@@ -187,6 +187,6 @@ def summary_figure(
         left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
         learning_curve(left, history).set_title("learning curve")
         confusion(middle, matrix, classes).set_title(f"test set: {accuracy:.1%} right")
-        raster(right, spikes).set_title(f"hidden layer, one recording of a {label}")
+        raster(right, spikes).set_title(f"hidden layer, one {label}")
         figure.suptitle(title, fontsize=12)
         return figure
