@@ -118,8 +118,8 @@ def shown(record: dict[str, Any]) -> str:
         f"the recordings' {record['recordings_bytes'] / 1e6:,.0f} among them"
         + (f", and {gpu / 1e6:,.0f} on the GPU" if gpu else "")
         + f". One step of every row was timed on {record['data']['name']}, "
-        f"{record['data']['recordings']}, on {place.get('gpu', place['processor'])}, with "
-        f"{record['threads']} threads; code: git revision `{record['revision']}`."
+        f"{record['data']['recordings']}, on {place.get('gpu', place['processor'])}, "
+        f"threads {record['threads']}; code: git revision `{record['revision']}`."
     )
 
 

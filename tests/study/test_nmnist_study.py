@@ -132,6 +132,16 @@ def test_the_price_counts_runs_and_multiplies_steps(folder, made, capsys, tmp_pa
     assert price.shown(record) in readme.read_text(encoding="utf-8")
 
 
+def test_the_stored_price_is_of_the_declared_rows_and_stands_in_the_readme():
+    folder = Path(__file__).parents[2] / "data/results"
+    record = json.loads((folder / "nmnist-price.json").read_text(encoding="utf-8"))
+    declared = [(row.group, row.label) for row in nmnist.NMNIST.rows]
+    assert [(row["group"], row["label"]) for row in record["rows"]] == declared
+    assert record["data"]["recordings"] == "54,000 / 6,000 / 10,000"
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    assert price.fill(text, folder) == text and "| hours |" in text
+
+
 def digits(test):
     """Splits as load_splits gives them for MNIST."""
     splits = load_splits(progress=False)
@@ -161,6 +171,8 @@ def test_another_test_set_has_results_and_keys_of_its_own(made, monkeypatch, tmp
     assert study("tiny-test-digits") == 2
     assert "is made by `python -m studies study tiny --test-digits" in capsys.readouterr().err
     assert study("tiny-test-digits", "--tables-only") == 0
+    (tmp_path / "data/results/figures.json").write_text("{}", encoding="utf-8")
+    assert study("figures") == 2 and "cannot be run any more" in capsys.readouterr().err
     assert study("tiny", "--test-digits", "folder") == 2
     assert "expected MNIST as an .npz" in capsys.readouterr().err
     assert study("nmnist", "--test-digits", "mnist.npz", "--data", "x") == 2
