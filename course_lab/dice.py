@@ -9,7 +9,7 @@ from course_lab.picture import Moving, moving
 from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.run.figures import COLOURS, METHOD_COLOURS, new_figure, png
-from course_lib.training import draw_batch
+from course_lib.schedule import draw_batch
 
 SCRIPT = Path(__file__).with_name("dice.js")
 NEURONS, THROWS, REACH, SIDE = 320, 400, 0.5, 2.05

@@ -22,7 +22,7 @@ from course_lib.network import SpikingNetwork
 from course_lib.results import groups
 from course_lib.run.figures import series
 from course_lib.run.machine import machine, revision
-from course_lib.training import DECAYS, draw_batch
+from course_lib.schedule import DECAYS, draw_batch
 from studies.declared import SLOPE
 from studies.plan import Job
 from studies.tables import grid, number

@@ -16,7 +16,7 @@ from course_lib.events import Splits
 from course_lib.results import groups
 from course_lib.run.figures import series
 from course_lib.run.machine import machine, revision
-from course_lib.training import draw_batch
+from course_lib.schedule import draw_batch
 from studies.inference import packed, percent
 from studies.plan import Job
 from studies.tables import grid

@@ -22,7 +22,8 @@ from course_lib.history import History
 from course_lib.memory import PeakMemory
 from course_lib.network import SpikingNetwork
 from course_lib.run.machine import machine, revision
-from course_lib.training import draw_batch, fit
+from course_lib.schedule import draw_batch
+from course_lib.training import fit
 from studies.bench.passes import autograd, kernel, phases, ratios
 from studies.inference import packed
 from studies.plan import Job

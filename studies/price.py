@@ -20,7 +20,7 @@ import torch
 from course_lib.evaluation import evaluate
 from course_lib.events import Splits
 from course_lib.run.machine import machine, revision
-from course_lib.training import draw_batch
+from course_lib.schedule import draw_batch
 from studies import files, plan
 from studies.bench.fresh import high_water
 from studies.measure import CURVE, SETS

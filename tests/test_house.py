@@ -17,7 +17,7 @@ FLOORS = (
     ("fast",),
     ("estimators",),
     ("memory", "checkpoints", "history", "evaluation", "alignment", "energy", "results"),
-    ("training",),
+    ("schedule", "training"),
     ("run",),
 )
 

@@ -28,7 +28,8 @@ from course_lib.network import SpikingNetwork
 from course_lib.run import cli
 from course_lib.run.processes import Processes, ProcessLost
 from course_lib.run.scaling import ProcessesDiffer, Shared, report, shares
-from course_lib.training import Schedule, fit
+from course_lib.schedule import Schedule
+from course_lib.training import fit
 
 SIZES = (2312, 12, 7, 10)
 TIMEOUT = 300  # a busy machine makes these tests slow, never red

@@ -22,7 +22,8 @@ from course_lib.evaluation import evaluate
 from course_lib.events import FrameSet
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
-from course_lib.training import Schedule, draw_batch, fit
+from course_lib.schedule import Schedule, draw_batch
+from course_lib.training import fit
 
 
 def data(n=96, bins=4, seed=0):

@@ -14,7 +14,7 @@ from course_lib.estimators.es import ES
 from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.run.figures import style
-from course_lib.training import draw_batch
+from course_lib.schedule import draw_batch
 
 GENERATIONS, MEMBERS, BATCH, RATE = 80, 64, 64, 0.02
 SIGMAS = (0.04, 0.01, 0.16)

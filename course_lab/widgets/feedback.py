@@ -16,7 +16,7 @@ from course_lib.estimators.opzo import OPZO
 from course_lib.events import coarse, load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.run.figures import style
-from course_lib.training import draw_batch
+from course_lib.schedule import draw_batch
 
 STEPS, BATCH, HIDDEN, RATE, EVERY = 60, 64, 48, 0.003, 6
 MOMENTA = (0.99, 0.999, 0.9, 0.0)

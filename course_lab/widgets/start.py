@@ -17,7 +17,7 @@ from course_lab.widgets.sweep import Pictured
 from course_lib.events import load_splits
 from course_lib.run.figures import new_figure, png, style
 from course_lib.run.runs import RunConfig
-from course_lib.training import DECAYS, draw_batch
+from course_lib.schedule import DECAYS, draw_batch
 
 EVERY = 25  # steps from one look at the test recordings to the next
 

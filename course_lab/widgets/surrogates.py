@@ -16,7 +16,7 @@ from course_lib.estimators.surrogate import SurrogateBPTT, fast_sigmoid
 from course_lib.events import Splits, load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.run.figures import style
-from course_lib.training import draw_batch
+from course_lib.schedule import draw_batch
 
 STEPS, BATCH = 100, 32
 RANGE = 3.0  # distances to the threshold that are drawn

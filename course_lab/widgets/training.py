@@ -21,7 +21,7 @@ from course_lib import estimators
 from course_lib.events import load_splits
 from course_lib.run.figures import COLOURS, METHOD_COLOURS, style
 from course_lib.run.runs import RunConfig
-from course_lib.training import DECAYS, draw_batch
+from course_lib.schedule import DECAYS, draw_batch
 
 STEPS, BATCH = 40, 64
 SIMULATED, REAL = "saccade-digits", "nmnist"

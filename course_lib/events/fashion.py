@@ -13,11 +13,8 @@ import numpy as np
 from course_lib.events.digits import Digits, embedded
 from course_lib.events.files import write_atomic
 from course_lib.events.frames import bytes_of_bin, check_bins
+from course_lib.events.recordings import PICTURE
 
-CLOTHES = (
-    "T-shirt", "trouser", "pullover", "dress", "coat",
-    "sandal", "shirt", "sneaker", "bag", "ankle boot",
-)  # fmt: skip
 #: of each class, of the training and of the test set; the test pictures stand last
 PER_CLASS = (500, 100)
 SHA256 = (
@@ -25,8 +22,6 @@ SHA256 = (
 )
 #: of the full set
 FULL = {"train": 60_000, "t10k": 10_000}
-#: width, height, polarities of latency-coded pictures
-PIXELS = (28, 28, 1)
 #: grey level below which a pixel is silent, of [0, 1]; charging time of a pixel in recordings
 DARK, TAU = 0.2, 0.2
 
@@ -102,7 +97,7 @@ def latency(bins: int) -> np.ndarray:
 
 def latency_frames(images: np.ndarray, bins: int) -> np.ndarray:
     """(n, bins · 98) uint8: pictures (n, 28, 28) as packed frames, at most one spike a pixel."""
-    times, size = latency(check_bins(bins)), bytes_of_bin(PIXELS)
+    times, size = latency(check_bins(bins)), bytes_of_bin(PICTURE)
     packed = np.empty((len(images), bins * size), np.uint8)
     bits = np.zeros((bins + 1, 8 * size), np.uint8)  # one bin more for those that do not spike
     pixels = np.arange(images[0].size)

@@ -13,6 +13,10 @@ from course_lib.events.recordings import SENSOR_SIZE, check_sensor
 
 BLOCK = 64  # recordings unpacked at a time, so that their bits stay in the cache
 DIGITS = tuple("0123456789")
+CLOTHES = (
+    "T-shirt", "trouser", "pullover", "dress", "coat",
+    "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

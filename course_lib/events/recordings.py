@@ -15,6 +15,8 @@ from course_lib.events.files import write_atomic
 EVENT_DTYPE = np.dtype([("x", np.int64), ("y", np.int64), ("t", np.int64), ("p", np.int64)])
 SIDE = 34
 SENSOR_SIZE = (SIDE, SIDE, 2)
+#: width, height, polarities of latency-coded pictures, and of the model of an inner ear
+PICTURE, EAR = (28, 28, 1), (64, 1, 1)
 OVERFLOW_Y = 240
 OVERFLOW_US = 1 << 13
 MAX_OVERFLOWS = 1 << 10

@@ -15,13 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from course_lib.events import digits, fashion, frames, saccades, speech
+from course_lib.events import digits, frames, saccades
 from course_lib.events.files import cache_folder, cached, progress_bar
 from course_lib.events.frames import bytes_of_bin, pack
-from course_lib.events.frameset import DIGITS, FrameSet
+from course_lib.events.frameset import CLOTHES, DIGITS, FrameSet
 from course_lib.events.recordings import (
+    EAR,
     MAX_BYTES,
     MOST_BYTES,
+    PICTURE,
     SENSOR_SIZE,
     decode,
     ordinary_file,
@@ -133,21 +135,23 @@ def mnist_digits(source, how: How) -> Data:
 def clothes(source, how: How) -> Data:
     """Fashion-MNIST, simulated: the embedded 6,000, or all of a folder."""
     images, labels, parts, rule = _clothes(source, how)
-    frames = _simulated(images, labels, how, fashion.CLOTHES)
+    frames = _simulated(images, labels, how, CLOTHES)
     return Data("saccade Fashion-MNIST", frames, parts, f"simulated; {rule}")
 
 
 def latencies(source, how: How) -> Data:
     """Fashion-MNIST, one spike for each pixel that is not dark: see ``fashion.latency``."""
+    from course_lib.events.fashion import latency_frames  # which few lessons need
+
     images, labels, parts, rule = _clothes(source, how)
-    frames = FrameSet(
-        fashion.latency_frames(images, how.bins), labels, how.bins, fashion.PIXELS, fashion.CLOTHES
-    )
+    frames = FrameSet(latency_frames(images, how.bins), labels, how.bins, PICTURE, CLOTHES)
     return Data("latency-coded Fashion-MNIST", frames, parts, rule)
 
 
 def _clothes(source: str, how: How) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], str]:
     """Images, labels, parts, rule; the last 1,000 (of all: 10,000) pictures are the test set."""
+    from course_lib.events import fashion
+
     if source in SOURCES:
         images, labels = fashion.load_fashion()
     else:
@@ -162,14 +166,15 @@ def spoken_digits(source: str, how: How) -> Data:
     """Spoken digits through a model of the inner ear; the test speaker was never heard before."""
     if source in SOURCES:
         raise ValueError(f'{source} needs a folder of recordings; expected "{source}:PATH"')
+    from course_lib.events import speech
+
     found = speech.find_speech(source)
     files, name = speech.read_speech(found)
-    sensor = SOURCES["speech"].sensor
 
     def build():
         pairs, packed = zip(files, (str(path) for path, *_ in found), strict=True), []
         for data, path in progress_bar(pairs, "sounds", how.progress, len(files)):
-            packed.append(pack(speech.hear_file(data, path), how.bins, path, sensor))
+            packed.append(pack(speech.hear_file(data, path), how.bins, path, EAR))
         return {"packed": np.stack(packed)}
 
     key = {"speech": name, "frames": frames.VERSION, "bins": how.bins}
@@ -184,7 +189,7 @@ def spoken_digits(source: str, how: How) -> Data:
     parts = [np.flatnonzero(np.isin(spoken, who)) for who in (trained, validated, tested)]
     rule = f"speakers {', '.join(sorted(trained))} / {validated} / {tested}, seed {how.seed}"
     labels = np.array([digit for _, digit, _ in found])
-    return Data("spoken digits", FrameSet(packed, labels, how.bins, sensor), parts, rule)
+    return Data("spoken digits", FrameSet(packed, labels, how.bins, EAR), parts, rule)
 
 
 def _simulated(images: np.ndarray, labels: np.ndarray, how: How, classes=DIGITS) -> FrameSet:
@@ -323,8 +328,8 @@ def _digest(path: Path, on_bad: str, limit: int) -> bytes:
 
 SOURCES = {
     "saccade-digits": Source(saccade_digits, classes=DIGITS),
-    "fashion": Source(clothes, classes=fashion.CLOTHES),
-    "fashion-latency": Source(latencies, fashion.PIXELS, fashion.CLOTHES),
-    "speech": Source(spoken_digits, (speech.CHANNELS, 1, 1), DIGITS),
+    "fashion": Source(clothes, classes=CLOTHES),
+    "fashion-latency": Source(latencies, PICTURE, CLOTHES),
+    "speech": Source(spoken_digits, EAR, DIGITS),
     "nmnist": Source(recordings, classes=DIGITS),
 }

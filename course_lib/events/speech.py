@@ -23,10 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from course_lib.events.recordings import EVENT_DTYPE, ordinary_file
+from course_lib.events.recordings import EAR, EVENT_DTYPE, ordinary_file
 
 VERSION = 1
-CHANNELS = 64
+CHANNELS = EAR[0]
 #: centre of the lowest and of the highest band, Hz
 BANDS = (100.0, 3600.0)
 #: of a filter's response, seconds; softest sound that is heard, of the whole sound's mean power;

@@ -19,7 +19,6 @@ from typing import Any
 import torch
 
 from course_lib import estimators  # all methods are loaded when METHODS is asked for
-from course_lib.checkpoints import load_checkpoint
 from course_lib.estimators.base import Estimator, check_choice, check_layers
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import try_lock, write_atomic
@@ -28,7 +27,7 @@ from course_lib.events.sources import find_source
 from course_lib.layers import Conv, Layer, stack
 from course_lib.lif import LIFParameters
 from course_lib.network import READOUTS, SpikingNetwork, per_layer
-from course_lib.training import Schedule
+from course_lib.schedule import Schedule
 
 #: what a run writes into its folder
 FILES = (
@@ -258,6 +257,8 @@ class RunConfig(Schedule):
 
 def load_network(folder: Path) -> tuple[RunConfig, SpikingNetwork]:
     """The settings of a run and its network as last saved."""
+    from course_lib.checkpoints import load_checkpoint  # what trains without saving goes without
+
     config, path = RunConfig.load(folder), Path(folder) / "checkpoint.pt"
     network, saved = config.network(), load_checkpoint(path)
     try:

@@ -5,7 +5,7 @@ import torch
 from course_lib.estimators import EGGROLL
 from course_lib.fast.kernels.noise import gaussians
 from course_lib.network import SpikingNetwork
-from course_lib.training import draw_batch
+from course_lib.schedule import draw_batch
 from studies.bench.generation import Setting, training_set
 from studies.bench.timing import Table, Times, row
 

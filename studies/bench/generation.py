@@ -23,7 +23,8 @@ from course_lib.events.frames import SIDE
 from course_lib.fast.kernels.noise import gaussians
 from course_lib.layers import stack
 from course_lib.network import SpikingNetwork
-from course_lib.training import Schedule, draw_batch, fit
+from course_lib.schedule import Schedule, draw_batch
+from course_lib.training import fit
 from studies.bench.timing import Table, Times, row
 
 RANKS = (1, 4, 8)

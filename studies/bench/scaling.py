@@ -25,7 +25,7 @@ from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.run.processes import Processes
 from course_lib.run.scaling import Shared
-from course_lib.training import draw_batch
+from course_lib.schedule import draw_batch
 from studies.bench.timing import Table, row
 
 SIZES, BATCH, POPULATIONS = (2312, 256, 10), 256, (64, 256, 1024)

@@ -22,7 +22,7 @@ from course_lib.fitness import cross_entropy
 from course_lib.layers import Dense
 from course_lib.lif import LIFParameters, leaky_run, lif_run
 from course_lib.network import LayerActivity, SpikingNetwork
-from course_lib.training import draw_batch
+from course_lib.schedule import draw_batch
 
 #: inputs are two square maps, as methods that know of pixels need
 SIZES = (50, 12, 5)

@@ -18,7 +18,7 @@ from course_lib.fast.engine import room_of
 from course_lib.lif import LIFParameters, lif_run
 from course_lib.memory import PeakMemory
 from course_lib.network import LayerActivity, SpikingNetwork
-from course_lib.training import draw_batch
+from course_lib.schedule import draw_batch
 
 FAMILY = [OTTT, DFA, SinglePointZO, OPZO]
 BOTH = pytest.mark.parametrize("readout", ["membrane", "rate"])

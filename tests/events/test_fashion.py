@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from course_lib.events import fashion, load_splits, pack, simulate
+from course_lib.events.frameset import CLOTHES
 from course_lib.run import cli
 from course_lib.run.runs import RunConfig
 
@@ -98,7 +99,7 @@ def test_all_of_a_folder_is_split_as_published(small, tmp_path):
         got = load_splits(f"{name}:{small}", 5, cache_dir=tmp_path / "c", progress=False)
         assert [len(part) for part in got[:3]] == [36, 4, 20]
         assert got.test.labels.tolist() == labels[40:].tolist()
-        assert got.test.classes == fashion.CLOTHES
+        assert got.test.classes == CLOTHES
 
 
 @pytest.mark.parametrize("bins", [1, 10, 100, 300])
@@ -155,7 +156,7 @@ def test_clothes_before_the_simulated_camera(tmp_path, clothes, monkeypatch):
 
 def test_a_run_knows_pixels_and_classes_before_it_reads():
     config = RunConfig(data="fashion-latency", method="bptt", bins=100, hidden=(20,))
-    assert config.sizes == (784, 20, 10) and config.names == fashion.CLOTHES
+    assert config.sizes == (784, 20, 10) and config.names == CLOTHES
     assert RunConfig(data="fashion", method="bptt").sizes == (2312, 256, 10)
     small = RunConfig(data="fashion-latency", method="bptt", layers=("c4k5", "p4", "10"))
     assert small.network().layers[0].inputs == 784
@@ -167,7 +168,7 @@ def test_a_run_on_latencies_from_training_to_the_confusion(tmp_path, monkeypatch
     assert cli.main([*train.split(), "--out", "r"]) == 0
     printed = capsys.readouterr().out
     assert "784-16-10" in printed and "of 1000 recordings" in printed
-    assert any(f"hardest class       {name}" in printed for name in fashion.CLOTHES)
+    assert any(f"hardest class       {name}" in printed for name in CLOTHES)
     for split, count in (("validation", 500), ("all", 6000)):
         assert cli.main(["evaluate", "r", "--split", split]) == 0
         printed = capsys.readouterr().out

@@ -14,7 +14,8 @@ from course_lib.estimators.localzo import LocalZO
 from course_lib.events import FrameSet
 from course_lib.fast.event_lists import frame_events, input_events
 from course_lib.network import SpikingNetwork
-from course_lib.training import Schedule, draw_batch, fit
+from course_lib.schedule import Schedule, draw_batch
+from course_lib.training import fit
 
 
 def recordings(n=30, bins=4, density=0.1, seed=0):
