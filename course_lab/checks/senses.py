@@ -362,9 +362,12 @@ KERNEL_GRADIENT = Exercise(
                 lambda *a: _feedback(*a, over=lambda T, B, P: T)),
         Mistake("you take the mean over recordings. The error has that factor already.",
                 lambda *a: _feedback(*a, over=lambda T, B, P: B)),
-        Mistake("you take the mean over time steps and recordings. The error has the one factor "
-                "already, and the other belongs to nobody: add up.",
-                lambda *a: _feedback(*a, over=lambda T, B, P: T * B)),
+        Mistake("you take a mean over more than one axis. Time steps, recordings and places add "
+                "up; what has to be divided is divided in the error already.",
+                lambda *a: _feedback(*a, over=lambda T, B, P: T * B),
+                lambda *a: _feedback(*a, over=lambda T, B, P: T * P),
+                lambda *a: _feedback(*a, over=lambda T, B, P: B * P),
+                lambda *a: _feedback(*a, over=lambda T, B, P: T * B * P)),
         Mistake("you gave the patches another shape. They lie as the text says, (T, B, n, P); what "
                 "is in the wrong order is the blame.", _patches_cut),
         Mistake("your result is transposed: like the kernel, (m, n).",
@@ -412,6 +415,7 @@ LATENCY_CODE = Exercise(
     reference=latency_code,
     cases=lambda rng: [
         _pixels(rng, 3, 10, 0.2), _pixels(rng, 6, 40, 0.2), _pixels(rng, 4, 15, 0.3),
+        at("no pixel is bright enough", np.array([0.1, 0.0, 0.15]), 5, 0.2),
         at("the spike would come after the last bin", *_pixels(rng, 3, 20, 0.2, 0.2005, 0.2003)),
     ],
     boundary=Boundary("a pixel is exactly as bright as θ",
@@ -604,7 +608,7 @@ TRAIN_MAPS = Open(
 
 # ------------------------------------------------------------------------------- few weights
 
-CALLS, WANTED = 12, 0.55
+CALLS, WANTED = 8, 0.55
 
 
 def few_weights(train):
@@ -627,7 +631,8 @@ def _described(rng):
 FEW_WEIGHTS = Open(
     "few_weights", TOPIC, points=3,
     goal="find out what sharing weights is worth, where things do not stay in their place",
-    reference=few_weights, trial=_described,
+    reference=few_weights, trial=_described, seconds=150.0,
+    late="Large networks take long to train; begin with small ones.",
     marks=((-700, 1), (-250, 2), (-70, 3)),
     wording=lambda value: f"{100 * WANTED:.0f} % right with {-value:,.0f} weights and biases",
 )  # fmt: skip

@@ -7,6 +7,7 @@ No biases, β = 0.9, θ = 1; logits are twice the mean output voltages. And digi
 over a larger field, for networks that a student describes in a line.
 """
 
+import re
 from functools import cache
 
 import numpy as np
@@ -117,6 +118,8 @@ class Population:
             layers = network(layers)
         except NotYet as reason:
             raise Refused(str(reason).strip()) from None
+        if len(A) != 2 or len(B) != 2 or len({len(a) for a in (*A, *B)}) != 1:
+            raise Refused("A and B are lists of two arrays, kernel and readout, of as many pairs")
         members = [self.members(*part, sigma) for part in zip(layers, A, B, strict=True)]
         for k, (plus, minus) in enumerate(members):
             self.still[k] += np.array_equal(plus, minus)
@@ -177,12 +180,12 @@ class Population:
         return self
 
 
-FIELD, BATCH, UPDATES = 12, 48, 100
+FIELD, BATCH, UPDATES, WIDEST = 12, 48, 100, 100
 
 
 def wandering(frames: np.ndarray, rng) -> torch.Tensor:
     """Fields (5, B, 8, 8), each somewhere on 12 × 12: (5, B, 144)."""
-    placed = np.zeros((*frames.shape[:2], FIELD, FIELD), np.float32)
+    placed = np.zeros((*frames.shape[:2], FIELD, FIELD))
     for b, (y, x) in enumerate(rng.integers(0, FIELD - SIDE + 1, (frames.shape[1], 2))):
         placed[:, b, y : y + SIDE, x : x + SIDE] = frames[:, b]
     return torch.from_numpy(placed).flatten(2)
@@ -190,13 +193,16 @@ def wandering(frames: np.ndarray, rng) -> torch.Tensor:
 
 @cache
 def taught(description: str, rate: float, seed: int) -> tuple[float, int]:
-    """(share of 600 unseen wandering digits read right, weights and biases) of one network."""
+    """(share of 600 unseen wandering digits read right, weights and biases) of one network.
+
+    In float64, where no machine's order of summation moves a spike.
+    """
     from course_lab.four_digits import four_digits
 
     known, labels, unseen, answers = four_digits()
     rng, known = np.random.default_rng(seed), fields(known)
     net = SpikingNetwork(layers=stack(description, (1, FIELD, FIELD)), readout="membrane",
-                         logit_scale=4.0, seed=seed)  # fmt: skip
+                         logit_scale=4.0, seed=seed).double()  # fmt: skip
     if net.sizes[-1] != 4:
         raise Refused(f"{description!r} ends in {net.sizes[-1]} neurons; there are 4 digits")
     optimizer, estimator = torch.optim.Adam(net.parameters(), lr=rate), SurrogateBPTT()
@@ -222,6 +228,8 @@ class School:
     def __call__(self, description, rate=0.02):
         if not isinstance(description, str):
             raise Refused(f"a network is described by a text such as '16 4'; not {description!r}")
+        if any(int(number) > WIDEST for number in re.findall(r"\d+", description)):
+            raise Refused(f"a layer has at most {WIDEST} maps or neurons here; {description!r}")
         if not 0 < rate < 1:
             raise Refused(f"the learning rate is {rate}; it must lie between 0 and 1")
         self.left -= 1
