@@ -95,6 +95,7 @@ SYNAPTIC_OPERATIONS = Exercise(
         _layer(rng, 3, 2, 3, 4, (0, 0, 1)),
         _layer(rng, 2, 3, 4, 3, (0, 1)),
         at("a weight is tiny and not 0", *_tiny_weight(rng)),
+        at("there are many operations", *_layer(rng, 60, 2, 60, 80, (0, 1, 1))),
     ],
     parts=(Part("inputs are negative, or larger than 1",
                 lambda rng: [_layer(rng, 3, 2, 2, 3, (0, 1, -1, 2)),

@@ -31,14 +31,20 @@ def _error(o, y, c, *, outer=True, inner=True, sign=1, target=True, axis=1, over
     return (c if outer else 1) * (e * hot if only else e) / over
 
 
+def _at_all_labels(o, y, c):
+    e = _error(o, y, c, target=False, outer=False)
+    e[:, y] -= 1
+    return c * e
+
+
 SOFTMAX_ERROR = Exercise(
     "softmax_error", TOPIC, points=1,
     goal="write the gradient of the loss in closed form",
     reference=softmax_error,
     cases=lambda rng: [
-        (tenths(rng, b, c, size=0.6), rng.integers(c, size=b), scale)
-        for b, c, scale in ((2, 3, 2.5), (3, 2, 0.5), (1, 4, 10.0))
-    ],
+        (tenths(rng, len(labels), c, size=0.6), rng.permutation(labels), scale)
+        for labels, c, scale in (((0, 2), 3, 2.5), ((0, 1, 1), 2, 0.5), ((3,), 4, 10.0))
+    ] + [at("the last class is not among the labels", tenths(rng, 2, 3), np.array([1, 0]), 1.5)],
     boundary=Boundary("there are as many recordings as classes (B = C)", lambda rng: [
         (tenths(rng, 3, 3), rng.integers(3, size=3), 0.5)]),
     mistakes=(
@@ -69,6 +75,8 @@ SOFTMAX_ERROR = Exercise(
                 lambda o, y, c: c * (o - np.eye(o.shape[1])[y])),
         Mistake("e to the power is taken, but not divided by its sum in each row.",
                 lambda o, y, c: c * (np.exp(c * o) - np.eye(o.shape[1])[y])),
+        Mistake("p[:, labels] takes 1 off in every row, at all labels. Each row has its own: "
+                "p[np.arange(B), labels].", _at_all_labels),
         Mistake("brackets are missing: γ multiplies all of p − one-hot.",
                 lambda o, y, c: _error(o, y, c, target=False) - np.eye(o.shape[1])[y]),
     ),
@@ -205,7 +213,8 @@ MOMENTUM_FEEDBACK = Exercise(
     cases=lambda rng: [
         (tenths(rng, t, n, c), tenths(rng, n, c, size=2.0), momentum)
         for t, n, c, momentum in ((2, 2, 2, 0.9), (3, 1, 2, 0.5), (5, 1, 1, 0.8))
-    ] + [at("the start is zeros", tenths(rng, 3, 2, 2), np.zeros((2, 2)), 0.9)],
+    ] + [at("the start is zeros", tenths(rng, 3, 2, 2), np.zeros((2, 2)), 0.9),
+         at("λ is close to 1", tenths(rng, 3, 1, 2), tenths(rng, 1, 2), 0.999)],
     boundary=Boundary("there is one batch (t = 1)", lambda rng: [
         (tenths(rng, 1, 2, 3), tenths(rng, 2, 3), 0.5)]),
     mistakes=(
@@ -376,7 +385,8 @@ HIDDEN_ERROR = Exercise(
         Mistake("only single-point looks at the loss. OPZO takes M e as it is.",
                 _routed(matrix=lambda g, m, e, L, z, a, M: L[:, None] * g if m == "OPZO" else g)),
         Mistake("α belongs to single-point alone. With a matrix g is e @ M.T, or e @ W.",
-                _routed(matrix=lambda g, m, e, L, z, a, M: g / a)),
+                _routed(matrix=lambda g, m, e, L, z, a, M: g / a),
+                _routed(matrix=lambda g, m, e, L, z, a, M: g if m == "OTTT" else g / a)),
         Mistake("DFA takes the error itself, not its sign.",
                 _routed(matrix=lambda g, m, e, L, z, a, M: (
                     np.sign(e) @ M.T if m == "DFA" else g))),
