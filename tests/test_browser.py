@@ -43,6 +43,7 @@ WIDGETS = {
     "08_opzo": (0, "ArrowRight", "α = 0.316,", "α = 0.00316,"),
     "09_full_training": (0, "ArrowRight", "default = 4:", "default = 1/1024:"),
     "10_beyond": (0, "End", "κ = 0.032,", "κ = 0.0001,"),
+    "11_other_senses": (0, "ArrowRight", "noise = 2,", "noise = 1,"),
 }
 #: lessons whose cells take seconds
 WHOLE = ("01_events", "02_spikes")
