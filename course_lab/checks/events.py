@@ -205,7 +205,8 @@ FADING_PICTURE = Exercise(
         at("a pixel's last event is at time 0", np.array([1, 2]), np.array([4, 3]),
            np.array([0, 700]), 1_000, 2_000.0),
     ],
-    parts=(Part("events after `now` have not happened yet", lambda rng: [_seen(rng, True)]),),
+    parts=(Part("events after `now` have not happened yet", lambda rng: [
+        _seen(rng, True), at("nothing has happened yet", *_seen(rng, False)[:3], 100, 2_000.0)]),),
     mistakes=(
         Mistake("events after `now` have not happened yet: leave them out.",
                 lambda *a: _faded(*a, future=True)),
@@ -259,11 +260,22 @@ def _digits(rng, n=6, inputs=60):
     return bits(labels), labels, bits(rng.integers(0, 10, 12))
 
 
+def _unequal(known, labels, unknown):
+    """Without most recordings of the digits 0 to 4."""
+    kept = (labels > 4) | (np.arange(len(labels)) % 3 == 0)
+    kept[[np.flatnonzero(labels == digit)[0] for digit in range(5)]] = True
+    return known[kept], labels[kept], unknown
+
+
 NEAREST_AVERAGE = Exercise(
     "nearest_average", TOPIC, points=2, kind="bug",
     goal="find a number that was cut off without a word",
     reference=nearest_average,
-    cases=lambda rng: [_digits(rng), _digits(rng, 3, 200)],
+    cases=lambda rng: [
+        _digits(rng), _digits(rng, 3, 200),
+        at("there are more recordings of one digit than of another",
+           *_unequal(*_digits(rng, 8, 40))),
+    ],
     mistakes=(
         Mistake("the averages are whole numbers, as in the function that was given. Print "
                 "`means.max()` and `means.dtype`: what became of an average such as 0.4?",
@@ -348,6 +360,8 @@ SUPPORTED = Exercise(
         *[_noisy(rng) for _ in range(4)],
         at("the recording begins at time 0", np.array([5, 20, 20]), np.array([7, 30, 31]),
            np.array([0, 0, 3]), 10),
+        at("many events lie between an event and its support", np.array([5, *[20] * 300, 6]),
+           np.array([7, *[20] * 300, 7]), 9000 + np.arange(302), 400),
     ],
     mistakes=(
         Mistake("a pixel supports itself in yours. Noise repeats, so only the eight pixels around "

@@ -597,6 +597,8 @@ SPARSE_GRADIENT = Exercise(
     cases=lambda rng: [
         _entries_within(rng, 3, 4, 2, 1, 0.5), _entries_within(rng, 4, 3, 2, 3, 0.4),
         _entries_within(rng, 4, 6, 1, 2, 1.2),
+        at("a draw is very short", tenths(rng, 2, 2), np.array([[5e-5], [-0.3]]),
+           np.array([[[2e-4]], [[1.0]]]), 0.5, _Blame(np.array([[9e3], [0.6]]))),
         at("a draw is longer than 3", tenths(rng, 2, 2), np.array([[1.7], [-0.3]]),
            np.array([[[-3.8]], [[1.0]]]), 0.5, _Blame(np.array([[1.4], [0.6]]))),
     ],

@@ -120,7 +120,7 @@ def _neurons(rng, beta, threshold):
 def _exactly_at_threshold(rng):
     """One voltage is exactly θ: β and the numbers are binary fractions, so no rounding decides."""
     current, voltage, beta, threshold = _neurons(rng, 0.5, 1.0)
-    voltage[0], current[0] = 0.5, 0.75
+    voltage[:2], current[:2] = 0.5, (0.75, 0.75 + 2**-14)  # the other one is just above it
     return [(current, voltage, beta, threshold)]
 
 
@@ -219,6 +219,7 @@ SPIKE_INTERVAL = Exercise(
     cases=lambda rng: [
         (0.15, 0.9, 1.0), (0.05, 0.9, 1.0), (1.3, 0.9, 1.0), (0.6, 0.5, 1.0),
         at("the limit of the voltage is exactly θ", 0.5, 0.5, 1.0),
+        at("the limit of the voltage is only just above θ", 0.5 + 5e-10, 0.5, 1.0),
         (2.5, 0.5, 1.0), at("the spike takes millions of steps", 2e-8, 1 - 1e-8, 1.0),
         *[(rng.uniform(0.1, 1.2), rng.uniform(0.6, 0.97), rng.uniform(0.5, 1.5)) for _ in range(5)],
     ],
@@ -336,6 +337,7 @@ FIRING_RATES = Exercise(
         *[(rng.uniform(0.01, 1.4, 12), beta, threshold, steps)
           for beta, threshold, steps in ((0.9, 1.0, 200), (0.75, 0.5, 64), (0.95, 1.5, 150))],
         at("a current is negative", rng.uniform(-3, -1.5, 3), 0.5, 1.0, 20),
+        at("nobody fires for a long time", np.array([0.1001, 0.09]), 0.9, 1.0, 200),
     ],
     boundary=Boundary("currents are whole numbers",
                       lambda rng: [(np.array([0, 1, 2, 3]), 0.75, 2.5, int(rng.integers(20, 40)))]),

@@ -41,7 +41,8 @@ TRUE_GRADIENT = Exercise(
         (w1, w2, threshold, round(rng.uniform(0.6, 1.9), 1))
         for w1, w2, threshold in ((0.4, 0.5, 1.0), (1.6, 2.5, 1.0), (0.9, 3.0, 0.6),
                                   (1.4, -0.5, 1.7))
-    ] + [at("w₁ is exactly θ", 1.0, 2.0, 1.0, round(rng.uniform(0.6, 1.9), 1))],
+    ] + [at("w₁ is exactly θ", 1.0, 2.0, 1.0, round(rng.uniform(0.6, 1.9), 1)),
+         at("w₁ is far below 0", -1.6, 1.5, 1.0, 0.7)],
     boundary=Boundary("the neuron fires and w₂ is negative",
                       lambda rng: [(1.5, round(-rng.uniform(0.5, 2), 1), 1.0, 0.7)]),
     mistakes=(
@@ -169,7 +170,9 @@ LIF_BACKWARD = Exercise(
         (*_neurons(rng, steps, neurons, beta, threshold), k, beta)
         for steps, neurons, k, beta, threshold in (
             (4, 1, 5.0, 0.9, 1.0), (4, 2, 2.0, 0.5, 1.5), (6, 2, 10.0, 0.8, 0.7))
-    ] + [at("spikes are whole numbers", *_whole_spikes(*_neurons(rng, 5, 2, 0.9, 1.0)), 5.0, 0.9)],
+    ] + [at("a distance is exactly 0", tenths(rng, 3, 1) + 3,
+            np.array([[-0.3], [0.0], [-0.2]]), np.zeros((3, 1)), 2.0, 0.9),
+         at("spikes are whole numbers", *_whole_spikes(*_neurons(rng, 5, 2, 0.9, 1.0)), 5.0, 0.9)],
     boundary=Boundary("there is one step alone (T = 1)", lambda rng: [
         (tenths(rng, 1, 3), np.array([[0.4, -0.3, -0.1]]), np.array([[1.0, 0.0, 0.0]]), 5.0, 0.9)]),
     mistakes=(
@@ -266,7 +269,9 @@ DEAD_AND_LOST = Exercise(
         Mistake("at u = 0 a neuron is silent too: the spike asks for u > 0.",
                 _census(silent=np.less)),
         Mistake("a neuron that fires is not lost, however far above the threshold it is: lost "
-                "neurons are dead ones.", _census(both=False)),
+                "neurons are dead ones.", _census(both=False),
+                lambda u, k, c: (dead_and_lost(u, k, c)[0],
+                                 (surrogate_slope(u.max(axis=(0, 1)), k) < c).mean())),
         Mistake("a slope of exactly the floor is not below it. Lost is who stays below.",
                 _census(low=np.less_equal)),
         Mistake("you compare the mean of ψ with the floor. One moment near the threshold is "

@@ -484,6 +484,7 @@ DESCEND = Exercise(
         at("weights are whole numbers", bowl, np.array([3, -2, 1]), 0.1, 0.05, 3, 5),
         at("no step is asked for", bowl, tenths(rng, 3), 0.1, 0.05, 0, 6),
         at("a step finds no change", stairs, *_standstill(rng)),
+        at("a step makes the loss larger", bowl, tenths(rng, 4) + 1, 0.1, 1.5, 4, 3),
     ],
     mistakes=(
         Mistake("that is the loop as it was given. Count how many random vectors it draws in a "

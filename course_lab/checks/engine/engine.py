@@ -10,6 +10,7 @@ as a sign, a factor or the one boundary where they are wrong. Grading tries new 
 boundary of what the text says.
 """
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -228,6 +229,7 @@ class Exercise:
                     compare.compare(result, expected, self.rtol, self.atol)
             except compare.Difference as difference:
                 named = self.name_mistake(cases, results)
+                named = named or self.not_twice_alike(function, arguments)
                 head = named or sentence(str(difference))
                 right = compare.show(expected)
                 abridged = named and difference.place and "..." in right
@@ -245,6 +247,14 @@ class Exercise:
         expected = [self.reference(*arguments) for arguments in cases]
         found = fact(cases, self.names(), results, expected, self.same)
         return found and f"In all {len(cases)} cases that were tried, your {found}."
+
+    def not_twice_alike(self, function: Callable, arguments: tuple) -> str | None:
+        """What to tell where a second call of the function gives another result."""
+        once, again = (copy.deepcopy(sandbox.call(function, arguments, self.seconds).result)
+                       for _ in range(2))  # fmt: skip
+        return None if self.same(once, again) else (
+            "Called twice with the same arguments, your function gives two different results. "
+            "Something is left from one call to the next, or drawn anew.")  # fmt: skip
 
     def same(self, a: Any, b: Any) -> bool:
         return compare.same(a, b, self.rtol, self.atol)

@@ -105,6 +105,7 @@ class Watched(Seeing):
         """Raise NotYet unless slopes come from draws, and from new ones each time."""
         whole = [slopes[:2] for slopes in self.slopes if slopes]
         seen = [(u.ravel(), np.nan_to_num(G.ravel())) for u, G in whole]
+        runs = [k // 5 for k, slopes in enumerate(self.slopes) if slopes]
         if not any(G.any() for _, G in seen):
             raise NotYet("  No blame got past a spike: its slope was 0, or nothing asked for it. "
                          "What does your spike's backward return?")  # fmt: skip
@@ -119,15 +120,21 @@ class Watched(Seeing):
                    for pair in zip(turned(u), turned(G), strict=True)):
                 raise NotYet(f"  All {among} of a time step have the same draws. Every neuron and "
                              "every recording has its own: which shape has your z?")  # fmt: skip
-        if any(self.repeats(seen, apart) for apart in (1, 5)):
+        if self.repeats(seen, 1, runs) or self.repeats(seen, 5):
             raise NotYet("  A neuron meets the same draws again, in every time step or in every "
                          "update. Draw anew each time that the spike is asked.")  # fmt: skip
 
     @staticmethod
-    def repeats(seen, apart: int) -> bool:
+    def repeats(seen, apart: int, runs=None) -> bool:
         """Whether whoever was reached is reached again as soon as it is as near: so never by
-        new draws."""
-        pairs = [p for p in zip(seen, seen[apart:], strict=False) if len(p[0][0]) == len(p[1][0])]
+        new draws. runs: of each time step, where only those of one run are compared."""
+        runs = runs or [0] * len(seen)
+        pairs = [
+            pair
+            for pair, a, b in zip(zip(seen, seen[apart:], strict=False), runs, runs[apart:],
+                                  strict=False)
+            if a == b and len(pair[0][0]) == len(pair[1][0])
+        ]  # fmt: skip
         return bool(pairs) and not any(
             ((G != 0) & (later == 0) & (u2 < u)).any() for (u, G), (u2, later) in pairs
         )
