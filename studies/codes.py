@@ -12,8 +12,8 @@ from studies.plan import Row, Study
 #: per time step at T = 100, so that a neuron forgets as fast whatever T cuts the recording into
 LEAK = 0.97
 SLOPE = {"slope": 2.5}
-#: δ, m of LocalZO: the course's, one that leaves neurons at rest alone, the paper's of Table 3
-REACHES = ((0.5, 5), (0.2, 5), (0.05, 1))
+#: δ, m of LocalZO: the course's, two that leave neurons at rest alone, the paper's of Table 3
+REACHES = ((0.5, 5), (0.2, 5), (0.1, 5), (0.05, 1))
 
 
 def _smoothed(method: str, label: str, delta: float, samples: int) -> tuple[str, dict]:
