@@ -78,7 +78,7 @@ def lif_neuron() -> Sweep:
         render_neuron,
         {
             "beta": slider(
-                ipw.FloatSlider, "memory β (share kept per step)", 0.9, 0, 1, 0.01, ".2f"
+                ipw.FloatSlider, "memory β (share kept)", 0.9, 0, 1, 0.01, ".2f"
             ),
             "threshold": slider(ipw.FloatSlider, "threshold θ (voltage)", 1.0, 0.1, 2, 0.05, ".2f"),
             "current": slider(
