@@ -566,7 +566,8 @@ PARETO_FRONT = Exercise(
     parts=(Part("two methods that cost the same and are as accurate", lambda rng: [
         _points(rng, (1, 0.4), (2, 0.6), (2, 0.6), (3, 0.8), (3, 0.5), (6, 0.8))]),),
     boundary=Boundary("the cheapest method has the accuracy 0", lambda rng: [
-        (np.array([3.0, 1.0, 2.0]), np.array([0.6, 0.0, 0.5]))]),
+        (np.array([3.0, 1.0, 2.0]), np.array([0.6, 0.0, 0.5])),
+        (np.array([3.0, 1.0, 2.0]), np.array([0.6, 0.0, 0.0]))]),
     mistakes=(
         Mistake("you ask for better in both. It is enough to be better in one and no worse in the "
                 "other.", _front(lambda c, a, d, b: (c < d) & (a > b))),
