@@ -40,7 +40,8 @@ MAP_COSTS = Exercise(
     mistakes=(
         Mistake("that many places are there only if the edge is padded. Without padding a kernel "
                 "fits at Y − k + 1 places down, and X − k + 1 across.",
-                lambda *a: _costs(*a, places=lambda Y, X, k: Y * X)),
+                lambda *a: _costs(*a, places=lambda Y, X, k: Y * X),
+                lambda *a: _costs(*a, places=lambda Y, X, k: (Y - k // 2) * (X - k // 2))),
         Mistake("there is one place more in each direction: Y − k + 1 and X − k + 1.",
                 lambda *a: _costs(*a, places=lambda Y, X, k: (Y - k) * (X - k))),
         Mistake("places down and places across make a rectangle of places: multiply them.",
@@ -68,6 +69,11 @@ MAP_COSTS = Exercise(
                 lambda *a: _costs(*a, neurons=lambda m, P: m)),
         Mistake("that dense layer makes one map. It should make m, as the convolution does.",
                 lambda *a: _costs(*a, neurons=lambda m, P: P)),
+        Mistake("your multiply-adds are those of the dense layer. The convolution uses each of its "
+                "weights once at every place.",
+                lambda *a: (_costs(*a)[0], _costs(*a)[2], _costs(*a)[2])),
+        Mistake("a neuron of the dense layer sees all C · Y · X pixels, and not a patch of them.",
+                lambda *a: (*_costs(*a)[:2], _costs(*a)[1])),
         Mistake("you count biases. Asked are weights alone.", lambda *a: _costs(*a, bias=1)),
         Mistake("twice too many multiply-adds: a multiplication and its addition count as one.",
                 lambda *a: _costs(*a, times=2)),
@@ -123,6 +129,11 @@ def _half_empty(x, W, k, stride):
     return out
 
 
+def _row_ends(x, W, k, stride):
+    found = convolve(x, W, k, stride)
+    return found * (np.arange(found.shape[3]) == found.shape[3] - 1)
+
+
 def _maps(rng, Z, C, Y, X, m, k, stride):
     return tenths(rng, Z, C, Y, X), tenths(rng, m, C * k * k), k, stride
 
@@ -174,6 +185,10 @@ CONVOLVE = Exercise(
                 lambda *a: convolve(*a).swapaxes(2, 3)),
         Mistake("reshape does not transpose. In your windows the channel stands before y' and x'; "
                 "it has to stand behind them before a patch becomes a row.", _folded),
+        Mistake("W.reshape does not transpose, it puts the numbers into other places: W.T.",
+                lambda x, W, k, s: convolve(x, W.reshape(-1, len(W)).T, k, s)),
+        Mistake("only the last place of each row is computed, and the others stay 0. Does the line "
+                "that fills the result stand within both loops?", _row_ends),
         Mistake("that is the mean over a patch. The products are added up: a sum.",
                 lambda x, W, k, s: convolve(x, W, k, s) / W.shape[1],
                 lambda x, W, k, s: convolve(x, W, k, s) / k**2),
@@ -254,6 +269,11 @@ LOW_RANK_CONV = Exercise(
         Mistake("you turn the sign of the whole current. The second member is W − σE: the part "
                 "that all share keeps its sign.",
                 lambda *a: _thin(*a, pair=lambda b, c: np.stack([b + c, -b - c]))),
+        Mistake("the part that all share is in your change as well, and so counts twice or not at "
+                "all.", lambda *a: _thin(*a, pair=lambda b, c: np.stack([2 * b + c, -c + 0 * b]))),
+        Mistake("only the last column of each pair is left: add up what all r columns say.",
+                lambda x, W, A, B, s, k: _thin(
+                    x, W, A[..., -1:], B[..., -1:], s / A.shape[2] ** 0.5, k)),
         Mistake("in yours W − σE comes first: first W + σE.",
                 lambda *a: _thin(*a, pair=lambda b, c: np.stack([b - c, b + c]))),
         Mistake("the part that all members share is missing: that is the change alone.",
@@ -356,6 +376,8 @@ KERNEL_GRADIENT = Exercise(
         Mistake("you add up over places before you multiply. A patch meets the blame of the neuron "
                 "that looked at it, and no other.",
                 lambda *a: _feedback(*a, rows="tbmp,tbnq->mn")),
+        Mistake("only the last time step counts in yours. All of them add up.",
+                lambda e, f, s, p: kernel_gradient(e[-1:], f, s[-1:], p[-1:])),
         Mistake("you take the mean over places. The kernel was used at all of them: add up.",
                 lambda *a: _feedback(*a, over=lambda T, B, P: P)),
         Mistake("you take the mean over time steps. The gradient adds them up.",
@@ -414,7 +436,7 @@ LATENCY_CODE = Exercise(
     goal="turn brightness into the time of a single spike",
     reference=latency_code,
     cases=lambda rng: [
-        _pixels(rng, 3, 10, 0.2), _pixels(rng, 6, 40, 0.2), _pixels(rng, 4, 15, 0.3),
+        _pixels(rng, 3, 10, 0.2), _pixels(rng, 6, 40, 0.2), _pixels(rng, 6, 29, 0.3),
         at("no pixel is bright enough", np.array([0.1, 0.0, 0.15]), 5, 0.2),
         at("the spike would come after the last bin", *_pixels(rng, 3, 20, 0.2, 0.2005, 0.2003)),
     ],
@@ -424,7 +446,12 @@ LATENCY_CODE = Exercise(
         Mistake("your bright pixels come late. The brighter, the earlier.",
                 lambda *a: _latency(*a, turn=lambda t, bins: bins - 1 - t)),
         Mistake("you round. A spike at 3.7 lies in bin 3: its whole part.",
-                lambda *a: _latency(*a, whole=np.round), lambda *a: _latency(*a, whole=np.ceil)),
+                lambda *a: _latency(*a, whole=np.round)),
+        Mistake("your spikes are a bin late. A spike at 3.7 lies in bin 3, its whole part, and the "
+                "first bin is number 0.", lambda *a: _latency(*a, whole=np.ceil)),
+        Mistake("τ need not be a whole number: T/5, and not T // 5.",
+                lambda x, bins, theta: _latency(
+                    x, bins, theta, whole=lambda t: np.floor(t * (bins // 5) * 5 / bins))),
         Mistake("τ is a fifth of the recording: T/5.", lambda *a: _latency(*a, tau=1)),
         Mistake("that is the logarithm to another base: ln is np.log.",
                 lambda *a: _latency(*a, log=np.log10), lambda *a: _latency(*a, log=np.log2)),
@@ -507,6 +534,14 @@ BIN_SOUNDS = Exercise(
                 "each place once: np.add.at, or np.bincount.", lambda *a: _sounds(*a, once=True)),
         Mistake("what comes after the last bin is put into it. Leave it out.",
                 lambda *a: _sounds(*a, late="last")),
+        Mistake("the last bin ends before bins · Δ. An event at that very time comes too late.",
+                lambda t, c, step, bins, *more: _sounds(
+                    np.where(t == step * bins, t - 1, t), c, step, bins, *more)),
+        Mistake("the last bin is lost: bins are numbered from 0 to bins − 1.",
+                lambda t, c, step, bins, *more: _sounds(
+                    *(each[t < step * (bins - 1)] for each in (t, c)), step, bins, *more)),
+        Mistake("a group is too many. Where the channels fill the last group, none comes after it.",
+                lambda *a: _sounds(*a, groups=lambda n, width: n // width + 1)),
         Mistake("an event on an edge belongs to the bin that begins there: b Δ ≤ t < (b + 1) Δ.",
                 lambda *a: _sounds(*a, bin=lambda t, step: -(-t // step) - 1)),
         Mistake("a row is too many: what comes after the last bin has no place in the result.",
