@@ -43,8 +43,8 @@ def sliding(digit: int = 1503) -> Moving:
 def _still(pictures: dict, kernel: np.ndarray) -> bytes:
     """Both pictures and their maps, as PNG."""
     windows = np.lib.stride_tricks.sliding_window_view
-    figure, axes = new_figure(2, 2, 6, 5.6)
-    for row, (name, picture) in zip(axes, pictures.items(), strict=True):
+    figure, axes = new_figure(1, 4, 10, 2.6)
+    for row, (name, picture) in zip(axes.reshape(2, 2), pictures.items(), strict=True):
         found = np.einsum("yxij,ij->yx", windows(picture, kernel.shape), kernel)
         for ax, field, title in zip(row, (picture, found), (name, "its map"), strict=True):
             colour = np.where(field[..., None] > 0, to_rgb(COLOURS["orange"]), to_rgb("#0080C8"))
@@ -86,19 +86,19 @@ def thin_kernel(ax: Axes) -> Axes:
     field(0, 1.1, 1.7, ink, 0.1)
     ax.add_patch(Rectangle((0.5, 1.7), 0.5, 0.5, fill=False, edgecolor=noise, linewidth=2))
     told(0.9, 0.65, "what comes in,\n2 maps")
-    ax.annotate("", (3.1, 1.95), (1.0, 1.95), arrowprops=arrow)
-    told(2.25, 2.3, "$B$: one filter,\n18 numbers")
-    field(3.2, 1.25, 1.4, noise)
-    told(3.9, 0.65, "what it finds:\n1 map")
-    told(5.7, 3.15, "$A$: 8 numbers")
+    ax.annotate("", (3.4, 1.95), (1.0, 1.95), arrowprops=arrow)
+    told(2.55, 2.4, "$B$: one filter,\n18 numbers")
+    field(3.5, 1.25, 1.4, noise)
+    told(4.2, 0.65, "what it finds:\n1 map")
+    told(5.0, 3.25, "$A$: 8 numbers,\none for each map")
     strengths = (0.9, 0.15, 0.5, 0.3, 0.7, 0.1, 0.4, 0.8)
     for k, strength in enumerate(strengths):
         y = 3.1 - 0.43 * k
         look = arrow | {"linewidth": 0.4 + 2.2 * strength, "color": noise}
-        ax.annotate("", (6.5, y + 0.17), (4.65, 1.95), arrowprops=look)
-        field(6.6, y, 0.36, noise, 0.6 * strength)
-    told(8.05, 1.75, "the change of\nall 8 maps")
-    ax.set(xlim=(-0.15, 9), ylim=(-0.1, 3.6))
+        ax.annotate("", (6.7, y + 0.17), (4.95, 1.95), arrowprops=look)
+        field(6.8, y, 0.36, noise, 0.6 * strength)
+    told(8.2, 1.75, "the change of\nall 8 maps")
+    ax.set(xlim=(-0.15, 9.1), ylim=(-0.1, 3.6))
     ax.axis("off")
     return ax
 
@@ -116,6 +116,6 @@ def arrivals(axes, image, times, moments) -> np.ndarray:
 def heard(ax: Axes, events, title: str) -> Axes:
     """Spikes of an ear: time to the right, channels upwards, the lowest tones at the bottom."""
     ax.plot(events["t"] / 1000, events["x"], ".", color=COLOURS["blue"], markersize=2.5)
-    ax.set(xlabel="time (ms)", ylabel="channel", ylim=(-0.5, 63.5))
+    ax.set(xlabel="time (ms)", ylim=(-0.5, 63.5))
     ax.set_title(title, fontsize=11)
     return ax

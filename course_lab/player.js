@@ -1,7 +1,8 @@
 // Draws what course_lab/player.py hands over: events, hidden spikes and votes, step by step.
 function player(box, data) {
   const steps = data.steps, side = 34, row = 21, top = 24, alone = !data.scenes.length;
-  const bins = alone ? 1 : data.scenes[0].spikes.length, large = 326;  // large: events alone
+  const bins = alone ? 1 : data.scenes[0].spikes.length, count = data.films.length;
+  const large = Math.min(326, Math.floor((700 - 24 * (count - 1)) / count));  // events alone
   const width = 700, tall = top + (alone ? large : 10 * row) + 12;
   const height = tall * Math.max(1, data.scenes.length);
   const BRIGHTER = [230, 159, 0], DARKER = [0, 128, 200], RIGHT = "#009E73", WRONG = "#D55E00";
