@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from course_lab.lines import lines
 from course_lib.run.figures import COLOURS, METHOD_COLOURS, as_array, series
@@ -145,3 +146,11 @@ def sigma(ax: Axes, scales, accuracies, moved) -> Axes:
     ax.set(xlabel="σ, times its default", ylabel="percent", ylim=(-3, 103))
     ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
     return ax
+
+
+def prices() -> tuple[Figure, list[str]]:
+    """Accuracy of stored runs against what their training cost, and what that says in sentences."""
+    from course_lib.run import costs
+
+    found = costs.points()
+    return costs.figure(found), costs.told(found)

@@ -6,7 +6,7 @@ import numpy as np
 
 from course_lab.moving import test_recording
 from course_lib import estimators  # all methods are loaded when METHODS is asked for
-from course_lib.events import find_recordings, load_splits, pack, read_recording
+from course_lib.events import load_splits, pack, read_recording
 from course_lib.events.files import cache_folder
 from course_lib.results import groups, load, processor_seconds, student_t
 
@@ -56,6 +56,8 @@ def recording(data: str, pick: int) -> tuple[np.ndarray, int]:
     """
     if data == "saccade-digits":
         return test_recording(pick)
+    from course_lib.events import find_recordings
+
     test = load_splits(data, progress=False).test
     found = find_recordings(os.environ.get("NMNIST_DIR") or cache_folder())
     label = int(test.labels[pick])

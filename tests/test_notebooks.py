@@ -73,9 +73,9 @@ def test_check_lists_all_that_a_lesson_breaks_at_once(tmp_path):
 
 # ---------------------------------------------------------------- what a lesson loads
 
-#: modules of ours that a lesson's import statements may load; 09 trains as the command line does,
-#: and 11 has four methods, clothes, sounds and recordings of one's own
-AT_MOST = dict.fromkeys(NAMES, 40) | {"09_full_training": 43, "11_other_senses": 47}
+#: modules of ours that a lesson's import statements may load; 11 has four methods, clothes, sounds
+#: and recordings of one's own
+AT_MOST = dict.fromkeys(NAMES, 40) | {"11_other_senses": 47}
 
 
 def imports(path: Path) -> str:
