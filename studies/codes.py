@@ -4,8 +4,8 @@
     python -m studies study voices --data PATH      a folder of spoken digits
 
 Sized for two cores: nothing is searched, and every row trains for as many steps, with the learning
-rate that its method has by default; one row of latency takes three times as many, and less time than
-BPTT.
+rate that its method has by default; one row of latency takes three times as many steps, and less
+time than BPTT.
 """
 
 from studies.plan import Row, Study
