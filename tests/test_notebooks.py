@@ -244,7 +244,7 @@ BREAKS = {
         "return 1 / (1 + slope * distance.abs()) ** 2", "return 1 / (1 + slope * distance.abs())"),
     "readout that adds up its voltages": (
         "04_zeroth_order", "c02 c17", "network.py",
-        "output.voltages).mean(dim=0)", "output.voltages).sum(dim=0)"),
+        "self._emitted(output).mean(dim=0)", "self._emitted(output).sum(dim=0)"),
     "weights start too large": (
         "04_zeroth_order", "c02 c17", "network.py",
         "deviation * normal(", "2 * deviation * normal("),

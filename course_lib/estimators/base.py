@@ -96,6 +96,10 @@ class Estimator:
             )
         return cls(**options)
 
+    @classmethod
+    def check_maps(cls, maps: tuple[int, int, int]) -> None:
+        """Raise ValueError if frames of so many polarities, rows and columns are not for it."""
+
 
 def check_layers(method: type[Estimator], layers: Iterable[nn.Module]) -> None:
     """Raise ValueError if the method is not made for one of these layers."""

@@ -147,7 +147,9 @@ class RunConfig(Schedule):
             raise ValueError(
                 f"hidden is {self.hidden}: {weights:,} weights; at most {MOST_WEIGHTS:,} fit here"
             )
-        check_layers(estimators.METHODS[self.method], layers)
+        method = estimators.METHODS[self.method]
+        check_layers(method, layers)
+        method.check_maps(self._maps)
         known = self.classes or find_source(self.data)[0].classes
         if layers and known and layers[-1].outputs != len(known):
             raise ValueError(f"layers are {' '.join(self.layers)}; they must end in {len(known)}, "

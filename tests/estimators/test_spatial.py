@@ -8,6 +8,7 @@ import torch
 from course_lib.estimators import EGGROLL, SmoothEGGROLL
 from course_lib.estimators.beyond.spatial import bumps
 from course_lib.network import SpikingNetwork
+from course_lib.run.runs import RunConfig
 
 SIDE, INPUTS, WIDTH = 4, 32, 0.8
 
@@ -113,3 +114,5 @@ def test_errors_name_what_to_do():
         SmoothEGGROLL(width=-1.0)
     with pytest.raises(ValueError, match="this network has 20: use EGGROLL"):
         SmoothEGGROLL(width=1.0).factors(SpikingNetwork((20, 4)), 0, range(2))
+    with pytest.raises(ValueError, match="these frames are 1 × 28 × 28: use EGGROLL"):
+        RunConfig(method="smooth", data="fashion-latency")

@@ -153,7 +153,7 @@ def test_another_test_set_has_results_and_keys_of_its_own(made, monkeypatch, tmp
     few = plain._replace(test=plain.test.subset(range(0, 500, 50)))
     other = digits(plain.test.subset(range(1, 500, 25)))
     monkeypatch.setattr(
-        runner, "load_splits", lambda source="", **_: other if source == "mnist.npz" else few
+        runner, "load_splits", lambda source="", *_, **__: other if source == "mnist.npz" else few
     )
     assert study("tiny") == 0
     before = set(made)

@@ -56,6 +56,15 @@ class SmoothEGGROLL(EGGROLL):
         if not 0 < self.width < math.inf:
             raise ValueError(f"width is {self.width}; expected a number of pixels above 0")
 
+    @classmethod
+    def check_maps(cls, maps):
+        polarities, rows, columns = maps
+        if polarities != MAPS or rows != columns:
+            raise ValueError(
+                "smooth factors need two square maps of pixels, such as 2 × 34 × 34; these frames "
+                f"are {polarities} × {rows} × {columns}: use EGGROLL (--method eggroll)"
+            )
+
     def rows(self, network: SpikingNetwork, *arguments, **options) -> Tensor:
         """As EGGROLL's, but B of the first layer is S Z Sᵀ."""
         rows = super().rows(network, *arguments, **options)
