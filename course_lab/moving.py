@@ -24,7 +24,8 @@ import torch
 from matplotlib import get_data_path
 from PIL import Image, ImageDraw, ImageFont
 
-from course_lib.events import SENSOR_SIZE, load_digits, load_splits, pack, simulate
+from course_lab.player import test_recording, watch
+from course_lib.events import SENSOR_SIZE, load_splits, pack
 from course_lib.events.frameset import FrameSet
 from course_lib.network import SpikingNetwork
 
@@ -34,15 +35,6 @@ RIGHT, WRONG = (0, 178, 130), (232, 116, 48)
 WIDTH, HEIGHT, PIXEL, ROW = 760, 286, 6, 20
 EVENTS, HIDDEN, VOTES = (24, 58), (262, 58), (560, 58)  # upper left corners of the three parts
 STEP_US, FADE = 3000, 0.55  # a step, and what remains of an event in the next one
-
-
-def watch(network: SpikingNetwork, frames: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Hidden spikes (T, N) of the last hidden layer, and votes (T, C), of frames (T, 1, D)."""
-    with torch.no_grad():
-        *_, hidden, output = network.record(frames)
-    drive = output.spikes if network.readout == "rate" else output.voltages
-    gathered = network.logit_scale / len(frames) * drive[:, 0].cumsum(0)
-    return hidden.spikes[:, 0].numpy(), gathered.softmax(1).numpy()
 
 
 def moving_picture(
@@ -135,17 +127,6 @@ def save(path: Path, scenes: Sequence[list[Image.Image]], ms: int = 55, hold: in
         path, save_all=True, append_images=pictures[1:], duration=times, loop=0,
         lossless=True, quality=20, method=2,
     )  # fmt: skip
-
-
-def test_recording(pick: int) -> tuple[np.ndarray, int]:
-    """Events and label of the test set's recording ``pick``, simulated anew."""
-    digits, test = load_digits(), load_splits(progress=False).test
-    label = int(test.labels[pick])
-    for index in np.flatnonzero(digits.labels == label):
-        events = simulate(digits.images[index], int(index))
-        if np.array_equal(pack(events, test.bins), test.packed[pick]):
-            return events, label
-    raise ValueError(f"no embedded digit gives the test recording {pick}")
 
 
 def main(run: str, path: str) -> None:

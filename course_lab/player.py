@@ -12,7 +12,7 @@ scrubbed, by mouse or keyboard. The browser draws, on a canvas at the screen's o
 the colours of the theme, so nothing is lost by zooming or in the dark. Where scripts do not run (on
 the web, say), a still takes its place.
 
-Bars are the softmax of what the outputs have gathered so far: see ``moving.watch``.
+Bars are the softmax of what the outputs have gathered so far: see ``watch``.
 """
 
 import base64
@@ -24,9 +24,8 @@ import numpy as np
 import torch
 
 from course_lab.event_figures import blend, polarity_counts
-from course_lab.moving import watch
 from course_lab.picture import Moving, moving
-from course_lib.events import FrameSet, pack
+from course_lib.events import FrameSet, load_digits, load_splits, pack, simulate
 from course_lib.network import SpikingNetwork
 from course_lib.run.figures import COLOURS, new_figure, png
 
@@ -45,6 +44,15 @@ class Scene:
     spikes: np.ndarray
     votes: np.ndarray
     rows: np.ndarray
+
+
+def watch(network: SpikingNetwork, frames: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Hidden spikes (T, N) of the last hidden layer, and votes (T, C), of frames (T, 1, D)."""
+    with torch.no_grad():
+        *_, hidden, output = network.record(frames)
+    drive = output.spikes if network.readout == "rate" else output.voltages
+    gathered = network.logit_scale / len(frames) * drive[:, 0].cumsum(0)
+    return hidden.spikes[:, 0].numpy(), gathered.softmax(1).numpy()
 
 
 def scene(name: str, network: SpikingNetwork, events: np.ndarray, bins: int, see=None) -> Scene:
@@ -78,6 +86,17 @@ def play(
     scenes = [scene(name, network, events, bins, see) for name, network in networks.items()]
     alt = alt or in_a_sentence(scenes, label)
     return film({"": events}, scenes, label, alt)
+
+
+def test_recording(pick: int) -> tuple[np.ndarray, int]:
+    """Events and label of the test set's recording ``pick``, simulated anew."""
+    digits, test = load_digits(), load_splits(progress=False).test
+    label = int(test.labels[pick])
+    for index in np.flatnonzero(digits.labels == label):
+        events = simulate(digits.images[index], int(index))
+        if np.array_equal(pack(events, test.bins), test.packed[pick]):
+            return events, label
+    raise ValueError(f"no embedded digit gives the test recording {pick}")
 
 
 def play_events(recordings: Mapping[str, np.ndarray], alt: str = "") -> Moving:

@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from course_lab.moving import test_recording
+from course_lab.player import test_recording
 from course_lib import estimators  # all methods are loaded when METHODS is asked for
 from course_lib.events import load_splits, pack, read_recording
 from course_lib.events.files import cache_folder

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from matplotlib.figure import Figure
 
-from course_lib.estimators.unrolled import Watched
+from course_lib.estimators.surrogate import Watched
 from course_lib.evaluation import evaluate
 from course_lib.events import Splits
 from course_lib.results import groups

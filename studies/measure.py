@@ -17,7 +17,7 @@ from course_lib.estimators.online import OnlineEstimator
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.evaluation import evaluate
 from course_lib.events import Splits
-from course_lib.fast.engine import knows
+from course_lib.fast import knows
 from course_lib.history import History
 from course_lib.memory import PeakMemory
 from course_lib.network import SpikingNetwork

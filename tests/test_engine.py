@@ -15,7 +15,7 @@ from course_lib.estimators.beyond.projected import ProjectedEGGROLL
 from course_lib.estimators.beyond.spatial import SmoothEGGROLL
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.es import ES
-from course_lib.fast.engine import engine, knows
+from course_lib.fast import engine, knows
 from course_lib.layers import Dense
 from course_lib.lif import LIFParameters, lif_run
 from course_lib.network import LayerActivity, SpikingNetwork

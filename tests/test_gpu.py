@@ -10,8 +10,8 @@ import torch
 
 from course_lib.estimators import EGGROLL, ES
 from course_lib.events import FrameSet, load_splits, shift_frames
+from course_lib.fast import engine
 from course_lib.fast import gpu as population_on_gpu
-from course_lib.fast.engine import engine
 from course_lib.fast.population import Members
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork

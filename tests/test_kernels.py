@@ -13,7 +13,7 @@ import torch
 from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.smoothing import DISTRIBUTIONS
 from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.fast.derivatives import Cutoff
+from course_lib.fast import PseudoDerivative
 from course_lib.fast.event_driven import EventDrivenPass
 from course_lib.fast.event_lists import input_events
 from course_lib.fast.kernels import gradients as sums
@@ -112,7 +112,7 @@ def test_a_dense_surrogate_through_the_kernel_is_surrogate_bptt():
     def surrogate(distance):
         return 1 / (1 + 5 * distance.abs()) ** 2
 
-    run = EventDrivenPass(network, input_events(frames), Cutoff(math.inf, surrogate))
+    run = EventDrivenPass(network, input_events(frames), PseudoDerivative(math.inf, surrogate))
     logits = (network.logit_scale * run.outputs).requires_grad_()
     cross_entropy(logits, labels).backward()
     run.backward(network.logit_scale * logits.grad)

@@ -12,7 +12,7 @@ from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.es import ES
 from course_lib.estimators.feedback import OTTT
 from course_lib.estimators.localzo import LocalZO, SparseGrad
-from course_lib.fast.engine import engine, knows
+from course_lib.fast import engine, knows
 from course_lib.layers import Conv, Dense, Norm, stack
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork

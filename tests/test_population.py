@@ -22,8 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from course_lib.estimators import EGGROLL, ES
-from course_lib.fast import full_rank, population
-from course_lib.fast.engine import engine
+from course_lib.fast import engine, full_rank, population
 from course_lib.fast.event_lists import frame_events
 from course_lib.fast.kernels import losses, renew
 from course_lib.fast.kernels import noise as compiled
@@ -178,7 +177,7 @@ def test_threads_ranges_and_groups_change_no_bit(monkeypatch):
                 patch.setattr(population, "GROUP_BYTES", 1)  # 64 columns at a time
                 patch.setattr(population, "ROWS_BYTES", 1)
                 patch.setattr(population, "SAMPLES", 5)
-                patch.setattr("course_lib.fast.engine.PRODUCT_ROWS", 12)
+                patch.setattr("course_lib.fast.PRODUCT_ROWS", 12)
                 results.append(outcome(range(7), range(20, 30), range(7, 20)))
                 patch.setattr("course_lib.fast.population.KEPT_BYTES", 0)
                 results.append(outcome(range(30)))

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import ipywidgets as ipw
 import torch
 
-from course_lab.moving import test_recording
 from course_lab.picture import in_words, shown_width
+from course_lab.player import test_recording
 from course_lab.widgets.sweep import Pictured
 from course_lib.events import load_splits
 from course_lib.run.figures import new_figure, png, style

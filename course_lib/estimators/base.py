@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from course_lib.layers import Dense
 from course_lib.network import SpikingNetwork
 
-#: ways to the same numbers, for methods that have several: see ``fast/engine.py``
+#: ways to the same numbers, for methods that have several: see ``fast/__init__.py``
 KERNELS = ("auto", "fused", "readable")
 #: what is judged: the answer of all time steps, or each step's own
 LOSSES = ("accumulated", "each_step")

@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from course_lib.estimators.evolution import EvolutionStrategy
-from course_lib.fast.engine import engine
+from course_lib.fast import engine
 from course_lib.network import SpikingNetwork
 
 CHUNK = 8  # draws evaluated together; it bounds the memory of the readable path

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from course_lib.estimators.evolution import EvolutionStrategy
-from course_lib.fast.engine import engine
+from course_lib.fast import engine
 from course_lib.network import SpikingNetwork
 
 

@@ -20,7 +20,7 @@ from course_lib.estimators.base import (
     check_choice,
     check_layers,
 )
-from course_lib.fast.engine import engine
+from course_lib.fast import engine
 from course_lib.fitness import SHAPINGS, cross_entropy
 from course_lib.network import SpikingNetwork, per_layer
 from course_lib.noise import gaussians

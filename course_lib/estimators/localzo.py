@@ -33,10 +33,8 @@ from course_lib.estimators.spike_derivative import (
     check_samples,
     stream_key,
 )
-from course_lib.estimators.surrogate import surrogate_spike
-from course_lib.estimators.unrolled import Unrolled, Watched
-from course_lib.fast.derivatives import Cutoff, Draws
-from course_lib.fast.engine import event_driven
+from course_lib.estimators.surrogate import Unrolled, Watched, surrogate_spike
+from course_lib.fast import PseudoDerivative, event_driven
 from course_lib.noise import STREAMS, torch_generator
 
 
@@ -122,9 +120,11 @@ class LocalZO(_Smoothed):
     def _generator(self, step: int) -> torch.Generator:
         return torch_generator(self.seed, STREAMS["local zeroth order"], step)
 
-    def pseudo_derivative(self, step: int) -> Draws:
+    def pseudo_derivative(self, step: int) -> PseudoDerivative:
         """The same draws for the kernel."""
-        return Draws(stream_key(self._generator(step)), self.samples, *self.smoothing.tables)
+        thresholds, weights = self.smoothing.tables
+        key = stream_key(self._generator(step))
+        return PseudoDerivative(thresholds[-1], None, key, self.samples, thresholds, weights)
 
 
 @dataclass
@@ -141,9 +141,9 @@ class SparseGrad(_Smoothed):
         """The spike function; every step has the same."""
         return surrogate_spike(self._derivative)
 
-    def pseudo_derivative(self, step: int) -> Cutoff:
+    def pseudo_derivative(self, step: int) -> PseudoDerivative:
         """The same for the kernel."""
-        return Cutoff(self.threshold, self._derivative)
+        return PseudoDerivative(self.threshold, self._derivative)
 
     @property
     def threshold(self) -> float:

@@ -48,7 +48,7 @@ from course_lib.estimators.base import (
     check_layers,
 )
 from course_lib.estimators.surrogate import SURROGATES
-from course_lib.fast.engine import first_layer
+from course_lib.fast import first_layer
 from course_lib.layers import Layer
 from course_lib.lif import LIFParameters, heaviside, lif_step
 from course_lib.network import SpikingNetwork

@@ -1,7 +1,7 @@
-"""Folders of N-MNIST recordings: finding, matching with digits.
+"""Folders of recordings: those of N-MNIST, matched with digits, and those of any camera.
 
-A folder holds ``Train/<label>/<number>.bin`` and ``Test/<label>/<number>.bin``. Recording k in
-Train/ is digit k - 1 of the MNIST training set.
+A folder of N-MNIST holds ``Train/<label>/<number>.bin`` and ``Test/<label>/<number>.bin``.
+Recording k in Train/ is digit k - 1 of the MNIST training set.
 """
 
 import os
@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 from course_lib.events.digits import PER_CLASS
 from course_lib.events.frameset import DIGITS
+from course_lib.events.own import class_names, files, place
+from course_lib.events.readers import READERS
 
 FULL_TRAIN, FULL_TEST = 60_000, 10_000
 LAYOUT = "Train/<label>/<number>.bin, label 0 to 9"
@@ -56,9 +58,9 @@ def _list(part: Path) -> tuple[list[Recording], list[str]]:
             raise ValueError(
                 f"{label}: the folder's name is no digit; expected {LAYOUT}. Move it elsewhere."
             )
-        files = sorted(p for p in label.iterdir() if not p.name.startswith("."))
-        good = [path for path in files if path.suffix.lower() == ".bin"]
-        others += [path for path in files if path not in good]
+        inside = sorted(p for p in label.iterdir() if not p.name.startswith("."))
+        good = [path for path in inside if path.suffix.lower() == ".bin"]
+        others += [path for path in inside if path not in good]
         found += [Recording(path, int(label.name)) for path in good]
     present = {recording.label for recording in found}
     without = sorted(set(range(max(present, default=-1))) - present)
@@ -97,6 +99,26 @@ def find_recordings(folder: str | os.PathLike) -> Recordings:
     if not train and not test:
         raise FileNotFoundError(f"{root} holds no recording; expected {LAYOUT}. {left_out}")
     return Recordings(root, train, test, left_out)
+
+
+def find_of_any_camera(folder: str | os.PathLike, classes=None) -> Recordings:
+    """What a folder holds of any camera: <class>/<file>, below Train/ and Test/ or without.
+
+    Raises FileNotFoundError if there is no such folder, ValueError: a class that is unknown.
+    """
+    folder = Path(folder).expanduser()
+    parts = {p.name.lower(): p for p in folder.glob("*") if p.is_dir()}
+    train, test = parts.get("train"), parts.get("test")
+    if not (train or test):
+        train = folder
+    endings, found, others = (".bin", *READERS), [], []
+    for part in (train, test):
+        listed = files(part) if part else []
+        found.append([pair for pair in listed if pair[0].suffix.lower() in endings])
+        others += [path for path, _ in listed if path.suffix.lower() not in endings]
+    names = class_names((label for part in found for _, label in part), classes)
+    sets = ([Recording(path, place(label, names)) for path, label in part] for part in found)
+    return Recordings(folder, *sets, note_on(others, folder, endings), names)
 
 
 def matching_digits(folder: str | os.PathLike) -> list[tuple[Recording, int]]:

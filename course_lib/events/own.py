@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from course_lib.events.folders import Recording, Recordings, note_on
 from course_lib.events.frames import check_bins, pack
 from course_lib.events.frameset import FrameSet
 from course_lib.events.recordings import SIDE, check_events, check_sensor
@@ -167,7 +166,7 @@ def load_recordings(
     if not packed:
         raise ValueError(f"{source}: no recording; expected <class>/<file>, or pairs")
     classes = class_names(labels, getattr(source, "classes", None) if classes is None else classes)
-    places = [_place(given, classes) for given in labels]
+    places = [place(given, classes) for given in labels]
     return FrameSet(np.stack(packed), np.array(places), bins, camera.pixels, classes)
 
 
@@ -191,28 +190,6 @@ def files(folder: Path, label: Callable[[Path], str | int] | None = None) -> lis
     return [(p, label(p) if label else p.parent.name) for p in seen if not (label and p.is_dir())]
 
 
-def find(folder: str | os.PathLike, classes=None) -> Recordings:
-    """What a folder holds of any camera: <class>/<file>, below Train/ and Test/ or without.
-
-    Raises FileNotFoundError if there is no such folder, ValueError: a class that is unknown.
-    """
-    folder = Path(folder).expanduser()
-    parts = {p.name.lower(): p for p in folder.glob("*") if p.is_dir()}
-    train, test = parts.get("train"), parts.get("test")
-    if not (train or test):
-        train = folder
-    from course_lib.events.readers import READERS
-
-    endings, found, others = (".bin", *READERS), [], []
-    for part in (train, test):
-        listed = files(part) if part else []
-        found.append([pair for pair in listed if pair[0].suffix.lower() in endings])
-        others += [path for path, _ in listed if path.suffix.lower() not in endings]
-    names = class_names((label for part in found for _, label in part), classes)
-    sets = ([Recording(path, _place(label, names)) for path, label in part] for part in found)
-    return Recordings(folder, *sets, note_on(others, folder, endings), names)
-
-
 def _text(label) -> str:
     """A label as text: 3, "3", a NumPy number or bytes."""
     label = label.item() if hasattr(label, "item") else label
@@ -231,7 +208,8 @@ def class_names(labels: Iterable[str], classes=None) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _place(label: str, classes: tuple[str, ...]) -> int:
+def place(label: str, classes: tuple[str, ...]) -> int:
+    """The number of a label's class. Raises ValueError if it has none."""
     if label in classes:
         return classes.index(label)
     if not label.isdecimal() or int(label) >= len(classes):

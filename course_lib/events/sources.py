@@ -215,7 +215,7 @@ def find(source, how: How) -> "Recordings":
 
     A folder that is not in N-MNIST's layout, or with a ``camera``, may hold what is another's.
     """
-    from course_lib.events.folders import find_recordings
+    from course_lib.events.folders import find_of_any_camera, find_recordings
 
     if str(source) == "nmnist":
         if folder := os.environ.get("NMNIST_DIR"):
@@ -223,14 +223,13 @@ def find(source, how: How) -> "Recordings":
         from course_lib.events.fetching import download
 
         return download(cache_folder(how.cache_dir))
-    from course_lib.events.own import find
-
     if how.camera is not None:
-        return find(source, how.classes)
+        return find_of_any_camera(source, how.classes)
     try:
         return find_recordings(source)
     except (FileNotFoundError, ValueError):
-        found = find(source, how.classes) if Path(source).expanduser().is_dir() else None
+        is_folder = Path(source).expanduser().is_dir()
+        found = find_of_any_camera(source, how.classes) if is_folder else None
         if found and (found.train or found.test):
             return found
         raise

@@ -20,7 +20,6 @@ import torch
 from torch import Tensor
 
 from course_lib.compiling import is_kept
-from course_lib.fast.derivatives import Cutoff, Draws
 from course_lib.fast.event_lists import SAMPLES, Entries, Events, entry_room, event_room
 from course_lib.fast.kernels import backward, forward, gradients
 from course_lib.fast.kernels.threads import in_threads, ranges, torch_threads
@@ -48,7 +47,7 @@ class Layer(NamedTuple):
 class EventDrivenPass:
     """A forward pass that remembers its events, and the backward pass through them.
 
-    events: from ``input_events``;  pseudo: the derivative of the spike;
+    events: from ``input_events``;  pseudo: the spike's ``PseudoDerivative``;
     workspace: where arrays are kept: a pass is over when it is next used.
 
     ``outputs`` (B, C) are the network's; ``active_fraction`` is the share of (t, b, neuron)
@@ -59,15 +58,15 @@ class EventDrivenPass:
         self,
         network: SpikingNetwork,
         events: Events,
-        pseudo: Draws | Cutoff,
+        pseudo,
         workspace: Workspace | None = None,
     ):
         _announce()
         self.network, self.room = network, workspace or Workspace()
         self.batch, self.steps = len(events.starts), events.starts.shape[1] - 1
         self.layers: list[Layer] = []
-        if isinstance(pseudo, Draws):
-            self.floors = floors_of(pseudo.thresholds)
+        none = np.empty(0, np.uint64), np.float32(0)
+        self.floors = floors_of(pseudo.thresholds) if pseudo.samples else none
         spikes, entries = events, 0
         for linear in network.layers[: -1 if network.readout == "membrane" else None]:
             layer = self._run_layer(linear, spikes, pseudo, entries)
@@ -82,22 +81,17 @@ class EventDrivenPass:
         spikes = event_room(self.room, f"{name}, spikes", self.batch, self.steps, size)
         active = entry_room(self.room, f"{name}, active", self.batch, self.steps, size)
         columns, bias = self._padded(linear, name)
-        drawn, none = isinstance(pseudo, Draws), np.empty(0, np.float32)
-        draws = pseudo if drawn else Draws(0, 0, none, none)
-        floors = self.floors if drawn else (np.empty(0, np.uint64), np.float32(0))
         in_threads(
             forward.run_layer, ranges(self.batch, SAMPLES), *inputs, columns, bias, size,
             np.float32(neuron.beta), np.float32(neuron.threshold),
             0 if neuron.reset == "zero" else 2 if neuron.reset_delay else 1,
-            np.float32(pseudo.thresholds[-1] if drawn else pseudo.bound),
-            np.uint64(draws.key), position, draws.samples,
-            *floors, *draws[2:],
-            *spikes, *active,
+            np.float32(pseudo.bound), np.uint64(pseudo.key), position, pseudo.samples,
+            *self.floors, pseudo.thresholds, pseudo.weights, *spikes, *active,
         )  # fmt: skip
-        if not drawn:  # the kernel has left u there
+        if pseudo.function:  # the kernel has left u there
             values = torch.from_numpy(active.values[:, : int(active.starts[:, -1].max())])
             with torch_threads(1):
-                values.copy_(pseudo.derivative(values))
+                values.copy_(pseudo.function(values))
         return Layer(linear, columns, inputs, spikes, active)
 
     def _padded(self, linear, name) -> tuple[np.ndarray, np.ndarray]:

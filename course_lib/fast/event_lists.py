@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from course_lib.events.packed import PackedFrames
+from course_lib.events.frameset import PackedFrames
 from course_lib.fast.kernels import packing
 from course_lib.fast.kernels.events import SPARE, list_bits_of_frames, list_events, multiply_events
 from course_lib.fast.kernels.threads import in_threads, ranges

@@ -26,7 +26,7 @@ from course_lib.estimators.localzo import LocalZO, SparseGrad
 from course_lib.estimators.surrogate import surrogate_spike
 from course_lib.events import load_digits, pack, simulate
 from course_lib.events.frameset import FrameSet
-from course_lib.fast.derivatives import Cutoff
+from course_lib.fast import PseudoDerivative
 from course_lib.lif import LIFParameters
 from course_lib.network import SpikingNetwork
 from studies.bench.fresh import child
@@ -76,9 +76,9 @@ def compare(repeats: int, steps: int, batch: int) -> dict[str, Any]:
     difference of LocalZO's gradients, loop against kernel with the same z, of the largest entry."""
     network, frames, labels = setting(steps, batch)
     method = LocalZO(delta=DELTA, samples=1)
-    dense = Cutoff(math.inf, method.smoothing.surrogate)
+    dense = PseudoDerivative(math.inf, method.smoothing.surrogate)
     contestants = {
-        LOOP: autograd(lambda: surrogate_spike(dense.derivative)),
+        LOOP: autograd(lambda: surrogate_spike(dense.function)),
         "autograd loop, LocalZO": autograd(lambda: method.spike(0)),
         DENSE: kernel(dense),
         "kernel, SparseGrad": kernel(SparseGrad(delta=DELTA, samples=1).pseudo_derivative(0)),

@@ -14,7 +14,7 @@ from course_lib.estimators.opzo import OPZO
 from course_lib.estimators.surrogate import SURROGATES, SurrogateBPTT, surrogate_spike
 from course_lib.evaluation import evaluate
 from course_lib.events import load_splits
-from course_lib.fast.engine import room_of
+from course_lib.fast import room_of
 from course_lib.lif import LIFParameters, lif_run
 from course_lib.memory import PeakMemory
 from course_lib.network import LayerActivity, SpikingNetwork

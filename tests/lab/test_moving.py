@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from course_lab import moving
+from course_lab.player import watch
 from course_lib.events import FrameSet, load_digits, pack, simulate
 from course_lib.network import SpikingNetwork
 
@@ -23,7 +24,7 @@ def events():
 def test_the_last_votes_are_the_networks_answer(events, readout):
     network = SpikingNetwork((2312, 16, 10), readout=readout, seed=3)
     frames = FrameSet(pack(events, 10)[None], torch.tensor([1]), 10).frames()
-    hidden, votes = moving.watch(network, frames)
+    hidden, votes = watch(network, frames)
     assert hidden.shape == (10, 16) and votes.shape == (10, 10)
     expected = network.logits(frames)[0].softmax(0).detach().numpy()
     assert votes[-1] == pytest.approx(expected, abs=1e-6)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from course_lib.estimators.unrolled import Watched
+from course_lib.estimators.surrogate import Watched
 from course_lib.events import load_splits
 from course_lib.layers import stack
 from course_lib.network import SpikingNetwork

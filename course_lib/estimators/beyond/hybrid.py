@@ -23,7 +23,7 @@ from course_lib.estimators.base import Estimator, check_choice, check_layers
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.estimators.online import check_hidden
 from course_lib.estimators.opzo import OPZO
-from course_lib.fast.engine import knows
+from course_lib.fast import knows
 from course_lib.network import SpikingNetwork
 
 #: local rules, and which options of ours are theirs
