@@ -27,7 +27,7 @@ from course_lib.fast.event_lists import frame_events
 from course_lib.fast.kernels import losses, renew
 from course_lib.fast.kernels import noise as compiled
 from course_lib.fast.kernels import plan as plans
-from course_lib.fast.kernels.vectors import LANES, LISTS_BITS
+from course_lib.fast.kernels.vectors import LANES
 from course_lib.fast.kernels.workspace import Workspace, lines
 from course_lib.fitness import cross_entropy
 from course_lib.lif import LIFParameters
@@ -334,29 +334,6 @@ def test_events_are_the_entries_of_the_frames(inputs, density):
                 )
                 if events.values.size:
                     assert (events.values[b, place] == scale).all()
-
-
-LISTING = """
-import numpy as np, sys
-import course_lib.fast.kernels.vectors as vectors
-vectors.LISTS_BITS = not vectors.LISTS_BITS and vectors.binding.llvm_version_info[0] >= 20
-from course_lib.fast.kernels.events import list_events
-rng = np.random.default_rng(0)
-frames = (rng.random((3, 4, 300)) < rng.random((3, 4, 1))).astype(np.float32)
-indices, starts = np.zeros((4, 1000), np.int32), np.zeros((4, 4), np.int32)
-list_events(np.zeros(1, np.int64), np.array([[0, 4]]), frames, indices, starts)
-for b in range(4):
-    for t in range(3):
-        assert (indices[b, starts[b, t]:starts[b, t + 1]] == np.flatnonzero(frames[t, b])).all()
-print("same")
-"""
-
-
-@pytest.mark.slow
-def test_events_are_listed_alike_on_machines_with_other_instructions(tmp_path):
-    done = subprocess.run([sys.executable, "-c", LISTING], capture_output=True, text=True,
-                          env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)})  # fmt: skip
-    assert done.stdout.strip() == "same", f"LISTS_BITS = {not LISTS_BITS}: {done.stderr}"
 
 
 DIGEST = """

@@ -10,12 +10,10 @@ from course_lib.fast.kernels.threads import take
 from course_lib.fast.kernels.vectors import (
     INLINE,
     LANES,
-    LISTS_BITS,
     add,
     count,
     fma,
     item,
-    list_bits,
     load,
     lowest,
     mul,
@@ -37,13 +35,6 @@ SPARE = 64
 def list_word(indices, found, word, offset):
     """List the places of a word's bits from ``found`` on; returns where the list then ends."""
     end = found + count(word)
-    if LISTS_BITS:
-        if end - found > 32:
-            low = word & np.uint64(0xFFFFFFFF)
-            list_bits(indices, found, low, offset)
-            found, word = found + count(low), word ^ low
-        list_bits(indices, found, word, offset)
-        return end
     while True:  # six at once: the branch is then nearly always foreseen
         for k in range(6):
             indices[np.uint64(found + k)] = offset + lowest(word)

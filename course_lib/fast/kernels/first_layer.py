@@ -67,28 +67,14 @@ def step_pair(pair, current, shift, beta, theta, zero, mode):
 
 @numba.njit(**INNER)
 def write_shifts(steps, projected, start, stride, rank, factors, a, noise, width, shifts):
-    """shifts[LANES · t : …] = (x B)[t] A σ/√r + σ e, a vector for each step t.
-
-    Five steps at a time read a row of A once; past the last step, that one is done again.
-    """
-    last, bias = start + (steps - 1) * stride, load(factors, noise, LANES)
-    for t in range(0, steps, 5):
-        first = start + t * stride
-        second, third = min(first + stride, last), min(first + 2 * stride, last)
-        fourth, fifth = min(first + 3 * stride, last), min(first + 4 * stride, last)
-        p = q = r = s = u = bias
+    """shifts[LANES · t : …] = (x B)[t] A σ/√r + σ e, a vector for each step t."""
+    bias = load(factors, noise, LANES)
+    for t in range(steps):
+        total = bias
         for k in range(rank):
-            row = load(factors, a + k * width, bias)
-            p = fma(spread(item(projected, first + k), bias), row, p)
-            q = fma(spread(item(projected, second + k), bias), row, q)
-            r = fma(spread(item(projected, third + k), bias), row, r)
-            s = fma(spread(item(projected, fourth + k), bias), row, s)
-            u = fma(spread(item(projected, fifth + k), bias), row, u)
-        store(shifts, LANES * t, p)
-        store(shifts, LANES * (t + 1), q)
-        store(shifts, LANES * (t + 2), r)
-        store(shifts, LANES * (t + 3), s)
-        store(shifts, LANES * (t + 4), u)
+            weight = spread(item(projected, start + t * stride + k), bias)
+            total = fma(weight, load(factors, a + k * width, bias), total)
+        store(shifts, LANES * t, total)
 
 
 @INLINE

@@ -15,13 +15,13 @@ For whoever has to mend this some day. Plain Numba loops were measured four time
 generation, which is why these functions exist; each is a few lines of LLVM's language (``ir``) that
 ``@intrinsic`` pastes into compiled code. There are five groups: ``load`` and ``store`` (with
 ``put``, ``item`` and ``word_at`` for single words), arithmetic, comparisons that give a word of one
-bit a lane, ``choose`` by such a word, and the listing of a word's bits. All but one use only what
-LLVM has had for ten years and what every processor has a translation of; the exception is
-``list_bits``, which LISTS_BITS guards. How many lanes there are, LANES, changes speed and never a
-result: each sum is made lane by lane in one order. ``philox.py`` and ``threads.py`` hold the only
-other hand-written instructions, products of words and one atomic addition. If a new LLVM refuses
-one of these functions, or computes another number, ``fast/trust.py`` notices in a child process and
-the course goes on in plain torch: nothing is urgent. To find the one that is at fault, run
+bit a lane, ``choose`` by such a word, and ``lowest`` and ``count`` of a word's bits. They use only
+what LLVM has had for ten years and what every processor has a translation of. How many lanes there
+are, LANES, changes speed and never a result: each sum is made lane by lane in one order.
+``philox.py`` and ``threads.py`` hold the only other hand-written instructions, products of words
+and one atomic addition. If a new LLVM refuses one of these functions, or computes another number,
+``fast/trust.py`` notices in a child process and the course goes on in plain torch: nothing is
+urgent. To find the one that is at fault, run
 ``COURSE_KERNELS=on pytest tests/test_population.py -k "noise or events or vectors"``, then compile
 the intrinsics one after another in a file of five lines each. llvmlite's manual has the words
 (``builder.fcmp_ordered``, …), LLVM's "Language Reference" their meaning, and a compiled function's
@@ -29,7 +29,7 @@ the intrinsics one after another in a file of five lines each. llvmlite's manual
 """
 
 import numba
-from llvmlite import binding, ir
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, models, register_model
@@ -128,7 +128,10 @@ def spread(typing, number, like):
     kind = _kind(like)
 
     def generate(context, builder, signature, args):
-        return repeat(builder, args[0], kind.lanes)
+        undefined, place = ir.Constant(kind.floats, ir.Undefined), ir.IntType(32)
+        one = builder.insert_element(undefined, args[0], ir.Constant(place, 0))
+        zeros = ir.Constant(ir.VectorType(place, kind.lanes), [0] * kind.lanes)
+        return builder.shuffle_vector(one, undefined, zeros)
 
     return kind(types.float32, like), generate
 
@@ -175,34 +178,23 @@ def power_of_two(typing, x):
     return x(x), generate
 
 
-@intrinsic
-def above(typing, x, y):
-    """In which lanes x > y: a word of that many bits."""
+def _comparison(name: str, sign: str):
+    """A function of two vectors: in which lanes it holds, as a word of that many bits."""
 
-    def generate(context, builder, signature, args):
-        return builder.bitcast(builder.fcmp_ordered(">", *args), ir.IntType(x.lanes))
+    @intrinsic
+    def compare(typing, x, y):
+        def generate(context, builder, signature, args):
+            return builder.bitcast(getattr(builder, name)(sign, *args), ir.IntType(x.lanes))
 
-    return x.word(x, y), generate
+        return x.word(x, y), generate
 
-
-@intrinsic
-def not_above(typing, x, y):
-    """In which lanes not x > y: a word of that many bits."""
-
-    def generate(context, builder, signature, args):
-        return builder.bitcast(builder.fcmp_unordered("<=", *args), ir.IntType(x.lanes))
-
-    return x.word(x, y), generate
+    return compare
 
 
-@intrinsic
-def unequal(typing, x, y):
-    """In which lanes x ≠ y (or one is not a number): a word of that many bits."""
-
-    def generate(context, builder, signature, args):
-        return builder.bitcast(builder.fcmp_unordered("!=", *args), ir.IntType(x.lanes))
-
-    return x.word(x, y), generate
+#: x > y;  not x > y;  x ≠ y, or one is not a number
+above = _comparison("fcmp_ordered", ">")
+not_above = _comparison("fcmp_unordered", "<=")
+unequal = _comparison("fcmp_unordered", "!=")
 
 
 @intrinsic
@@ -235,54 +227,11 @@ def count(typing, word):
     return types.int64(types.uint64), generate
 
 
-@intrinsic
-def list_bits(typing, array, index, word, offset):
-    """array[index …] = offset + the places of the lowest 32 set bits of a 64-bit word; int32.
-
-    32 entries are written, whatever they hold after the last set bit.
-    """
-    size, many = ir.IntType(32), 32
-
-    def vector(bits, values):
-        return ir.Constant(ir.VectorType(ir.IntType(bits), len(values)), values)
-
-    def generate(context, builder, signature, args):
-        order = vector(8, list(range(64)))
-        bits = builder.bitcast(args[2], ir.VectorType(ir.IntType(1), 64))
-        kind = ir.FunctionType(order.type, [order.type, bits.type, order.type])
-        function = cgutils.get_or_insert_function(
-            builder.module, kind, "llvm.experimental.vector.compress.v64i8"
-        )
-        undefined = ir.Constant(order.type, ir.Undefined)
-        places = builder.call(function, [order, bits, undefined])
-        first = builder.shuffle_vector(places, undefined, vector(32, list(range(many))))
-        wide = builder.zext(first, ir.VectorType(size, many))
-        base = repeat(builder, builder.trunc(args[3], size), many)
-        place = builder.bitcast(_place(context, builder, signature, args), wide.type.as_pointer())
-        builder.store(builder.add(wide, base), place, align=4)
-        return context.get_dummy_value()
-
-    return types.none(array, types.intp, types.uint64, types.int64), generate
-
-
-def repeat(builder, number, lanes: int):
-    """In LLVM's terms: a vector of the same number in every lane."""
-    undefined = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
-    one = builder.insert_element(undefined, number, ir.Constant(ir.IntType(32), 0))
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-    return builder.shuffle_vector(one, undefined, zeros)
-
-
 FEATURES = host_features()
 #: numbers of a vector of neurons whose whole state should stay in registers: AVX-512 has 32 of 16
 #: numbers, AVX2 has 16 of 8; and of half such a vector: AVX2 collects the bits of eight lanes
 LANES = 64 if FEATURES.get("avx512f", False) else 16
 HALF = LANES // 2
-#: whether ``list_bits`` is a few instructions on this machine; it is hundreds on others, and LLVM
-#: before 20 does not know it: it would end the process
-LISTS_BITS = FEATURES.get("avx512vbmi2", False) and binding.llvm_version_info[0] >= 20
-
-
 #: for functions that only other compiled ones call. They make no array, so they need not count
 #: references to any ("_nrt"): inside a loop that would be an atomic operation at every turn
 INNER = {"_nrt": False, "nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
