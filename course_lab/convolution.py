@@ -15,7 +15,7 @@ SCRIPT = Path(__file__).with_name("convolution.js")
 SIDE, WINDOW, STEP = 17, 5, 2
 ALT = (
     "Two pictures of the events of a digit on 17 by 17 pixels; in the lower one it stands two "
-    "pixels further right. A red window of 5 by 5 pixels slides over both. Beside each stand the "
+    "squares further right. A red window of 5 by 5 pixels slides over both. Beside each stand the "
     "same 25 weights, orange where positive and blue where negative, a slanted edge. What the "
     "weights find in the window becomes one square of a map of 13 by 13. At the end the lower map "
     "is the upper one, two squares further right."
@@ -32,7 +32,7 @@ def sliding(digit: int = 1503) -> Moving:
     second[:, STEP:] = first[:, :-STEP]
     y, x = np.mgrid[0:WINDOW, 0:WINDOW] - WINDOW // 2
     kernel = np.clip(0.45 * (x + 0.6 * y), -1, 1).round(1)
-    pictures = {"a digit": first, f"the same, {2 * STEP} pixels to the right": second}
+    pictures = {"a digit": first, f"moved by {STEP} squares": second}
     data = {
         "pictures": [p.ravel().tolist() for p in pictures.values()], "names": list(pictures),
         "kernel": kernel.ravel().tolist(), "side": SIDE, "window": WINDOW,
@@ -43,8 +43,8 @@ def sliding(digit: int = 1503) -> Moving:
 def _still(pictures: dict, kernel: np.ndarray) -> bytes:
     """Both pictures and their maps, as PNG."""
     windows = np.lib.stride_tricks.sliding_window_view
-    figure, axes = new_figure(1, 4, 10, 2.6)
-    for row, (name, picture) in zip(axes.reshape(2, 2), pictures.items(), strict=True):
+    figure, axes = new_figure(2, 2, 5.2, 5.2)
+    for row, (name, picture) in zip(axes, pictures.items(), strict=True):
         found = np.einsum("yxij,ij->yx", windows(picture, kernel.shape), kernel)
         for ax, field, title in zip(row, (picture, found), (name, "its map"), strict=True):
             colour = np.where(field[..., None] > 0, to_rgb(COLOURS["orange"]), to_rgb("#0080C8"))
@@ -53,6 +53,8 @@ def _still(pictures: dict, kernel: np.ndarray) -> bytes:
             ax.imshow(np.concatenate([colour, strength], axis=2), interpolation="nearest")
             ax.set(xticks=[], yticks=[], title=title)
             ax.grid(False)
+        row[0].add_patch(Rectangle((5.5, 5.5), WINDOW, WINDOW, fill=False, linewidth=2,
+                                   edgecolor=COLOURS["vermilion"]))  # fmt: skip
     return png(figure)
 
 

@@ -1,6 +1,7 @@
-"""The page costs.md and its picture, made anew whenever a study that they show is written."""
+"""The page costs.md and its two pictures, made anew whenever a study that they show is written."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib
@@ -18,7 +19,9 @@ def renew(folder: Path, study: str) -> list[str]:
     found = None if study not in costs.STUDIES else points(folder)
     if not found:
         return []
-    parts = {"costs.md": page(found), **draw(found)}
+    curves = costs.curves(lambda name: read(name, folder))
+    parts = {"costs.md": page(found, curves), **draw("costs", costs.figure, found, alt(found)),
+             **draw("ranks", costs.on_the_clock, curves, clock_alt(curves))}  # fmt: skip
     for name, content in parts.items():
         files.write(Path(folder) / name, content)
     files.refresh(folder, lambda text: files.fill(text, "costs", lambda: sentences(found)))
@@ -55,7 +58,24 @@ def alt(found) -> str:
     return "Test accuracy against three costs of training. " + ". ".join(parts) + "."
 
 
-def page(found) -> str:
+def clock_alt(curves) -> str:
+    """The picture of ranks in words."""
+    parts = [
+        f"{panel}: " + "; ".join(
+            f"{label} ends at {100 * accuracies[-1]:.0f} % after {seconds[-1]:.0f} s"
+            for label, (seconds, accuracies) in rows.items()
+        ) for panel, rows in curves.items()
+    ]  # fmt: skip
+    return "Rising curves of validation accuracy. " + ". ".join(parts) + "."
+
+
+def page(found, curves) -> str:
+    until = {label: [costs.until(*rows[label]) for rows in curves.values()]
+             for label in costs.RANKED}  # fmt: skip
+    ranks = grid(["", *curves], [
+        [label, *(f"{each:.1f}".replace("nan", "–") for each in seconds)]
+        for label, seconds in until.items()
+    ])  # fmt: skip
     tables = [
         f"## {panel.capitalize()}\n\n" + grid(
             ["", "n", "accuracy", "CPU s", "forward", "joules"],
@@ -67,7 +87,12 @@ def page(found) -> str:
     return "\n\n".join([
         "# Accuracy, and what it costs to train", sentences(found), f"![{alt(found)}](costs.png)",
         "A mark is the mean of a row's seeds, its bar from the lowest to the highest; dotted: one "
-        "point below BPTT.", *tables, "## What is counted", assumptions.replace("``", "`"),
+        "point below BPTT.", *tables, "## Every rank, and full rank, on the clock",
+        f"![{clock_alt(curves)}](ranks.png)",
+        f"Processor seconds until a validation accuracy of {100 * costs.LEVEL:.0f} %. Curves are "
+        "means over the seeds of `methods` and `real-methods`; a run's seconds are shared out "
+        "evenly over its steps. The networks and searches are those of these pages.", ranks,
+        "## What is counted", assumptions.replace("``", "`"),
         "Made from " + ", ".join(f"`{name}.json`" for name in costs.STUDIES) + " and "
         "`recordings.json` whenever one of these studies is written: "
         "`python -m studies study headline --tables-only`. A study that has no results yet is "
@@ -75,13 +100,13 @@ def page(found) -> str:
     ]) + "\n"  # fmt: skip
 
 
-def draw(found) -> dict[str, bytes]:
-    """File name → content."""
+def draw(name: str, figure: Callable, shown, described: str) -> dict[str, bytes]:
+    """File name → content, of the figure that the function makes of what is shown."""
     pictures = {}
-    with style(), matplotlib.rc_context({"svg.hashsalt": "costs", "savefig.dpi": 120}):
+    with style(), matplotlib.rc_context({"svg.hashsalt": name, "savefig.dpi": 120}):
         forms = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
         for form, of_form in forms.items():
-            stream, metadata = io.BytesIO(), {"Description": alt(found), **of_form}
-            costs.figure(found).savefig(stream, format=form, bbox_inches="tight", metadata=metadata)
-            pictures[f"costs.{form}"] = stream.getvalue()
+            stream, metadata = io.BytesIO(), {"Description": described, **of_form}
+            figure(shown).savefig(stream, format=form, bbox_inches="tight", metadata=metadata)
+            pictures[f"{name}.{form}"] = stream.getvalue()
     return pictures

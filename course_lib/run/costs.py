@@ -46,6 +46,11 @@ POINTS = {
         ("real-headline", "", "projected factors", "projected EGGROLL"),
     ),
 }
+#: what the paper's question of rank is about, on the clock: panel → study and group, and the rows
+RANKS = {"simulated recordings": ("methods", ONE), "real recordings": ("real-methods", TWO)}
+RANKED = ("EGGROLL, rank 1", "EGGROLL, rank 2", "EGGROLL, rank 4", "EGGROLL, rank 8",
+          "full-rank ES")  # fmt: skip
+LEVEL = 0.65  # a validation accuracy that all of them reach
 STUDIES = tuple(dict.fromkeys(study for rows in POINTS.values() for study, *_ in rows))
 EVOLUTION = ("eggroll", "smooth", "projected", "es")
 MACS = {"bptt": 2, "localzo": 2, "opzo": 1}
@@ -154,4 +159,44 @@ def figure(found: dict[str, list[Point]]) -> Figure:
                        linestyle=":")  # fmt: skip
         line[0].set(ylabel=f"{panel}\ntest accuracy (%)")
     grid[0, -1].legend(loc="upper left", bbox_to_anchor=(1, 1))
+    return made
+
+
+def curves(read=load) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Panel → row → processor seconds (K,) and validation accuracies (K,): means over its seeds.
+
+    Seconds are a run's own, shared out evenly over its steps.
+    """
+    found = {}
+    for panel, (study, group) in RANKS.items():
+        result = read(study)
+        rows = {row["label"]: row for row in result["rows"] if row["group"] == group}
+        found[panel] = {}
+        for label in RANKED:
+            seen = np.array([run["curve"] for run in rows[label]["runs"]]).mean(axis=0)
+            each = processor_seconds(rows[label], result)[0] / rows[label]["steps"]
+            found[panel][label] = each * seen[:, 0], seen[:, 1]
+    return found
+
+
+def until(seconds: np.ndarray, accuracies: np.ndarray, level: float = LEVEL) -> float:
+    """Seconds until a rising curve reaches a level, on straight lines; NaN if it never does."""
+    after = int(np.argmax(accuracies >= level))
+    if accuracies[after] < level:
+        return float("nan")
+    before = max(after - 1, 0)
+    pair = [before, after]
+    return float(np.interp(level, accuracies[pair], seconds[pair]))
+
+
+def on_the_clock(found) -> Figure:
+    """Validation accuracy against processor seconds, a panel for each kind of recordings."""
+    made = Figure(figsize=(9, 3.2))
+    axes = made.subplots(1, len(found), sharey=True, squeeze=False)[0]
+    for ax, (panel, rows) in zip(axes, found.items(), strict=True):
+        for index, (label, (seconds, accuracies)) in enumerate(rows.items()):
+            ax.plot(seconds, 100 * accuracies, label=label, **series(index))
+        ax.set(xscale="log", xlabel=AXES["seconds"], title=panel)
+    axes[0].set(ylabel="validation accuracy (%)")
+    axes[-1].legend(loc="upper left", bbox_to_anchor=(1, 1))
     return made

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from course_lib.results import load
@@ -55,13 +56,20 @@ def test_the_sentence_names_the_nearest_and_who_meets_the_aim():
 def test_every_point_is_a_row_and_the_page_is_in_step():
     found = costs.points(load)
     assert all(len(row) >= 5 for row in found.values())
-    assert (FOLDER / "costs.md").read_text(encoding="utf-8") == pages.page(found), (
+    assert (FOLDER / "costs.md").read_text(encoding="utf-8") == pages.page(found, costs.curves()), (
         "study headline --tables-only renews it"
     )
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert files.fill(text, "costs", lambda: pages.sentences(found)) == text
-    for form in ("png", "svg"):
-        assert (FOLDER / f"costs.{form}").stat().st_size > 5000
+    for name in ("costs.png", "costs.svg", "ranks.png", "ranks.svg"):
+        assert (FOLDER / name).stat().st_size > 5000
+
+
+def test_a_level_is_reached_on_a_straight_line():
+    seconds, accuracies = np.array([2.0, 4.0, 6.0]), np.array([0.5, 0.7, 0.6])
+    assert costs.until(seconds, accuracies, 0.6) == pytest.approx(3)
+    assert costs.until(seconds, accuracies, 0.4) == 2, "there at its first point"
+    assert np.isnan(costs.until(seconds, accuracies, 0.8))
 
 
 def test_a_folder_without_its_studies_gets_no_page(tmp_path):
