@@ -178,6 +178,20 @@ SPARSEGRAD = Study(
     columns=("chosen", "accuracy", "difference", "cpu", "active", "speedup", "spikes"),
 )
 
+UPDATES = Study(
+    name="updates",
+    title="LocalZO and SparseGrad, update by update",
+    question="How do loss, active entries and speed-up change while δ 0.05, m 1 trains?",
+    rows=tuple(
+        smoothed(method, TWO, group="", label=f"{label}, {name}", delta=0.05, samples=1,
+                 distribution=name)
+        for method, label in (("localzo", "LocalZO"), ("sparsegrad", "SparseGrad"))
+        for name in ("normal", "uniform", "laplace")
+    ),
+    settings=SETTINGS,
+    kind="updates",
+)  # fmt: skip
+
 
 def _opzo(group: str, label: str, **options) -> Row:
     return row(label, "opzo", TWO, group=group, options=options)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from course_lib.events import Splits
-from studies import alignment, layers, maps, measure, sparsity, training
+from studies import alignment, layers, maps, measure, sparsity, training, updates
 from studies.plan import Job
 
 
@@ -38,6 +38,7 @@ KINDS = {
     "sparsity": _shown_by(sparsity, measure.train),
     "map": _shown_by(maps, measure.train),
     "layers": _shown_by(layers, layers.follow),
+    "updates": _shown_by(updates, updates.follow),
 }
 
 

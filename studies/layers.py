@@ -30,19 +30,24 @@ NOTE = (
 )
 
 
-def follow(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
-    """One run. ``folder`` stays empty."""
+def follow(
+    job: Job, splits: Splits, folder: Path, look=None, shares=(0, 0.1, 0.25, 0.5, 1)
+) -> dict[str, Any]:
+    """One run, which is looked at after these shares of its steps. ``folder`` stays empty.
+
+    look: (a copy of the network, estimator, frames, labels, step, splits) → a list of what is seen.
+    """
     config = job.config
     torch.set_num_threads(config.threads)
     network, estimator, looks = config.network(), config.estimator(), []
     optimizer = config.optimizer(network)
-    at = {round(config.steps * share) for share in (0, 0.1, 0.25, 0.5, 1)}
+    look, at = look or fired, {round(config.steps * share) for share in shares}
     for step in range(config.steps + 1):
         frames, labels = draw_batch(
             splits.train, step, config.batch_size, config.seed, config.shift
         )
         if step in at:
-            looks += look(copy.deepcopy(network), estimator, frames, step)
+            looks += look(copy.deepcopy(network), estimator, frames, labels, step, splits)
         if step < config.steps:
             config.set_rates(optimizer, step, 0.0)
             estimator.fill_grads(network, frames, labels, step)
@@ -55,7 +60,7 @@ def follow(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def look(network, estimator, frames, step: int) -> list[dict[str, float]]:
+def fired(network, estimator, frames, labels, step: int, splits) -> list[dict[str, float]]:
     """Of each hidden layer, the shares that fired and whose derivative is zero."""
     watched, hidden = Watched(estimator.spike(step)), len(network.layers) - 1
     activity = network.record(frames, spike=watched)

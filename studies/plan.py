@@ -74,7 +74,8 @@ class Study:
     data:     which recordings these are, where they are the user's own. Part of a run's key.
     test:     what the test set is, where it is another than the source's. Part of the key, too.
     fitted:   to which test recordings the simulator was fitted, as ``inference.packed`` writes it.
-    kind:     how a run is made and shown: "training", "alignment", "sparsity", "map" or "layers".
+    kind:     how a run is made and shown: "training", "alignment", "sparsity", "map", "layers"
+              or "updates".
     columns:  of the table, keys of ``tables.COLUMNS``. "difference" is that from the first row of
               the group, seed by seed.
 

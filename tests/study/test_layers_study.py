@@ -1,4 +1,4 @@
-"""Sparse shares, layer by layer, over training."""
+"""Sparse shares, layer by layer, over training; losses and speed-ups over updates."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from course_lib.layers import stack
 from course_lib.network import SpikingNetwork
 from course_lib.results import read
 from studies import __main__ as cli
-from studies import layers, runner
+from studies import layers, runner, updates
 from studies.declared import STUDIES
 from studies.plan import Row, Study, final
 
@@ -48,9 +48,37 @@ def test_looking_changes_nothing_but_statistics_of_a_copy():
     network = SpikingNetwork(layers=stack("p4 c2k3 p2 c3k2 10", (2, 34, 34)), readout="membrane")
     frames = (torch.rand(5, 6, 2312) < 0.3).float()
     estimator = job.config.estimator()
-    looks = layers.look(network, estimator, frames, 3)
+    looks = layers.fired(network, estimator, frames, None, 3, None)
     watched = Watched(estimator.spike(3))
     activity = network.record(frames, spike=watched)
     for look, done, share in zip(looks, activity, watched.shares(2), strict=False):
         assert look["sparse"] == pytest.approx(1 - share, abs=1e-5)
         assert look["fired"] == pytest.approx(done.spikes.mean().item(), abs=1e-5)
+
+
+UPDATES = Study(
+    "tiny", "Tiny", "Faster?",
+    tuple(Row(name, {"method": name, "options": {"delta": 0.05, "samples": 1}, "hidden": (8,)})
+          for name in ("localzo", "sparsegrad")),
+    settings={"batch_size": 8, "steps": 4, "readout": "membrane"}, seeds=2, kind="updates",
+)  # fmt: skip
+
+
+def test_a_study_of_updates(tmp_path, monkeypatch):
+    splits = load_splits(progress=False)
+    few = splits._replace(test=splits.test.subset(range(0, 500, 20)))
+    monkeypatch.setattr(runner, "load_splits", lambda *arguments, **options: few)
+    monkeypatch.setitem(STUDIES, "tiny", UPDATES)
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["study", "tiny", "--quiet"]) == 0
+    result = read("tiny", "data/results")
+    for row in result["rows"]:
+        looks = [run["layers"] for run in row["runs"]]
+        steps, losses = updates.curve(row, "loss")
+        assert steps == [0, 1, 2, 3, 4] and losses[0] == pytest.approx(
+            sum(each[0]["loss"] for each in looks) / 2
+        )
+        assert all(0 <= look["active"] <= 100 and look["overall"] > 0 for look in looks[0])
+    page = (tmp_path / "data/results/tiny.md").read_text(encoding="utf-8")
+    assert "backward speed-up" in page
+    assert updates.answers(result)[0].startswith("**After 4 updates.** localzo: loss")
