@@ -14,6 +14,8 @@ mistakes that a check knows. A reader has then judged each name that a check giv
 Those of a round stand below a line that keeps what came of them before anything was mended:
 
     # ======== round 3, at first: 16 named, 10 got and expected only, 1 accepted
+
+and ", 2 by a wrong name" at its end, if there were.
 """
 
 import contextlib
@@ -34,7 +36,7 @@ from course_lab.checks.engine.engine import GRADING_SEEDS, SHOWN_SEED, Exercise,
 STORED = Path(__file__).parents[2] / "tests" / "exercises"
 HEAD = re.compile(r"^# ==== (\w+) \| ([^|\n]+?)(?: \| (.+))?\n", re.M)
 ROUND = re.compile(r"^# ======== round (\d+), at first: (\d+) named, (\d+) got and expected only, "
-                   r"(\d+) accepted\n", re.M)  # fmt: skip
+                   r"(\d+) accepted(?:, (\d+) by a wrong name)?\n", re.M)  # fmt: skip
 VERDICTS = ("named", "got and expected only", "accepted", "wrong or unread name")
 
 
@@ -86,7 +88,7 @@ def first_runs(topics: list[str]) -> dict[str, Counter]:
     for topic in topics:
         path = STORED / "blind" / f"{topic}.py.txt"
         for number, *counts in ROUND.findall(path.read_text(encoding="utf-8")):
-            stored = dict(zip(VERDICTS, map(int, counts), strict=False))
+            stored = {v: int(count or 0) for v, count in zip(VERDICTS, counts, strict=True)}
             found.setdefault(number, Counter()).update(stored)
     return found
 
@@ -129,7 +131,7 @@ def report(topics: list[str], details: bool) -> str:
     counts, rest = measure(topics)
     lines = shares(counts)
     for number, first in sorted(first_runs(topics).items()):
-        lines += [f"Round {number} of them at its first run, as stored then:", *shares(first)[:3]]
+        lines += [f"Round {number} of them at its first run, as stored then:", *shares(first)]
     if details:
         lines += [f"\n{block.name}: {block.kind}\n  {verdict}. {said[:300]}"
                   for block, verdict, said in rest]  # fmt: skip

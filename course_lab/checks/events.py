@@ -63,6 +63,8 @@ STEP_EVENTS = Exercise(
         Mistake("you round to the nearest number, for brighter at least. A threshold that was not "
                 "quite reached brings no event.",
                 lambda a, b, C: int(math.log(b / a) / C + 0.5)),
+        Mistake("only one of the two logarithms is divided. Set brackets: (log b − log a) / C.",
+                lambda a, b, C: math.trunc(math.log(b) - math.log(a) / C)),
         Mistake("you take a logarithm of the threshold, too. C is one already.",
                 lambda a, b, C: math.trunc(math.log(b / a) / math.log(1 + C))),
         Mistake("you count the levels of a fixed ladder. The pixel measures from the light that it "
@@ -89,9 +91,9 @@ def count_events(x, y, t, p, bins):
 def _counts(x, y, t, p, bins, *, clamp=False, order="pyx", start=None, flip=False,
             rest="drop", longer=0):  # fmt: skip
     since = t - (t[0] if start is None else start)
-    width = since[-1] / bins if rest == "real" else max((since[-1] + longer) // bins, 1)
+    width = since[-1] / bins if "real" in rest else max((since[-1] + longer) // bins, 1)
     index = np.floor(since / width + 1e-9).astype(int)
-    if rest == "clip":
+    if "clip" in rest:
         index = np.minimum(index, bins - 1)
     if rest == "closed":
         index = np.where(since == bins * width, bins - 1, index)
@@ -120,7 +122,7 @@ COUNT_EVENTS = Exercise(
     "count_events", TOPIC, points=2,
     goal="add up with repeated indices",
     reference=count_events,
-    cases=lambda rng: [_stream(rng, 300, 30_009, 10), _stream(rng, 60, 9_998, 3),
+    cases=lambda rng: [_stream(rng, 300, 30_009, 10), _stream(rng, 60, 9_997, 3),
                        _stream(rng, 40, 1_000, 1),
                        at("a place has more events than a byte can count",
                           *_stream(rng, 1500, 5_000, 1))],
@@ -138,7 +140,7 @@ COUNT_EVENTS = Exercise(
         Mistake("what the rounding leaves over belongs to no bin, the last event too; you put it "
                 "into the last one.", lambda *a: _counts(*a, rest="clip")),
         Mistake("the width of a bin is a whole number of microseconds: // and not /.",
-                lambda *a: _counts(*a, rest="real")),
+                lambda *a: _counts(*a, rest="real"), lambda *a: _counts(*a, rest="real, clip")),
         Mistake("the axes are (bin, polarity, row, column); yours are in another order.",
                 lambda *a: np.moveaxis(_counts(*a), 0, 1),
                 lambda *a: np.moveaxis(_counts(*a), 1, 3)),
@@ -151,6 +153,9 @@ COUNT_EVENTS = Exercise(
         Mistake("the time to be cut goes from the first event to the last; you take a "
                 "microsecond more.",
                 lambda *a: _counts(*a, longer=1)),
+        Mistake("the width of a bin comes from the time of the last event, as if the first had "
+                "come at 0. What is cut is the time between them.",
+                lambda *a: _counts(*a, longer=a[2][0])),
     ),
 )  # fmt: skip
 
@@ -209,7 +214,8 @@ FADING_PICTURE = Exercise(
         _seen(rng, True), at("nothing has happened yet", *_seen(rng, False)[:3], 100, 2_000.0)]),),
     mistakes=(
         Mistake("events after `now` have not happened yet: leave them out.",
-                lambda *a: _faded(*a, future=True)),
+                lambda *a: _faded(*a, future=True),
+                lambda x, y, t, now, tau: _faded(x, y, now - abs(now - t), now, tau)),
         Mistake("you add up all events of a pixel. Only its last one counts here.",
                 lambda *a: _faded(*a, order="sum")),
         Mistake("you keep the first event of a pixel: the last one before `now` counts.",
@@ -282,6 +288,10 @@ NEAREST_AVERAGE = Exercise(
                 _truncated),
         Mistake("you round the averages to 0 and 1 now. 0.4 should stay 0.4: give the array a type "
                 "that can hold it.", lambda *a: _truncated(*a, rounded=True)),
+        Mistake("each digit has one number for all inputs in yours. The average of a digit is a "
+                "picture: the mean over its recordings, axis 0.",
+                lambda k, labels, u: np.stack([((u - k[labels == d].mean()) ** 2).sum(axis=1)
+                                               for d in range(10)]).argmin(axis=0)),
         Mistake("argmax takes the average that lies farthest away. argmin was right: the fault "
                 "lies elsewhere.",
                 lambda *a: _truncated(*a, pick="argmax"),

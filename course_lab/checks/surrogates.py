@@ -472,7 +472,7 @@ def _recorded(currents, beta, threshold, *, after=False, alias=False, reset=True
         v = beta * v + current
         u = sign * (v - threshold)
         s = (v > threshold if strict else v >= threshold).astype(float)
-        v = v * (1 - s) if reset else v
+        v = v - threshold * s if reset == "subtract" else v * (1 - s) if reset else v
         spikes.append(s)
         distances.append(v - threshold if after else v if alias else u)
     return np.array(spikes), np.array(distances)
@@ -510,6 +510,8 @@ RECORDED_DISTANCES = Exercise(
                 "What goes on is the voltage.", _distance_goes_on),
         Mistake("you have left the reset out. It stays, but after the distance is taken.",
                 lambda *a: _recorded(*a, reset=False)),
+        Mistake("you subtract θ at a spike. The reset to zero was right: the fault lies elsewhere.",
+                lambda *a: _recorded(*a, reset="subtract")),
         Mistake("the distance has the wrong sign: v − θ, positive above the threshold.",
                 lambda *a: _recorded(*a, sign=-1)),
         Mistake("at exactly θ a neuron does not fire.", lambda *a: _recorded(*a, strict=False)),
@@ -518,7 +520,9 @@ RECORDED_DISTANCES = Exercise(
                 "above θ, before the reset.",
                 lambda *a: (_recorded(*a)[0], _recorded(*a)[1] * (1 - _recorded(*a)[0]))),
         Mistake("the distance is recorded before the current of its step has been added.",
-                lambda x, b, c: (_recorded(x, b, c)[0], _recorded(x, b, c)[1] - x)),
+                lambda x, b, c: (_recorded(x, b, c)[0], _recorded(x, b, c)[1] - x),
+                lambda x, b, c: (_recorded(x, b, c)[0], np.concatenate(
+                    [0 * x[:1] - c, _recorded(x, b, c, after=True)[1][:-1]]))),
     ),
 )  # fmt: skip
 

@@ -5,6 +5,7 @@ it can be told where no known mistake explains a result.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,10 @@ def fact(
     found = _boundary(cases, got, expected, same)
     if found:
         return f"result is {found}"
-    for what, mine, right in _parts(got, expected):
-        if not all(map(same, mine, right)):
-            for words in _said(cases, names, mine, right, same):
+    wrong = [part for part in _parts(got, expected) if not all(map(same, *part[1:]))]
+    for look in (_said, _at_an_end):
+        for what, mine, right in wrong:
+            for words in look(cases, names, mine, right, same):
                 return f"{what} is {words}"
     return None
 
@@ -91,6 +93,7 @@ def _said(cases, names, got, expected, same) -> Iterator[str]:
             return
         yield from _alike(got, [e.astype(float) for e in expected], ENTRIES, same)
         yield from _factor(cases, names, got, expected, same)
+        yield from _by_entry(cases, names, got, expected, same)
         yield from _offset(got, expected, same)
     if all(e.ndim for e in expected):
         yield from _alike(got, expected, WHOLES, same)
@@ -137,10 +140,12 @@ def _factor(cases, names, got, expected, same) -> Iterator[str]:
     for constant, text in CONSTANTS.items():
         if text and np.allclose(ratios, constant, rtol=1e-4, atol=0):
             yield f"{text.rstrip('· ')} times what is asked"
-    for constant, text in CONSTANTS.items():
+    singles = [(name, np.array(sizes)[where]) for name, sizes in _sizes(cases, names)]
+    pairs = [(f"({SYMBOLS.get(a, a)} · {SYMBOLS.get(b, b)})", x * y)
+             for (a, x), (b, y) in combinations(singles, 2) if len(ratios) > 2]  # fmt: skip
+    for few, (constant, text) in product((singles, pairs), CONSTANTS.items()):
         found = []
-        for name, sizes in _sizes(cases, names):
-            sizes = np.array(sizes)[where]
+        for name, sizes in few:
             for power, form in POWERS.items():
                 if (sizes > 0).all() and np.ptp(sizes) > 0 and np.allclose(
                     ratios, constant * sizes**power, rtol=1e-4, atol=0
@@ -159,6 +164,32 @@ def _sizes(cases, names) -> Iterator[tuple[str, list[float]]]:
             for axis in range(min(np.ndim(v) for v in values)):
                 length = f"len({name})" if axis == 0 else f"{name}.shape[{axis}]"
                 yield length, [float(v.shape[axis]) for v in values]
+
+
+def _by_entry(cases, names, got, expected, same) -> Iterator[str]:
+    """A power of an argument of the result's shape."""
+    for name, values in zip(names, zip(*cases, strict=True), strict=True):
+        if all(isinstance(v, np.ndarray) and v.shape == e.shape != ()
+               for v, e in zip(values, expected, strict=True)):  # fmt: skip
+            for power in (1, -1, 2, -2):
+                if all(same(g * v ** max(-power, 0), e * v ** max(power, 0))
+                       for g, e, v in zip(got, expected, values, strict=True)):  # fmt: skip
+                    form = POWERS[power].format(SYMBOLS.get(name, name))
+                    yield f"{form} times what is asked, entry by entry"
+
+
+def _at_an_end(cases, names, got, expected, same) -> Iterator[str]:
+    """In every case wrong, and right but for one end of an axis."""
+    if not all(isinstance(g, np.ndarray) and isinstance(e, np.ndarray) and g.shape == e.shape
+               and not same(g, e) for g, e in zip(got, expected, strict=True)):  # fmt: skip
+        return
+    for axis in range(min(e.ndim for e in expected)):
+        if all(e.shape[axis] > 1 for e in expected):
+            along = f"entries along axis {axis}" if expected[0].ndim > 1 else "entry"
+            for word, end in (("first", 0), ("last", -1)):
+                if all(same(np.delete(g, end, axis), np.delete(e, end, axis))
+                       for g, e in zip(got, expected, strict=True)):  # fmt: skip
+                    yield f"right but for the {word} {along}"
 
 
 def _offset(got, expected, same) -> Iterator[str]:
