@@ -50,7 +50,6 @@ COMMANDS = {
     "data": (["-m", "course_lib", "data"], "look at recordings, or fetch N-MNIST"),
     "study": (["-m", "studies", "study"], "compare methods over seeds; writes the result pages"),
     "bench": (["-m", "studies", "bench"], "measure speed, ours and its rivals in turn"),
-    "align": (["-m", "studies", "align"], "every method's gradient beside backpropagation's"),
     "scaling": (["-m", "studies", "scaling"], "how a population scales over processes"),
     "lessons": (["-m", "course_lab.authoring", "lessons"], "run and store lessons"),
     "bands": (["-m", "course_lab.authoring", "bands"], "measure the band of seeds of a widget"),

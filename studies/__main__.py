@@ -1,9 +1,9 @@
-"""The command line: python -m studies study | align | bench | scaling | measure | compare"""
+"""The command line: python -m studies study | bench | scaling | measure | compare"""
 
 from pathlib import Path
 
 from course_lib.run.cli import Parser, run
-from studies import align, recordings, runner
+from studies import recordings, runner
 from studies.bench import benchmarks, model
 
 RESULTS = Path("data/results")
@@ -16,7 +16,6 @@ def main(arguments: list[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     add_study(commands)
-    add_align(commands)
     add_bench(commands)
     add_scaling(commands)
     add_recordings(commands)
@@ -50,21 +49,6 @@ def add_study(commands) -> None:
         help="of single runs; default: runs/study")  # fmt: skip
     add("--quiet", action="store_true", help="no progress bar")
     study.set_defaults(run=runner.main)
-
-
-def add_align(commands) -> None:
-    parser = commands.add_parser(
-        "align", help="every method's gradient beside BPTT's: cosine, variance, memory; in seconds"
-    )
-    add = parser.add_argument
-    add("--methods", nargs="+", metavar="NAME", help="default: all")
-    add("--hidden", type=int, nargs="+", default=[64, 64], metavar="N", help="default: 64 64")
-    add("--readout", choices=("rate", "membrane"), default="membrane", help="default: membrane")
-    add("--steps", type=int, default=60, help="of training by BPTT; default: 60")
-    add("--repeats", type=int, default=4, help="gradients of each, fresh noise; default: 4")
-    add("--seed", type=int, default=0)
-    add("--json", type=Path, metavar="FILE", help="write the figures there, too")
-    parser.set_defaults(run=align.main)
 
 
 def add_bench(commands) -> None:

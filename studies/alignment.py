@@ -9,7 +9,7 @@ import os
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from matplotlib.figure import Figure
@@ -31,17 +31,9 @@ from studies.tables import grid, number
 FIRST_STEP = 1_000_000
 
 
-class Look(NamedTuple):
-    """One method at one step of the training: figures of each layer, the readout last."""
-
-    method: str
-    step: int
-    layers: list[LayerAlignment]
-
-
 def look_on(
     network: SpikingNetwork,
-    methods: dict[str, Estimator],
+    method: Estimator,
     data: FrameSet,
     steps: int = 100,
     at: Sequence[int] = (0, 10, 30, 100),
@@ -51,12 +43,13 @@ def look_on(
     batch_size: int = 64,
     repeats: int = 10,
     seed: int = 0,
-) -> Iterator[Look]:
-    """Train the network, in place, with Adam and a cosine decay; yields what the methods would
-    have done at the steps ``at``, with so many repeats of fresh noise.
+) -> Iterator[tuple[int, list[LayerAlignment]]]:
+    """Train the network, in place, with Adam and a cosine decay; yields what the method would
+    have done at the steps ``at``, with so many repeats of fresh noise: the step, and figures of
+    each layer, the readout last.
 
-    path: "bptt", backpropagation trains the network and the methods look on; or "own", the last of
-    the methods trains it. What a method learns itself, it learns at every step, on either path.
+    path: "bptt", backpropagation trains the network and the method looks on; or "own", the method
+    trains it. What the method learns itself, it learns at every step, on either path.
 
     Raises ValueError for an unknown path.
     """
@@ -65,18 +58,17 @@ def look_on(
     reference = SurrogateBPTT(slope=SLOPE)
     optimizer = torch.optim.Adam(network.parameters(), lr=lr)
     fixed = data.frames(range(batch_size)), data.labels[:batch_size]
-    trainer = reference if path == "bptt" else list(methods.values())[-1]
-    learning = [m for m in methods.values() if m.state_dict() and m is not trainer]
+    trainers = [reference if path == "bptt" else method]
+    if path == "bptt" and method.state_dict():
+        trainers.insert(0, method)
     for step in range(steps + 1):
         if step in at:
-            for name, method in methods.items():
-                layers = alignment(network, method, *fixed, repeats, reference, FIRST_STEP)
-                yield Look(name, step, layers)
+            yield step, alignment(network, method, *fixed, repeats, reference, FIRST_STEP)
         if step < steps:
             frames, labels = draw_batch(data, step, batch_size, seed)
             optimizer.param_groups[0]["lr"] = lr * DECAYS["cosine"](step / steps)
-            for method in [*learning, trainer]:  # the last one's gradient is taken
-                method.fill_grads(network, frames, labels, step)
+            for trainer in trainers:  # the last one's gradient is taken
+                trainer.fill_grads(network, frames, labels, step)
             optimizer.step()
 
 
@@ -87,15 +79,15 @@ def follow(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
     steps = config.steps
     at = sorted({0, *(round(steps * share) for share in (0.03, 0.1, 0.25, 0.5, 1.0))})
     looks = look_on(
-        config.network(), {config.method: config.estimator()}, splits.train, steps, at,
+        config.network(), config.estimator(), splits.train, steps, at,
         path=job.row.path, lr=config.lr, batch_size=config.batch_size, seed=config.seed,
     )  # fmt: skip
     return {
         "seed": config.seed,
         "alignment": [
-            {"step": look.step, "layer": layer}
+            {"step": step, "layer": layer}
             | {name: _json(value) for name, value in figures._asdict().items()}
-            for look in looks for layer, figures in enumerate(look.layers, 1)
+            for step, layers in looks for layer, figures in enumerate(layers, 1)
         ],
         "revision": revision(), "threads": config.threads, "load": round(os.getloadavg()[0], 1),
         "machine": machine(),

@@ -3,14 +3,16 @@
 import math
 
 import pytest
+import torch
 
-from course_lib.estimators import OPZO, OTTT, SurrogateBPTT
+from course_lib.estimators import OPZO, OTTT, LocalZO, SurrogateBPTT
 from course_lib.events import load_splits
 from course_lib.network import SpikingNetwork
 from course_lib.results import read
 from studies import __main__ as cli
 from studies.alignment import look_on, mean_over_seeds
 from studies.declared import SLOPE, STUDIES
+from studies.measure import step_memory
 from studies.plan import Row, Study
 
 
@@ -28,10 +30,8 @@ BPTT = SurrogateBPTT(slope=SLOPE)
 
 def layers(network, method, data, *arguments, **options):
     """Of all looks at one method, the layers in order."""
-    looks = look_on(
-        network, {"method": method}, data, *arguments, batch_size=8, repeats=2, **options
-    )
-    return [layer for look in looks for layer in look.layers]
+    looks = look_on(network, method, data, *arguments, batch_size=8, repeats=2, **options)
+    return [layer for _, own in looks for layer in own]
 
 
 def test_bptt_agrees_with_itself_along_either_path(data):
@@ -59,6 +59,18 @@ def test_ottt_points_where_bptt_does(data):
     """Online traces leave out little at T = 10: cosines above 0.7 in both layers."""
     found = layers(network(), OTTT(slope=SLOPE), data, 5, (5,), path="own")
     assert all(layer.cosine > 0.7 for layer in found)
+
+
+def test_memory_grows_with_t_only_where_time_is_unrolled():
+    """From T = 10 on, the block of time steps whose products online methods take together."""
+    generator = torch.Generator().manual_seed(0)
+    frames = (torch.rand(40, 4, 2312, generator=generator) < 0.1).float()
+    labels = torch.zeros(4, dtype=torch.int64)
+    grows = {}
+    for method in (SurrogateBPTT(), LocalZO(), OTTT(), OPZO()):
+        short, long = (step_memory(network(), method, frames[:t], labels) for t in (10, 40))
+        grows[type(method).__name__] = long > short
+    assert grows == {"SurrogateBPTT": True, "LocalZO": True, "OTTT": False, "OPZO": False}
 
 
 def test_an_unknown_path_is_told(data):
