@@ -272,6 +272,7 @@ class Population(NamedTuple):
         """
         estimator, room = self.estimator, self.room
         room.name = room.noise = None
+        network.check_frames(frames)
         run = self.kernels.start(network, frames, self.members(network), room.arrays)
         keep = 4 * sum(estimator.lengths(network)) * len(draws) <= self.kernels.KEPT_BYTES
         fitness, kept = [], []

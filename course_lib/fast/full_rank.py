@@ -18,20 +18,15 @@ KEPT_BYTES = 0
 fitness = population.fitness
 
 
-def start(
-    network: SpikingNetwork, frames: Tensor, members: Members, arrays: Workspace | None = None
-) -> "FullRankPass":
-    """A population on frames (T, B, D); see ``population``."""
-    network.check_frames(frames)
-    return FullRankPass(network, frames, members, arrays)
-
-
 class FullRankPass:
-    """Outputs of members with weights W ± σE; a thread builds and runs one at a time."""
+    """Outputs of members with weights W ± σE on frames (T, B, D); a thread builds and runs one at
+    a time."""
 
     draws_at_once = 4
 
-    def __init__(self, network, frames, members, arrays):
+    def __init__(
+        self, network: SpikingNetwork, frames: Tensor, members: Members, arrays: Workspace
+    ):
         self.network, self.members = population.arrays_of(network), members
         self.events, self.batch = frame_events(frames, arrays), frames.shape[1]
 
@@ -61,3 +56,6 @@ class FullRankPass:
             begin = middle + bias.size
             layers.append((own, bias + scale * row[middle:begin]))
         return self.network._replace(layers=layers)
+
+
+start = FullRankPass

@@ -34,19 +34,13 @@ def why_not(network: SpikingNetwork) -> str:
     return ""
 
 
-def start(
-    network: SpikingNetwork, frames: Tensor, members: Members, arrays: object = None
-) -> "PopulationPass":
-    """A population on frames (T, B, D). torch keeps a GPU's memory from one pass to the next by
-    itself, so ``arrays`` is not used."""
-    network.check_frames(frames)
-    return PopulationPass(network, frames, members)
-
-
 class PopulationPass:
-    """What the members of a population share, and their outputs; see ``population``."""
+    """What the members of a population share on frames (T, B, D), and their outputs; see
+    ``population``. torch keeps a GPU's memory from one pass to the next: ``arrays`` is not used."""
 
-    def __init__(self, network: SpikingNetwork, frames: Tensor, members: Members):
+    def __init__(
+        self, network: SpikingNetwork, frames: Tensor, members: Members, arrays: object = None
+    ):
         self.network, self.frames, self.sigmas = network, frames, members.sigmas
         self.rank, self.signs = members.rank, len(members.signs)
         self.base = network.layers[0](frames).contiguous()
@@ -88,3 +82,6 @@ class PopulationPass:
             num_warps=WARPS[wide], num_stages=1,
         )  # fmt: skip
         return outputs
+
+
+start = PopulationPass

@@ -34,20 +34,15 @@ add_gradient = population.add_gradient
 PIECE_BYTES = 2**24
 
 
-def start(
-    network: SpikingNetwork, frames: Tensor, members: Members, arrays: Workspace | None = None
-) -> "MapsPass":
-    """A population on frames (T, B, D). arrays: where arrays are kept from one pass to the next."""
-    network.check_frames(frames)
-    return MapsPass(network, frames, members, arrays or Workspace())
-
-
 class MapsPass:
-    """What the members of a population share, and their outputs."""
+    """What the members of a population share on frames (T, B, D), and their outputs.
+
+    room: where arrays are kept from one pass to the next.
+    """
 
     draws_at_once = 8
 
-    def __init__(self, network, frames, members, room):
+    def __init__(self, network: SpikingNetwork, frames: Tensor, members: Members, room: Workspace):
         self.network, self.members, self.room = network, members, room
         first, (steps, batch, _) = network.layers[0], frames.shape
         self.maps = first.maps(frames).view(steps, batch, *first.pooled)
@@ -128,3 +123,6 @@ class MapsPass:
             np.float32(neuron.threshold), mode, self.columns[index], pool, out,
         )  # fmt: skip
         return torch.from_numpy(out)
+
+
+start = MapsPass

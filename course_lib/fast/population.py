@@ -69,7 +69,6 @@ def start(
     network: SpikingNetwork, frames: Tensor, members: Members, arrays: Workspace | None = None
 ) -> "PopulationPass":
     """A population on frames (T, B, D). arrays: where arrays are kept from one pass to the next."""
-    network.check_frames(frames)
     arrays = arrays or Workspace()
     return PopulationPass(arrays_of(network), frame_events(frames, arrays), members, arrays)
 

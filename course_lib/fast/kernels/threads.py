@@ -16,6 +16,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import torch
@@ -24,21 +25,14 @@ from numba import types
 from numba.extending import intrinsic
 
 
-class _Helpers:
-    """Threads that wait for work; made when first needed, and anew after a fork."""
-
-    def __init__(self):
-        self.pool, self.size = None, 0
-
-    def get(self, size: int) -> ThreadPoolExecutor:
-        if self.pool is None or self.size != size:
-            self.pool, self.size = ThreadPoolExecutor(size, "course_lib kernels"), size
-        return self.pool
+@cache
+def _helpers(size: int) -> ThreadPoolExecutor:
+    """So many threads that wait for work."""
+    return ThreadPoolExecutor(size, "course_lib kernels")
 
 
-_helpers = _Helpers()
 if hasattr(os, "register_at_fork"):  # threads do not survive a fork
-    os.register_at_fork(after_in_child=_helpers.__init__)
+    os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
 @intrinsic
@@ -58,7 +52,7 @@ def in_threads(function: Callable, jobs: Sequence[tuple[int, ...]], *arguments) 
     if helpers < 1:
         return in_turn(function, jobs, *arguments)
     numbers, counter = np.array(jobs, np.int64), np.zeros(1, np.int64)
-    pool = _helpers.get(torch.get_num_threads() - 1)
+    pool = _helpers(torch.get_num_threads() - 1)
     waiting = [pool.submit(function, counter, numbers, *arguments) for _ in range(helpers)]
     try:
         results = [function(counter, numbers, *arguments)]

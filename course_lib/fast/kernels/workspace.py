@@ -45,7 +45,3 @@ class Workspace:
         if kept is None or len(kept) < size or kept.dtype != dtype:
             kept = self._kept[name] = lines(size, dtype)
         return kept[:size].reshape(shape)
-
-    def __reduce__(self):
-        """A copy, or one in another process, has a room of its own."""
-        return Workspace, ()
