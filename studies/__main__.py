@@ -55,12 +55,11 @@ def add_bench(commands) -> None:
     bench = commands.add_parser("bench", help="ours and its rivals, interleaved, as ratios")
     add = bench.add_argument
     add("names", nargs="*", metavar="NAME", help="default: every benchmark")
-    add("--json", type=Path, metavar="FILE", help="write the figures there, too")
     add("--repeats", type=int, default=7, help="medians of so many; default: 7")
     add("--quick", action="store_true", help="small sizes, in seconds")
     add("--store", type=Path, nargs="?", const=RESULTS, metavar="FOLDER",
         help="keep bench-NAME.json and .md there; default: data/results")  # fmt: skip
-    bench.set_defaults(run=lambda o: benchmarks.main(o.names, o.repeats, o.json, o.quick, o.store))
+    bench.set_defaults(run=lambda o: benchmarks.main(o.names, o.repeats, o.quick, o.store))
 
 
 def add_scaling(commands) -> None:

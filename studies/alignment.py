@@ -5,7 +5,6 @@ gradients of others are compared with that of BPTT at the same weights, on one f
 ``course_lib.alignment``.
 """
 
-import os
 import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,9 +20,9 @@ from course_lib.events import FrameSet, Splits
 from course_lib.network import SpikingNetwork
 from course_lib.results import groups
 from course_lib.run.figures import series
-from course_lib.run.machine import machine, revision
 from course_lib.schedule import DECAYS, draw_batch
 from studies.declared import SLOPE
+from studies.measure import circumstances
 from studies.plan import Job
 from studies.tables import grid, number
 
@@ -89,9 +88,7 @@ def follow(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
             | {name: _json(value) for name, value in figures._asdict().items()}
             for step, layers in looks for layer, figures in enumerate(layers, 1)
         ],
-        "revision": revision(), "threads": config.threads, "load": round(os.getloadavg()[0], 1),
-        "machine": machine(),
-    }  # fmt: skip
+    } | circumstances()  # fmt: skip
 
 
 def _json(value: float) -> float | None:

@@ -17,6 +17,7 @@ from collections import Counter
 from typing import Any
 
 from course_lib.results import groups
+from course_lib.run.report import interval
 from studies.inference import holm
 
 #: of test accuracy: five points
@@ -49,16 +50,10 @@ def collapsed(row: dict[str, Any]) -> int:
     return found["dead layer"] + found["lost class"]
 
 
-def wilson(k: int, n: int, z: float = 1.96) -> tuple[float, float]:
-    """The interval of a share k/n, within [0, 1]."""
-    centre, half = k + z * z / 2, z * (k * (n - k) / n + z * z / 4) ** 0.5
-    return max(0.0, (centre - half) / (n + z * z)), min(1.0, (centre + half) / (n + z * z))
-
-
 def share(row: dict[str, Any]) -> str:
     """ "9 of 12 (47 to 91 %; lost class 9)"; runs that are low are named, and are no collapse."""
     n, found = len(row["runs"]), counts(row)
-    low, high = wilson(collapsed(row), n)
+    low, high = interval(collapsed(row) / n, n)
     which = "".join(f"; {name} {found[name]}" for name in KINDS if found[name])
     return f"{collapsed(row)} of {n} ({100 * low:.0f} to {100 * high:.0f} %{which})"
 

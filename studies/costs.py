@@ -1,15 +1,11 @@
 """The page costs.md and its two pictures, made anew whenever a study that they show is written."""
 
-import io
-from collections.abc import Callable
 from pathlib import Path
-
-import matplotlib
 
 from course_lib.results import read
 from course_lib.run import costs
-from course_lib.run.figures import style
 from studies import files
+from studies.pages import pictures
 from studies.tables import grid
 
 
@@ -20,8 +16,12 @@ def renew(folder: Path, study: str) -> list[str]:
     if not found:
         return []
     curves = costs.curves(lambda name: read(name, folder))
-    parts = {"costs.md": page(found, curves), **draw("costs", costs.figure, found, alt(found)),
-             **draw("ranks", costs.on_the_clock, curves, clock_alt(curves))}  # fmt: skip
+    parts = {
+        "costs.md": page(found, curves),
+        **pictures("costs", lambda: costs.figure(found), alt(found), bbox_inches="tight"),
+        **pictures("ranks", lambda: costs.on_the_clock(curves), clock_alt(curves),
+                   bbox_inches="tight"),
+    }  # fmt: skip
     for name, content in parts.items():
         files.write(Path(folder) / name, content)
     files.refresh(folder, lambda text: files.fill(text, "costs", lambda: sentences(found)))
@@ -98,15 +98,3 @@ def page(found, curves) -> str:
         "`python -m studies study headline --tables-only`. A study that has no results yet is "
         "left out.",
     ]) + "\n"  # fmt: skip
-
-
-def draw(name: str, figure: Callable, shown, described: str) -> dict[str, bytes]:
-    """File name → content, of the figure that the function makes of what is shown."""
-    pictures = {}
-    with style(), matplotlib.rc_context({"svg.hashsalt": name, "savefig.dpi": 120}):
-        forms = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None}}
-        for form, of_form in forms.items():
-            stream, metadata = io.BytesIO(), {"Description": described, **of_form}
-            figure(shown).savefig(stream, format=form, bbox_inches="tight", metadata=metadata)
-            pictures[f"{name}.{form}"] = stream.getvalue()
-    return pictures

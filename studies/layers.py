@@ -2,7 +2,6 @@
 layer over training."""
 
 import copy
-import os
 import statistics
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,9 @@ from course_lib.evaluation import evaluate
 from course_lib.events import Splits
 from course_lib.results import groups
 from course_lib.run.figures import series
-from course_lib.run.machine import machine, revision
 from course_lib.schedule import draw_batch
 from studies.inference import packed, percent
+from studies.measure import circumstances
 from studies.plan import Job
 from studies.tables import grid
 
@@ -55,9 +54,8 @@ def follow(
     test = evaluate(network, splits.test)
     return {
         "seed": config.seed, "test_accuracy": test.accuracy, "right": packed(test.right.numpy()),
-        "layers": looks, "revision": revision(), "threads": config.threads,
-        "load": round(os.getloadavg()[0], 1), "machine": machine(),
-    }  # fmt: skip
+        "layers": looks,
+    } | circumstances()  # fmt: skip
 
 
 def fired(network, estimator, frames, labels, step: int, splits) -> list[dict[str, float]]:

@@ -94,12 +94,16 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
         }  # fmt: skip
         if config.until is not None:
             record |= counts(network, config, splits.test, history or ())
-    return record | {
-        "stopped": stopped,
+    return record | {"stopped": stopped} | circumstances(config.device)
+
+
+def circumstances(device: str = "cpu") -> dict[str, Any]:
+    """By which code, where and beside what other work something is measured."""
+    return {
         "revision": revision(),
         "threads": torch.get_num_threads(),
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
-        "machine": machine(config.device),
+        "machine": machine(device),
     }
 
 

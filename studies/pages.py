@@ -1,9 +1,12 @@
 """What shows a study, from its results alone: NAME.md, NAME.png and .svg, tables in other pages."""
 
 import io
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import matplotlib
+from matplotlib.figure import Figure
 
 from course_lib.results import groups
 from course_lib.run.figures import style
@@ -77,18 +80,24 @@ def setup(result: dict) -> str:
 
 def draw(result: dict[str, Any]) -> dict[str, bytes]:
     """File name → content: NAME.png and NAME.svg, both with the figure in words."""
-    kind, name = kind_of(result), result["study"]
-    described = {"Description": kind.alt(result)}
+    kind = kind_of(result)
+    figure = cache(lambda: kind.figure(result))  # one for both: a second layout moves it by a hair
+    return pictures(result["study"], figure, kind.alt(result), result["title"])
+
+
+def pictures(
+    name: str, figure: Callable[[], Figure], alt: str, title: str | None = None, **options
+) -> dict[str, bytes]:
+    """The same of any figure; options: of ``savefig``."""
+    made, titled = {}, {"Title": title} if title else {}
+    forms = {"png": {"Software": None}, "svg": {"Date": None, "Creator": None, **titled}}
     with style(), matplotlib.rc_context({"svg.hashsalt": name, "savefig.dpi": 120}):
-        figure, pictures = kind.figure(result), {}
-        for form, metadata in {
-            "png": {"Software": None, **described},
-            "svg": {"Date": None, "Creator": None, "Title": result["title"], **described},
-        }.items():
+        for form, metadata in forms.items():
             stream = io.BytesIO()
-            figure.savefig(stream, format=form, metadata=metadata)
-            pictures[f"{name}.{form}"] = stream.getvalue()
-    return pictures
+            metadata |= {"Description": alt}
+            figure().savefig(stream, format=form, metadata=metadata, **options)
+            made[f"{name}.{form}"] = stream.getvalue()
+    return made
 
 
 def findings(result: dict[str, Any]) -> str:

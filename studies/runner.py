@@ -20,6 +20,11 @@ from studies.plan import Job, Row, Study, final, trials
 from studies.recordings import fitted
 from studies.results import SOURCES, Store, best, data_of, gather, restore, search, show, write
 
+#: what --data has to be, of sources that need it
+NEEDED = {
+    "speech": "recordings of spoken digits", WHOLE: "all of N-MNIST, downloaded",
+    "transfer": "real recordings for its test",
+}  # fmt: skip
 #: of what results say of their data, what tells one data set from another
 NAMES_DATA = ("name", "recordings", "data", "test")
 
@@ -181,24 +186,18 @@ def on_test_digits(study: Study) -> Study:
 
 def load(study: Study, data: str | None, quiet: bool = True, bins: int = 10) -> Splits:
     """The study's recordings. Raises ValueError if ``data`` is missing, or not called for."""
-    if study.source in plan.CARRIED:
-        if data:
-            raise ValueError(
-                f"study {study.name} is about {SOURCES[study.source]} and takes no --data; for "
-                "real recordings there is real-methods"
-            )
-        return load_splits(study.source, bins, progress=False)
-    if study.source == "speech":
-        if not data:
-            raise ValueError(f"study {study.name} needs --data PATH: recordings of spoken digits")
-        return load_splits(f"speech:{data}", bins, progress=False)
-    if study.source == WHOLE:
-        if not data:
-            raise ValueError(f"study {study.name} needs --data PATH: all of N-MNIST, downloaded")
-        return load_splits(data, bins, progress=not quiet)
+    if data and study.source in plan.CARRIED:
+        raise ValueError(
+            f"study {study.name} is about {SOURCES[study.source]} and takes no --data; for "
+            "real recordings there is real-methods"
+        )
+    if not data and study.source in NEEDED:
+        raise ValueError(f"study {study.name} needs --data PATH: {NEEDED[study.source]}")
     if study.source == "transfer":
-        if not data:
-            raise ValueError(f"study {study.name} needs --data PATH, real recordings for its test")
         splits = load_splits(bins=bins, hold_out=data, progress=False)
         return splits._replace(test=load_all(data, bins, progress=False))
-    return load_splits(data or study.source, bins, progress=False)
+    if study.source == "speech":
+        data = f"speech:{data}"
+    return load_splits(
+        data or study.source, bins, progress=study.source == WHOLE and not quiet
+    )

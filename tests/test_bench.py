@@ -66,7 +66,7 @@ def test_the_page_is_what_the_stored_benchmarks_say():
 def test_storing_a_benchmark_fills_the_folders_page(tmp_path, capsys):
     page = tmp_path / "README.md"
     page.write_text("<!-- bench gpu live -->\n<!-- end of bench -->\n", encoding="utf-8")
-    assert main(["live"], 1, None, quick=True, folder=tmp_path) == 0
+    assert main(["live"], 1, quick=True, folder=tmp_path) == 0
     record = json.loads((tmp_path / "bench-live.json").read_text(encoding="utf-8"))
     assert [figure["what"] for figure in record["figures"]][0] == "rank 1"
     assert "Measured by `live` on" in page.read_text(encoding="utf-8")

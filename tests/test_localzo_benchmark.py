@@ -60,7 +60,7 @@ def test_the_table_says_what_misses_its_bar():
 
 
 def test_the_command_keeps_figures_and_table(tmp_path, capsys):
-    assert main(["localzo"], 1, None, quick=True, folder=tmp_path) == 0
+    assert main(["localzo"], 1, quick=True, folder=tmp_path) == 0
     record = json.loads((tmp_path / "bench-localzo.json").read_text(encoding="utf-8"))
     assert record["quick"] and record["median_seconds"]["T = 10"]["times"][SPARSE]["both"] > 0
     page = (tmp_path / "bench-localzo.md").read_text(encoding="utf-8")

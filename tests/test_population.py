@@ -401,9 +401,9 @@ def test_stored_compilations_are_dropped_when_any_source_changes(tmp_path):
 
 
 def test_small_benchmarks_run_and_write_their_figures(tmp_path, capsys):
-    assert main(["noise", "frames"], 1, tmp_path / "figures.json", quick=True) == 0
-    record = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
-    assert record["quick"] and record["median_seconds"]["frames"]["ours, packed bits"] > 0
+    assert main(["noise", "frames"], 1, quick=True, folder=tmp_path) == 0
+    record = json.loads((tmp_path / "bench-frames.json").read_text(encoding="utf-8"))
+    assert record["quick"] and record["median_seconds"]["ours, packed bits"] > 0
     assert "ours against tonic" in capsys.readouterr().out
     with pytest.raises(ValueError, match="no benchmark nothing; there are frames, generation"):
-        main(["nothing"], 1, None)
+        main(["nothing"], 1)

@@ -27,10 +27,6 @@ def test_a_generation_by_hand():
     expected = 0.01 + 1000 * 2e-5 + 334 * 2e-4 + 2 * (1e-4 + 1344 / 1e8)
     assert generation(1000, 3, COMPUTE, NETWORK) == pytest.approx(expected)
     assert generation(1000, 1, COMPUTE, NETWORK) == pytest.approx(0.01 + 0.02 + 0.2)
-    by_doubling = expected  # ⌈log₂ 3⌉ = 2 = K − 1
-    assert generation(1000, 3, COMPUTE, NETWORK, ring=False) == pytest.approx(by_doubling)
-    assert NETWORK.gather(0, 1000, ring=False) == pytest.approx(10 * 1e-4)
-    assert NETWORK.reduce(3e8, 3) == pytest.approx(2 * 2 * (1e-4 + 1))
     for processes in (0, 501):
         with pytest.raises(ValueError, match=f"processes is {processes}; expected 1 to 500"):
             generation(1000, processes, COMPUTE, NETWORK)
@@ -64,7 +60,6 @@ def test_predictions_reach_a_thousand_processes():
     last = [row for row in rows if row["processes"] == 1000]
     assert {row["population"] for row in last} == {32768, 1048576}, "1024 are 512 pairs"
     for row in rows:
-        assert row["seconds_by_doubling"] <= row["seconds"]
         assert row["speed_up"] <= row["processes"] + 1e-9
         if row["processes"] > 1 and row["population"] == 1024:
             assert 100 * row["received_bytes"] < row["gradient_bytes"]

@@ -16,12 +16,12 @@ from course_lib.run.runs import RunConfig
 
 
 def interval(accuracy: float, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a fraction measured on ``count`` recordings."""
+    """Wilson's 95 % interval, within [0, 1], of a fraction measured on ``count`` recordings."""
     z = 1.96
     centre = accuracy + z * z / (2 * count)
     spread = z * math.sqrt(accuracy * (1 - accuracy) / count + z * z / (4 * count * count))
     scale = 1 + z * z / count
-    return (centre - spread) / scale, (centre + spread) / scale
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def summary(config: RunConfig, history: History, result: Evaluation) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from course_lib.events import SENSOR_SIZE, load_digits, pack, simulate
 from studies.bench import device, fresh, generation, localzo, peers, scaling, step
-from studies.bench.store import here, save, store
+from studies.bench.store import here, store
 from studies.bench.timing import Table, Times, row
 
 
@@ -51,13 +51,9 @@ BENCHMARKS: dict[str, Callable[[int, bool], Table]] = {
 
 
 def main(
-    names: list[str],
-    repeats: int,
-    path: Path | None,
-    quick: bool = False,
-    folder: Path | None = None,
+    names: list[str], repeats: int, quick: bool = False, folder: Path | None = None
 ) -> int:
-    """Run benchmarks, print a table each, and write them as JSON if a path is given.
+    """Run benchmarks, and print a table each.
 
     quick: small sizes, to see that everything works; the bars hold at full size.
     folder: where to keep each benchmark's figures and table, see ``bench/store.py``.
@@ -69,16 +65,13 @@ def main(
         raise ValueError(f"repeats is {repeats}; it must be at least 1")
     record = here() | {"repeats": repeats, "quick": quick}
     print(", ".join(f"{key} {value}" for key, value in record["machine"].items()))
-    results = {}
     for name in names or BENCHMARKS:
         title = BENCHMARKS[name].__doc__.strip()
         print(f"\n{name}: {title}", flush=True)
-        results[name] = table = BENCHMARKS[name](repeats, quick)
+        table = BENCHMARKS[name](repeats, quick)
         print(table.text, flush=True)
         if folder:
             own = {"title": title, "text": table.text, "median_seconds": table,
                    "figures": table.figures}  # fmt: skip
             store(folder, name, record | own)
-    if path:
-        save(path, record | {"median_seconds": results})
     return 0

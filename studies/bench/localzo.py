@@ -102,12 +102,17 @@ def recordings(count: int) -> tuple[list, Tensor]:
     return events, torch.as_tensor(digits.labels[chosen], dtype=torch.int64)
 
 
-def setting(steps: int, batch: int = BATCH) -> tuple[SpikingNetwork, Tensor, Tensor]:
-    """The network, frames (T, B, 1156) and labels."""
+def frame_set(steps: int, batch: int) -> FrameSet:
+    """Simulated saccade digits, cut into so many bins."""
     events, labels = recordings(batch)
     packed = np.stack([np.ravel(pack(recording, steps)) for recording in events])
-    frames = FrameSet(packed, labels, steps).frames()
-    frames = frames.view(steps, batch, 2, -1).amax(dim=2).contiguous()
+    return FrameSet(packed, labels, steps)
+
+
+def setting(steps: int, batch: int = BATCH) -> tuple[SpikingNetwork, Tensor, Tensor]:
+    """The network, frames (T, B, 1156) and labels."""
+    data = frame_set(steps, batch)
+    frames = data.frames().view(steps, batch, 2, -1).amax(dim=2).contiguous()
     neuron = LIFParameters(beta=math.exp(-0.1), reset="subtract", reset_delay=True)
     network = SpikingNetwork(
         (frames.shape[-1], 200, 200, 10), neuron, "membrane", weight_sd=WEIGHT_SD[steps]
@@ -115,7 +120,7 @@ def setting(steps: int, batch: int = BATCH) -> tuple[SpikingNetwork, Tensor, Ten
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.copy_((parameter * 2**16).round() / 2**16)
-    return network, frames, labels
+    return network, frames, data.labels
 
 
 def gradient_difference(network, frames, labels) -> float:

@@ -24,6 +24,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import nnls
 
 from course_lib.run.scaling import NUMBER, message_bytes, received_bytes, share
 from studies import files
@@ -45,19 +46,10 @@ class Network:
     latency: float
     bandwidth: float
 
-    def gather(self, message: float, processes: int, ring: bool = True) -> float:
-        """Seconds of an all-gather of messages of so many bytes.
-
-        ring: each passes on what it got from its neighbour, K − 1 times. Else by recursive
-              doubling: as many bytes in log₂ K exchanges.
-        """
-        hops = processes - 1 if ring else math.ceil(math.log2(processes))
-        return hops * self.latency + (processes - 1) * message / self.bandwidth
-
-    def reduce(self, size: float, processes: int) -> float:
-        """Seconds of the ring all-reduce of a gradient of so many bytes, for comparison."""
-        step = self.latency + size / processes / self.bandwidth
-        return 2 * (processes - 1) * step
+    def gather(self, message: float, processes: int) -> float:
+        """Seconds of an all-gather of messages of so many bytes, in a ring: each passes on what it
+        got from its neighbour, K − 1 times."""
+        return (processes - 1) * (self.latency + message / self.bandwidth)
 
 
 @dataclass(frozen=True)
@@ -80,16 +72,14 @@ NETWORKS = {
 }
 
 
-def generation(
-    population: int, processes: int, compute: Compute, network: Network, ring: bool = True
-) -> float:
+def generation(population: int, processes: int, compute: Compute, network: Network) -> float:
     """Seconds of one generation."""
     if not 1 <= processes <= population // 2:
         raise ValueError(
             f"processes is {processes}; expected 1 to {population // 2}, one for each mirrored pair"
         )
     work = compute.seconds(population, share(population, processes))
-    return work + network.gather(message_bytes(population, processes), processes, ring)
+    return work + network.gather(message_bytes(population, processes), processes)
 
 
 def main(repeats: int, path: Path | None) -> int:
@@ -152,15 +142,7 @@ def fit_network(rows: Sequence[tuple[float, float, float]]) -> Network:
 
 def _fit(columns: np.ndarray, seconds: np.ndarray) -> list[float]:
     """Least squares of relative errors; no constant below 0 (time is not negative)."""
-    kept = list(range(columns.shape[1]))
-    while True:
-        found, *_ = np.linalg.lstsq(
-            columns[:, kept] / seconds[:, None], np.ones_like(seconds), rcond=None
-        )
-        if found.min() >= 0:
-            values = dict(zip(kept, found.tolist(), strict=True))
-            return [values.get(index, 0.0) for index in range(columns.shape[1])]
-        del kept[int(found.argmin())]
+    return nnls(columns / seconds[:, None], np.ones_like(seconds))[0].tolist()
 
 
 def predictions(compute: Compute, networks: dict[str, Network], weights: int) -> list[dict]:
@@ -176,12 +158,8 @@ def predictions(compute: Compute, networks: dict[str, Network], weights: int) ->
                 rows.append({
                     "network": name, "population": population, "processes": processes,
                     "seconds": seconds, "speed_up": alone / seconds,
-                    "seconds_by_doubling": generation(
-                        population, processes, compute, network, ring=False
-                    ),
                     "received_bytes": received_bytes(population, processes),
                     "gradient_bytes": 2 * (processes - 1) * NUMBER * weights // processes,
-                    "gradient_seconds": network.reduce(NUMBER * weights, processes),
                 })  # fmt: skip
     return rows
 

@@ -5,9 +5,9 @@ import numpy as np
 from course_lib.estimators import METHODS
 from course_lib.estimators.base import Estimator
 from course_lib.estimators.localzo import LocalZO, SparseGrad
-from course_lib.events import FrameSet, pack
+from course_lib.events import FrameSet
 from course_lib.network import SpikingNetwork
-from studies.bench.localzo import recordings
+from studies.bench.localzo import frame_set
 from studies.bench.timing import Table, Times, row
 
 BATCH, STEPS = 64, (10, 100, 300)
@@ -29,13 +29,6 @@ def methods() -> dict[str, Estimator]:
             name = f"{method.label}, δ {delta}, m {samples}"
             found[name] = method(delta=delta, samples=samples)
     return found
-
-
-def frame_set(steps: int, batch: int) -> FrameSet:
-    """Simulated saccade digits, cut into so many bins."""
-    events, labels = recordings(batch)
-    packed = np.stack([np.ravel(pack(recording, steps)) for recording in events])
-    return FrameSet(packed, labels, steps)
 
 
 def contestant(method: Estimator, network: SpikingNetwork, data: FrameSet):

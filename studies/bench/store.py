@@ -24,11 +24,6 @@ def here() -> dict[str, Any]:
     }
 
 
-def save(path: Path, record: dict[str, Any]) -> None:
-    """Write a record as JSON, atomically."""
-    files.write(path, json.dumps(record, indent=2))
-
-
 def store(folder: Path, name: str, record: dict[str, Any]) -> None:
     """Write bench-NAME.json and bench-NAME.md, and renew the tables of benchmarks in pages.
 
@@ -37,7 +32,7 @@ def store(folder: Path, name: str, record: dict[str, Any]) -> None:
     of the table: see ``Table``.
     """
     path = folder / f"bench-{name}.json"
-    save(path, record)
+    files.write(path, json.dumps(record, indent=2))
     files.write(path.with_suffix(".md"), page(name, record))
     files.refresh(folder, lambda text: fill(text, stored(folder)))
     print(f"wrote {path}, {path.with_suffix('.md')}")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from course_lib.run.report import interval
 from studies import collapse, plan
 from studies.declared import STUDIES
 from studies.inference import difference
@@ -77,10 +78,10 @@ def test_a_collapse_is_a_dead_layer_or_a_lost_class_and_a_low_run_is_neither():
 def test_the_interval_of_a_share_is_wilsons():
     """It holds exactly the p from which k/n is not more than 1.96 standard errors away."""
     for k, n in ((0, 20), (1, 20), (7, 24), (24, 24)):
-        for p in collapse.wilson(k, n):
+        for p in interval(k / n, n):
             if 0 < p < 1:
                 assert abs(k / n - p) == pytest.approx(1.96 * (p * (1 - p) / n) ** 0.5)
-    assert collapse.wilson(0, 20)[0] == 0 and collapse.wilson(24, 24)[1] == 1
+    assert interval(0, 20)[0] == pytest.approx(0) and interval(1, 24)[1] == pytest.approx(1)
 
 
 def test_transfer_needs_real_recordings():
