@@ -63,7 +63,8 @@ SPIKE_QUOTIENT = Exercise(
                 lambda u, z, d: (_step(u + d * z) - _step(u)) * z / (2 * d)),
         Mistake("you divide by the distance 2δ|z|. LocalZO divides by 2δ and multiplies by z, so "
                 "that wide boxes are high ones: |z|/(2δ).", _quotient(height="1", over="2δ|z|")),
-        Mistake("the factor z is missing: the box is |z|/(2δ) high.", _quotient(height="1")),
+        Mistake("the factor z is missing: the box is |z|/(2δ) high.", _quotient(height="1"),
+                lambda u, z, d: (_step(u + d * z) - _step(u - d * z)) / (2 * d)),
         Mistake("twice too high: divide by 2δ, not by δ.", _quotient(over="δ")),
         Mistake("δ is missing below the line: divide by 2δ, not by 2.", _quotient(over="2")),
         Mistake("in yours every draw reaches as far. A larger z reaches farther: |u| < δ|z|.",
@@ -335,7 +336,7 @@ def backward_savings(G, spikes, inputs):
 def _savings(share="active", visited="or", inputs=True, saved=True):
     def savings(G, spikes, D):
         a, s = G != 0, spikes != 0
-        seen = {"or": a | s, "active": a, "and": a & s}.get(visited)
+        seen = {"or": a | s, "active": a, "and": a & s, "!=": s != G}.get(visited)
         count = a.sum() + s.sum() if visited == "sum" else seen.sum()
         part = {"active": a.mean(), "visited": (a | s).mean(), "idle": 1 - a.mean(),
                 "count": a.sum(), "percent": 100 * a.mean(), "size": G.mean()}[share]  # fmt: skip
@@ -356,6 +357,11 @@ def _small(rng):
     return G * 1e-12, spikes
 
 
+def _ones(rng):
+    G, spikes = _entries(rng, 2, 2, 2, 2)
+    return (G > 0) * 1.0, spikes
+
+
 def _deep(rng):
     """Time steps, recordings and neurons, (2, 2, 4)."""
     return map(np.stack, zip(_entries(rng, 4, 2, 1, 1), _entries(rng, 2, 3, 2, 1), strict=True))
@@ -368,7 +374,7 @@ BACKWARD_SAVINGS = Exercise(
     cases=lambda rng: [
         *[(*_entries(rng, *kinds), inputs)
           for kinds, inputs in (((5, 1, 1, 1), 100), ((2, 2, 3, 1), 2312), ((3, 2, 1, 2), 7))],
-        at("G is very small", *_small(rng), 9),
+        at("G is very small", *_small(rng), 9), at("G is exactly 1", *_ones(rng), 9),
         at("there are three axes", *_deep(rng), 20),
     ],
     boundary=Boundary("G is negative", lambda rng: [
@@ -380,6 +386,8 @@ BACKWARD_SAVINGS = Exercise(
                 "these entries need a product as well.", _savings(visited="active")),
         Mistake("an entry is visited if it is active or spikes; you ask for both at once.",
                 _savings(visited="and")),
+        Mistake("| comes before != in Python, so you compare G with the spikes. Set brackets: "
+                "(G != 0) | (spikes != 0).", _savings(visited="!=")),
         Mistake("your share counts the spikes too. Active are the entries with G ≠ 0 only.",
                 _savings(share="visited")),
         Mistake("your share is that of the entries that are not active.", _savings(share="idle")),
@@ -448,6 +456,8 @@ DRAW_MAGNITUDES = Exercise(
                 lambda r, z, p: np.interp(r, _table(z, p, "left"), z)),
         Mistake("a piece is as high as its right end in yours. Take the mean of both ends.",
                 lambda r, z, p: np.interp(r, _table(z, p, "right"), z)),
+        Mistake("F begins with 0 at the first grid point. Without it your smallest draws are all "
+                "z[1].", lambda r, z, p: np.interp(r, _table(z, p)[1:], z[1:])),
         Mistake("you take a whole grid point. Between two of them z grows in proportion to F: "
                 "np.interp does that.",
                 lambda r, z, p: z[np.searchsorted(_table(z, p), r)]),
