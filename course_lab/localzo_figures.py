@@ -120,6 +120,26 @@ def participants(axes, spikes, active: dict) -> None:
         ax.label_outer()
 
 
+def one_neuron(axes, distances, spikes, slopes) -> None:
+    """One neuron over many recordings, all (T, B): where u stands, and how often it takes part."""
+    steps, lowest, highest = len(distances), -6, 2
+    edges = np.linspace(lowest, highest, 41)
+    seen = np.stack([np.histogram(np.clip(u, lowest, highest), edges)[0] for u in distances])
+    shade = np.concatenate(
+        [np.broadcast_to(to_rgb(METHOD_COLOURS["localzo"]), (*seen.T.shape, 3)),
+         np.cbrt(seen.T / seen[:, 1:].max()).clip(0, 1)[..., None]], axis=2)  # fmt: skip
+    left, right = axes
+    left.imshow(shade, origin="lower", aspect="auto", extent=(0.5, steps + 0.5, lowest, highest))
+    left.axhline(0, color=COLOURS["black"], linewidth=1)
+    left.set(xlabel="time step", ylabel="distance to threshold u")
+    at = np.arange(1, steps + 1)
+    for label, values, look in (("it spikes", spikes, "s--"), ("it takes part", slopes, "o-")):
+        right.plot(at, 100 * (np.asarray(values) != 0).mean(axis=1), look, label=label,
+                   color=COLOURS["black" if look == "s--" else "blue"])  # fmt: skip
+    right.set(xlabel="time step", ylabel="of the recordings, %", ylim=(0, None))
+    right.legend()
+
+
 def awakening(ax: Axes, curves: dict, updates=None) -> Axes:
     """Shares of digits read right against updates, ``{"yours": (n,), …}``, above the line of
     guessing one of two. updates: (n,), after which they were measured; default: 0, 1, …"""
