@@ -58,6 +58,8 @@ def test_the_boundary_where_a_result_is_wrong_is_told():
 def test_parts_of_a_result_are_told_apart():
     found = said(lambda x, s: (x, -s), lambda x, s: (x, s))
     assert found == "value 2 is minus what is asked: the sign is turned round"
+    found = said(lambda x, s: ((x > 1) / 2, s), lambda x, s: ((x > 2) * 1, s))
+    assert found == "value 1 is neither 0 nor 1 in some places: there is 0.5"
     found = said(lambda x, s: {"a": s > 9, "b": True}, lambda x, s: {"a": s > 1, "b": True})
     assert found == "entry 'a' is True too rarely; where it says True, it is right"
 

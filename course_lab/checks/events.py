@@ -328,7 +328,7 @@ def supported(x, y, t, window):
 
 
 def _support(x, y, t, window, *, own=False, cross=False, strict=False, later=False, wrap=False,
-             newest=True, kept_only=False, far=1):  # fmt: skip
+             earlier=False, kept_only=False, far=1):  # fmt: skip
     x, y, t = (np.asarray(column).astype(int) for column in (x, y, t))
     keep = np.zeros(len(t), bool)
     for e in range(len(t)):
@@ -344,6 +344,8 @@ def _support(x, y, t, window, *, own=False, cross=False, strict=False, later=Fal
             else ((age < window if strict else age <= window) & (np.arange(len(t)) < e))
         )
         near[e] = False
+        if earlier:
+            near &= age > 0
         if kept_only:
             near &= keep | (kept_only == "or the first") & (np.arange(len(t)) == 0)
         keep[e] = near.any()
@@ -387,6 +389,13 @@ SUPPORTED = Exercise(
         Mistake("an event without support still supports others: remember all events, not only "
                 "those that you keep.", lambda *a: _support(*a, kept_only=True),
                 lambda *a: _support(*a, kept_only="or the first")),
+        Mistake("an event at the same microsecond counts if it stands before in the list. In yours "
+                "it has to be earlier.", lambda *a: _support(*a, earlier=True)),
+        Mistake("a pixel that never spoke supports nobody. In yours it seems to have spoken at "
+                "time 0.", lambda x, y, t, w: _support(x, y, t, w) | (t <= w)),
+        Mistake("pixels at the border have neighbours too, if fewer. In yours nobody supports an "
+                "event at row or column 0: there a slice that begins at −1 is empty.",
+                lambda x, y, t, w: _support(x, y, t, w) & (x > 0) & (y > 0)),
         Mistake("you look two pixels far. Only the eight pixels around count.",
                 lambda *a: _support(*a, far=2)),
         Mistake("yours is turned round: True is for the events to keep.",

@@ -95,6 +95,7 @@ def _said(cases, names, got, expected, same) -> Iterator[str]:
         yield from _factor(cases, names, got, expected, same)
         yield from _by_entry(cases, names, got, expected, same)
         yield from _offset(got, expected, same)
+        yield from _between(got, expected)
     if all(e.ndim for e in expected):
         yield from _alike(got, expected, WHOLES, same)
         for axis in range(min(e.ndim for e in expected)):
@@ -176,6 +177,13 @@ def _by_entry(cases, names, got, expected, same) -> Iterator[str]:
                        for g, e, v in zip(got, expected, values, strict=True)):  # fmt: skip
                     form = POWERS[power].format(SYMBOLS.get(name, name))
                     yield f"{form} times what is asked, entry by entry"
+
+
+def _between(got, expected) -> Iterator[str]:
+    """Something else where 0 and 1 are all that is asked."""
+    others = np.concatenate([np.ravel(g[(g != 0) & (g != 1)]) for g in got])
+    if len(others) and all(np.isin(e, (0, 1)).all() for e in expected):
+        yield f"neither 0 nor 1 in some places: there is {compare.show(others[0])}"
 
 
 def _at_an_end(cases, names, got, expected, same) -> Iterator[str]:
