@@ -21,7 +21,7 @@ import numpy as np
 from course_lab import progress
 from course_lab.checks.engine import compare, failures, sandbox
 from course_lab.checks.engine.cases import Boundary
-from course_lab.checks.engine.facts import fact
+from course_lab.checks.engine.facts import fact, instead
 
 SHOWN_SEED = 0
 GRADING_SEEDS = (1, 2)
@@ -245,7 +245,9 @@ class Exercise:
         if likely := self.likely_mistake(cases, results):
             return f"Likely mistake: {likely}"
         expected = [self.reference(*arguments) for arguments in cases]
-        found = fact(cases, self.names(), results, expected, self.same)
+        found = fact(cases, self.names(), results, expected, self.same) or instead(
+            cases, self.names(), results,
+            lambda *a: sandbox.call(self.reference, a, self.seconds).result, self.same)  # fmt: skip
         return found and f"In all {len(cases)} cases that were tried, your {found}."
 
     def not_twice_alike(self, function: Callable, arguments: tuple) -> str | None:

@@ -1,4 +1,5 @@
-"""What the numbers themselves say about a wrong result: a boundary, a sign, a factor, an axis.
+"""What the numbers themselves say about a wrong result: a boundary, a sign, a factor, an axis, or
+an argument that was taken for something else.
 
 Nothing is guessed here: a fact holds in every case that was tried, whichever mistake led to it. So
 it can be told where no known mistake explains a result.
@@ -30,6 +31,17 @@ ENTRIES = (
     ("rounded to three decimals", lambda e: np.round(e, 3)),
 )
 SYMBOLS = {"sigma": "σ", "alpha": "α", "beta": "β", "delta": "δ", "threshold": "θ", "momentum": "λ"}
+#: What an argument may have been taken for: a number, an array, or both.
+INSTEAD = (
+    ("{}²", lambda x: x * x), ("√{}", lambda x: x**0.5), ("1/{}", lambda x: 1 / x),
+    ("2 · {}", lambda x: 2 * x), ("½ · {}", lambda x: x / 2), ("−{}", lambda x: -x),
+    ("1 − {}", lambda x: 1 - x), ("{} without its signs", abs), ("the signs of {}", np.sign),
+    ("{} + 1", lambda x: x + 1), ("{} − 1", lambda x: x - 1), ("0", lambda x: 0 * x),
+    ("1", lambda x: 0 * x + 1),
+    ("{} turned round", lambda x: x[::-1]), ("{} sorted", lambda x: np.sort(x, axis=0)),
+    ("{} less its mean", lambda x: x - x.mean()),
+    ("{} less its mean over axis 0", lambda x: x - x.mean(axis=0)),
+)  # fmt: skip
 WHOLES = (
     ("asked for in the opposite order: yours runs backwards", lambda e: e[::-1]),
     ("transposed: its axes are the wrong way round", np.transpose),
@@ -50,6 +62,30 @@ def fact(
         for what, mine, right in wrong:
             for words in look(cases, names, mine, right, same):
                 return f"{what} is {words}"
+    return None
+
+
+def instead(
+    cases: Sequence[tuple], names: Sequence[str], got: Sequence, asked: Callable[..., Any],
+    same: Callable[[Any, Any], bool],
+) -> str | None:  # fmt: skip
+    """What the results are right for, as "√σ in place of σ", in words that follow "your".
+
+    asked: a case's arguments → what is asked for them.
+    """
+
+    def fits(k, change, case, mine):
+        try:
+            with np.errstate(all="ignore"):
+                return same(mine, asked(*case[:k], change(case[k]), *case[k + 1 :]))
+        except Exception:  # noqa: BLE001 - an argument that cannot be changed so
+            return False
+
+    for k, name in enumerate(names):
+        symbol = SYMBOLS.get(name, name)
+        for words, change in INSTEAD:
+            if all(fits(k, change, c, mine) for c, mine in zip(cases, got, strict=True)):
+                return f"result is what is asked for {words.format(symbol)} in place of {symbol}"
     return None
 
 
@@ -141,6 +177,8 @@ def _factor(cases, names, got, expected, same) -> Iterator[str]:
     for constant, text in CONSTANTS.items():
         if text and np.allclose(ratios, constant, rtol=1e-4, atol=0):
             yield f"{text.rstrip('· ')} times what is asked"
+    if np.allclose(ratios, ratios[0], rtol=1e-4, atol=0):
+        yield f"{ratios[0]:.4g} times what is asked" if ratios[0] else "0 throughout"
     singles = [(name, np.array(sizes)[where]) for name, sizes in _sizes(cases, names)]
     pairs = [(f"({SYMBOLS.get(a, a)} · {SYMBOLS.get(b, b)})", x * y)
              for (a, x), (b, y) in combinations(singles, 2) if len(ratios) > 2]  # fmt: skip
@@ -148,9 +186,9 @@ def _factor(cases, names, got, expected, same) -> Iterator[str]:
         found = []
         for name, sizes in few:
             for power, form in POWERS.items():
-                if (sizes > 0).all() and np.ptp(sizes) > 0 and np.allclose(
-                    ratios, constant * sizes**power, rtol=1e-4, atol=0
-                ):
+                if power % 1 and (sizes < 0).any() or (sizes == 0).any() or not np.ptp(sizes):
+                    continue
+                if np.allclose(ratios, constant * sizes**power, rtol=1e-4, atol=0):
                     found.append(form.format(SYMBOLS.get(name, name)))
         if found:
             yield f"{text}{' = '.join(found[:2])} times what is asked"
