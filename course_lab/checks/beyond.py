@@ -584,6 +584,10 @@ def _machines(rng, generations=GENERATIONS):
 
     def score(ends) -> float:
         right, first = tiny.learned(ends[0], start), np.asarray(ends[0], dtype=float).ravel()
+        asked, different = len(fitness.asked), len({row.tobytes() for row in fitness.asked})
+        if 2 * different < asked:
+            raise NotYet(f"  Of {asked} questions only {different} differ, so that all machines "
+                         "are hardly more than one. Each has to try noise of its own.")
         for number, end in enumerate(ends):
             tiny.accuracy(end)  # is it a network at all?
             apart = float(np.abs(np.asarray(end, dtype=float).ravel() - first).max())

@@ -379,6 +379,9 @@ GENERATION_COSTS = Exercise(
                 "rows · m · n.", _full(products=lambda N: N // 2)),
         Mistake("at full rank nothing is shared: every member multiplies x by a matrix of its own.",
                 _full(products=lambda N: 1)),
+        Mistake("at full rank you count factors of rank min(m, n). E is drawn as a whole, m · n "
+                "numbers, and every member multiplies x by a matrix of its own.",
+                lambda rows, m, n, N, rank: _costs(rows, m, n, N, rank or min(m, n))),
         Mistake("at full rank you count a product too many: W + σE is built by adding, and then "
                 "multiplied once.", _full(products=lambda N: N + 1)),
         Mistake("at full rank the two of a pair share x Eᵀ in yours. Counted is the plain program: "

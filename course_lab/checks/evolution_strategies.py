@@ -163,6 +163,9 @@ SMOOTHED_SLOPE = Exercise(
                 lambda *a: _bells(*a, root=1)),
         Mistake("the root is missing: φ(z) = exp(−z²/2)/√(2π).",
                 lambda *a: _bells(*a, root=(2 * math.pi) ** 2)),
+        Mistake("z is not squared in your exponent: φ(z) = exp(−z²/2)/√(2π).",
+                *[lambda w, e, j, s, size=size: np.exp(-size((w[:, None] - e) / s) / 2) @ j
+                  / (s * math.sqrt(2 * math.pi)) for size in (np.abs, np.positive)]),
         Mistake("the ½ in the exponent is missing: φ(z) = exp(−z²/2)/√(2π).",
                 lambda *a: _bells(*a, half=1)),
         Mistake("σ is missing inside the bell: z = (w − wₖ)/σ.",
@@ -256,7 +259,8 @@ CENTRED_RANKS = Exercise(
         Mistake("you count the different values. Members that tie take up a place each: values "
                 "above them come after all of these.",
                 _scaled(lambda f: np.unique(f, return_inverse=True)[1]),
-                lambda f: _different(f) - 0.5, lambda f: np.nan_to_num(_different(f)) - 0.5),
+                lambda f: _different(f) - 0.5, lambda f: np.nan_to_num(_different(f)) - 0.5,
+                lambda f: np.nan_to_num(_different(f) - 0.5)),
         Mistake("of three that tie, you share two by two. All that tie share one average.",
                 _scaled(lambda f: _two_by_two(1.0 * _places(f, "stable"), f))),
         Mistake("a member counts itself among its equals: half of the *other* equal ones.",
@@ -272,7 +276,9 @@ CENTRED_RANKS = Exercise(
         Mistake("that is a z-score: one accident still shifts everybody. Asked are ranks.",
                 lambda f: (f - f.mean()) / (f.std() or 1)),
         Mistake("you stretch the values themselves from −½ to ½. Ranks look at the order alone.",
-                lambda f: (f - f.min()) / (np.ptp(f) or 1) - 0.5),
+                lambda f: (f - f.min()) / (np.ptp(f) or 1) - 0.5,
+                *[lambda f, none=none: (f - (f.min() + f.max()) / 2) / (np.ptp(f) or none)
+                  for none in (1, math.nan)]),
         Mistake("half of the others that are equal can be half a place: / and not //.",
                 lambda f: ((f[:, None] > f).sum(1) + ((f[:, None] == f).sum(1) - 1) // 2)
                 / (len(f) - 1) - 0.5),
@@ -472,11 +478,13 @@ def climb(fitness, weights, generations, pairs, sigma, lr, seed):
     return _climb(fitness, weights, generations, pairs, sigma, lr, seed)
 
 
-def _climb(fitness, weights, generations, pairs, sigma, lr, seed, *, noise="fresh", sign=-1):
+def _climb(fitness, weights, generations, pairs, sigma, lr, seed, *, noise="fresh", sign=-1,
+           anew=None):  # fmt: skip
     rng = np.random.default_rng(seed)
-    once = rng.normal(size=(pairs, len(weights))) if noise == "once" else None
-    for _ in range(generations):
-        drawn = rng.normal(size=(pairs, len(weights))) if once is None else once
+    first = rng.normal(size=(pairs, len(weights))) if noise in ("once", "late") else None
+    for k in range(generations):
+        rng = np.random.default_rng(anew(seed, k)) if anew else rng
+        drawn = first if noise == "once" else rng.normal(size=(pairs, len(weights)))
         drawn = np.repeat(drawn[:1], pairs, axis=0) if noise == "one pair" else drawn
         drawn = sigma * drawn if noise == "scaled" else drawn
         weights = weights + sign * lr * es_generation(fitness, weights, drawn, sigma)[0]
@@ -495,6 +503,12 @@ CLIMB = Exercise(
         Mistake("every generation looks in the same few directions: the noise is drawn once, as in "
                 "the loop that was given, or the generator is made anew each time. Make it once, "
                 "draw often.", lambda *a: _climb(*a, noise="once")),
+        Mistake("the first noise that you draw is never used. That is no fault in itself, but the "
+                "check compares numbers: nothing is drawn that is not used.",
+                lambda *a: _climb(*a, noise="late")),
+        Mistake("every generation has a generator of its own in yours. Make one, with seed, before "
+                "the loop.", lambda *a: _climb(*a, anew=lambda seed, k: seed + k),
+                lambda *a: _climb(*a, anew=lambda seed, k: [seed, k])),
         Mistake("all pairs of a generation have the same noise in yours: draw (pairs, d) numbers.",
                 lambda *a: _climb(*a, noise="one pair")),
         Mistake("σ is in the noise twice: es_generation multiplies by it already.",

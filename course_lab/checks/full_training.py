@@ -178,8 +178,14 @@ def _wilson_ends(right, n, shift, share=1.96, inner=None):
     return (p + shift - half) / (1 + z**2 / n), (p + shift + half) / (1 + z**2 / n)
 
 
-def _root_of_n(right, n):
-    return _wilson_ends(right, n, 1.96**2 / (2 * n), inner=1.96**2 / (4 * n))
+def _rooted(inner):
+    """Something else under the root than z²/(4n²), for z² and n."""
+    return lambda right, n: _wilson_ends(right, n, 1.96**2 / (2 * n), inner=inner(1.96**2, n))
+
+
+def _mixed(middle, width):
+    """An interval with the middle of one and the width of another."""
+    return tuple(sum(middle) / 2 + sign * np.ptp(width) / 2 for sign in (-1, 1))
 
 
 ACCURACY_INTERVAL = Exercise(
@@ -210,13 +216,16 @@ ACCURACY_INTERVAL = Exercise(
                 lambda right, n: _wilson(right + 2, n + 4, simple=True)),
         Mistake("you return percent. Asked are fractions between 0 and 1.",
                 lambda *a: _wilson(*a, percent=100)),
-        Mistake("under the root n is squared: z²/(4n²).", _root_of_n),
-        Mistake("brackets are missing: z**2 / (2 * n).",
-                lambda right, n: _wilson_ends(right, n, 1.96**2 / 2 * n)),
+        Mistake("under the root n is squared: z²/(4n²).", _rooted(lambda zz, n: zz / (4 * n))),
+        Mistake("brackets are missing: z**2 / (2 * n), and z**2 / (4 * n**2).",
+                lambda right, n: _wilson_ends(right, n, 1.96**2 / 2 * n),
+                _rooted(lambda zz, n: zz / 4 * n**2)),
+        Mistake("in the middle stands z²/(2n), half of z²/n.",
+                lambda right, n: _wilson_ends(right, n, 1.96**2 / n)),
         Mistake("only the half width is divided by 1 + z²/n. The middle is, too.",
-                lambda right, n: tuple(
-                    right / n + 1.96**2 / (2 * n) + sign * np.ptp(_wilson(right, n)) / 2
-                    for sign in (-1, 1))),
+                lambda *a: _mixed(_wilson(*a, scale=False), _wilson(*a))),
+        Mistake("only the middle is divided by 1 + z²/n. The half width is, too.",
+                lambda *a: _mixed(_wilson(*a), _wilson(*a, scale=False))),
         Mistake("z in front of the root is missing.",
                 lambda right, n: _wilson_ends(right, n, 1.96**2 / (2 * n), share=1.0)),
         Mistake("z is 1.96 here, not 2.", lambda *a: _wilson(*a, z=2.0)),
@@ -435,8 +444,14 @@ def _complaints(**changed):
     return lambda rows: complaints(rows) | {key: rule(rows) for key, rule in changed.items()}
 
 
-def _ends(key):
-    return lambda rows: rows[0][key] != rows[-1][key]
+def _two_rows(other):
+    """The first row and one other are all that is compared."""
+
+    def differ(key):
+        return lambda rows: rows[0][key] != rows[other][key]
+
+    return _complaints(readout=differ("readout"), recordings=differ("recordings"),
+                       effort=differ("tried"))  # fmt: skip
 
 
 def _table(rng, *defects):
@@ -460,7 +475,7 @@ COMPLAINTS = Exercise(
         _table(rng),
         _table(rng, (1, "readout", "rate")),
         _table(rng, (int(rng.integers(3)), "chosen_on", "test"), (1, "tried", 20)),
-        _table(rng, (1, "recordings", 10_000), (2, "seeds", [1])),
+        _table(rng, (2, "recordings", 10_000), (2, "seeds", [1])),
         _table(rng, *[(k, "tried", 1) for k in range(3)],
                *[(k, "chosen_on", "test") for k in range(3)]),
         _table(rng, *[(k, "seeds", [k]) for k in range(3)]),
@@ -490,9 +505,8 @@ COMPLAINTS = Exercise(
         Mistake("few trials are no complaint as long as every row had as many.",
                 _complaints(effort=lambda rows: any(row["tried"] < 2 for row in rows))),
         Mistake("you compare the first row with the last only. One in the middle may differ.",
-                _complaints(**{name: _ends(key) for name, key in
-                               (("readout", "readout"), ("recordings", "recordings"),
-                                ("effort", "tried"))})),
+                _two_rows(-1)),
+        Mistake("you compare the first two rows only. One further down may differ.", _two_rows(1)),
         Mistake("rows may have different numbers of seeds. Complain where one has fewer than two.",
                 _complaints(seeds=lambda rows: len({len(row["seeds"]) for row in rows}) > 1)),
         Mistake("you put the seeds of all rows together. Each row needs two seeds of its own.",
@@ -575,14 +589,13 @@ PARETO_FRONT = Exercise(
                 "must be strictly better in cost or in accuracy.",
                 _front(lambda c, a, d, b: (c <= d) & (a >= b))),
         Mistake(TWINS, _front(lambda c, a, d, b: (c <= d) & (a >= b), keep_itself=False)),
-        *[Mistake(TWINS, _running(np.greater, order))
-          for order in (lambda c, a: np.argsort(c, kind="stable"),
-                        lambda c, a: np.lexsort((-a, c)))],
+        Mistake(TWINS, _running(np.greater, lambda c, a: np.lexsort((-a, c)))),
         Mistake("you keep what costs more and is not more accurate. Equal accuracy at a higher "
                 "cost is beaten.",
                 _running(np.greater_equal, lambda c, a: np.lexsort((-a, c)))),
         Mistake("of methods with the same cost only the most accurate is left; sort equal costs by "
-                "accuracy.", _running(np.greater_equal, lambda c, a: np.argsort(c, kind="stable"))),
+                "accuracy.", *[_running(better, lambda c, a: np.argsort(c, kind="stable"))
+                               for better in (np.greater_equal, np.greater)]),
         Mistake("yours marks the methods that are beaten. Asked are those that nobody beats.",
                 lambda c, a: ~pareto_front(c, a)),
         Mistake("you return places. Asked is True or False for each method, in their order.",

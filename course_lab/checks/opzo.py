@@ -410,9 +410,9 @@ def three_factor_gradient(frames, weight, errors, beta, threshold):
     return total
 
 
-def _factors(x, W, g, beta, theta, *, trace="leaky", reset="zero", leak=True, power=2, minus=True,
-             after=False, psi=True, error=True, sign=1, over="", last=False,
-             apart=False):  # fmt: skip
+def _factors(x, W, g, beta, theta, *, trace="leaky", reset="zero", leak=True, minus=True,
+             after=False, psi=lambda u: 1 / (1 + 10 * u) ** 2, error=True, sign=1, over="",
+             last=False, apart=False):  # fmt: skip
     a, v = np.zeros_like(x[0]), np.zeros_like(g[0])
     parts, left, right = [], 0, 0
     for t in range(len(x)):
@@ -422,7 +422,7 @@ def _factors(x, W, g, beta, theta, *, trace="leaky", reset="zero", leak=True, po
         u, s = v - (theta if minus else 0), v > theta
         v = {"zero": v * ~s, "subtract": v - theta * s, "none": v, "at": v * (v < theta)}[reset]
         u = v - theta if after else u
-        local = (g[t] if error else 1) * (1 / (1 + 10 * np.abs(u)) ** power if psi else 1)
+        local = (g[t] if error else 1) * psi(np.abs(u))
         parts.append(local.T @ used)
         left, right = left + local, right + used
     total = left.T @ right if apart else parts[-1] if last else np.sum(parts, axis=0)
@@ -476,9 +476,13 @@ THREE_FACTOR_GRADIENT = Exercise(
                 lambda *a: _factors(*a, leak=False)),
         Mistake("ψ wants the distance to the threshold, u = v − θ, not v.",
                 lambda *a: _factors(*a, minus=False)),
-        Mistake("ψ is 1/(1 + 10|u|)²: the square is missing.", lambda *a: _factors(*a, power=1)),
+        Mistake("ψ is 1/(1 + 10|u|)²: the square is missing.",
+                lambda *a: _factors(*a, psi=lambda u: 1 / (1 + 10 * u))),
+        Mistake("ψ is 1/(1 + 10|u|)²: the bracket is squared as a whole.",
+                lambda *a: _factors(*a, psi=lambda u: 1 / (1 + (10 * u) ** 2)),
+                lambda *a: _factors(*a, psi=lambda u: 1 / (1 + 10 * u**2))),
         Mistake("the second factor is missing: how ready the neuron was, ψ(u[t]).",
-                lambda *a: _factors(*a, psi=False)),
+                lambda *a: _factors(*a, psi=np.ones_like)),
         Mistake("that is the direction of the change. Asked is the gradient, without the minus.",
                 lambda *a: _factors(*a, sign=-1)),
         Mistake("you divide by the batch. The errors hold that factor already: add recordings up.",

@@ -366,8 +366,8 @@ KERNEL_GRADIENT = Exercise(
             (1, 1, 2, 2, 3, 3), (2, 3, 3, 3, 2, 4), (3, 2, 2, 2, 4, 2), (2, 2, 4, 4, 3, 1))
     ],
     mistakes=(
-        Mistake("that is the function as it was given. In which order do the neurons of a flat map "
-                "lie? Write it down for two maps of three places.",
+        Mistake("those are the numbers of the function as it was given. In which order do the "
+                "neurons of a flat map lie? Write it down for two maps of three places.",
                 lambda *a: _feedback(*a, by_place=True)),
         Mistake("the feedback lies in one order in yours and the slopes in another. Both are flat "
                 "maps, channel first.",
