@@ -181,12 +181,19 @@ SPARSEGRAD = Study(
 UPDATES = Study(
     name="updates",
     title="LocalZO and SparseGrad, update by update",
-    question="How do loss, active entries and speed-up change while δ 0.05, m 1 trains?",
-    rows=tuple(
-        smoothed(method, TWO, group="", label=f"{label}, {name}", delta=0.05, samples=1,
-                 distribution=name)
-        for method, label in (("localzo", "LocalZO"), ("sparsegrad", "SparseGrad"))
-        for name in ("normal", "uniform", "laplace")
+    question="How do loss, active entries and speed-up change while δ 0.05 trains?",
+    rows=(
+        *(
+            smoothed(method, TWO, group="m 1", label=f"{label}, {name}", delta=0.05, samples=1,
+                     distribution=name)
+            for method, label in (("localzo", "LocalZO"), ("sparsegrad", "SparseGrad"))
+            for name in ("normal", "uniform", "laplace")
+        ),
+        *(
+            smoothed("localzo", TWO, group="more draws", label=f"LocalZO, normal, m {samples}",
+                     delta=0.05, samples=samples, distribution="normal")
+            for samples in (5, 20, 100)
+        ),
     ),
     settings=SETTINGS,
     kind="updates",

@@ -7,6 +7,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from course_lib.events import Splits
+from course_lib.results import groups
 from course_lib.run.figures import series
 from studies import layers
 from studies.inference import percent
@@ -57,10 +58,10 @@ def body(result: dict) -> str:
 
 
 def figure(result: dict) -> Figure:
-    """A panel for each of what is seen, over updates."""
+    """A panel for each of what is seen, over updates; of the first group alone, to be readable."""
     made = Figure(figsize=(9, 6.4))
     for ax, (name, label) in zip(made.subplots(2, 2).ravel(), SEEN.items(), strict=True):
-        for place, row in enumerate(result["rows"]):
+        for place, row in enumerate(next(iter(groups(result).values()))):
             ax.plot(*curve(row, name), label=row["label"], markersize=4, **series(place))
         ax.set(xlabel="updates", ylabel=label)
         ax.set_ylim(bottom=0)
