@@ -25,7 +25,7 @@ from course_lib.events.files import write_atomic
 from course_lib.history import History
 from course_lib.network import SpikingNetwork
 
-VERSION = 2  # 1 had no checksum
+VERSION = 2
 MARK = b"sha256 of this checkpoint:"
 #: what torch.load raises on a file that is cut short, foreign, or holds more than plain values
 UNREADABLE = (RuntimeError, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError)
@@ -89,19 +89,16 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         )
     try:
         data, mark, checksum = path.read_bytes().rpartition(MARK)
-        if mark and hashlib.sha256(data).digest() != checksum:
-            raise ValueError("its checksum is wrong")
-        stream = io.BytesIO(data if mark else checksum)
-        content = torch.load(stream, map_location="cpu", weights_only=True)
+        if not mark or hashlib.sha256(data).digest() != checksum:
+            raise ValueError("its checksum is wrong, or missing as in old versions")
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
         version = content["version"]
-        if version == VERSION and not mark:
-            raise ValueError("its checksum is missing")
     except UNREADABLE as error:
         raise ValueError(
             f"{path} is not a checkpoint of this course, or is damaged ({error}); "
             "delete it and start the run again"
         ) from error
-    if version not in (1, VERSION):
+    if version != VERSION:
         raise ValueError(
             f"{path} has format {version}, this version of the course reads {VERSION}; "
             "start the run again"

@@ -68,9 +68,14 @@ def _check(fitness: Tensor) -> None:
         raise ValueError(
             f"fitness has shape {tuple(fitness.shape)}; expected (N,) with at least two members"
         )
-    if not torch.isfinite(fitness).all():
-        bad = int((~torch.isfinite(fitness)).sum())
+    check_finite(fitness)
+
+
+def check_finite(fitness: Tensor) -> None:
+    """Raise FloatingPointError unless the fitness of every member is finite."""
+    bad = int((~torch.isfinite(fitness)).sum())
+    if bad:
         raise FloatingPointError(
-            f"the fitness of {bad} of {len(fitness)} members is not finite: the weights have grown "
-            "without bound. Start a new run with a lower learning rate or a lower sigma"
+            f"the fitness of {bad} of {fitness.numel()} members is not finite: the weights have "
+            "grown without bound. Start a new run with a lower learning rate or a lower sigma"
         )

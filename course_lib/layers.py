@@ -70,8 +70,11 @@ class Norm(nn.Module):
         return weight * factor[:, None], bias - factor * self.mean
 
 
-class _Normalising:
-    """Currents of a layer's own weights, normalised if it has a ``Norm``."""
+class _Currents:
+    """Currents of weights of one's own; of the layer's, normalised if it has a ``Norm``."""
+
+    def currents(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+        return self.connect(self.read(x), weight, bias)
 
     def forward(self, x: Tensor) -> Tensor:
         if self.norm is None:
@@ -79,7 +82,7 @@ class _Normalising:
         return self.norm(self.currents(x, self.weight), self.bias)
 
 
-class Dense(_Normalising, nn.Linear):
+class Dense(_Currents, nn.Linear):
     """Every input reaches every neuron. Weight (out, in), bias (out,)."""
 
     def __init__(self, inputs: int, outputs: int, bias=True, device=None, dtype=None):
@@ -96,9 +99,6 @@ class Dense(_Normalising, nn.Linear):
     def connect(self, read: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         """Currents (…, outputs) of what was ``read``."""
         return F.linear(read, weight, bias)
-
-    def currents(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        return F.linear(x, weight, bias)
 
     def low_rank(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """x: (T, B, in), shared by all members, or (T, S, M, B, in); a (M, out, r), b (M, in, r).
@@ -127,7 +127,7 @@ class Dense(_Normalising, nn.Linear):
         return delta @ self.weight
 
 
-class Conv(_Normalising, nn.Module):
+class Conv(_Currents, nn.Module):
     """A convolution over feature maps, without padding, and average pooling before it.
 
     shape:    (C, H, W) of the input's maps.
@@ -181,9 +181,6 @@ class Conv(_Normalising, nn.Module):
         """Currents (…, outputs) of what was ``read``."""
         found = F.conv2d(read.reshape(-1, *self.pooled), self.filters(weight), bias)
         return found.reshape(*read.shape[:-1], self.outputs)
-
-    def currents(self, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-        return self.connect(self.read(x), weight, bias)
 
     def low_rank(self, x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         """As ``Dense.low_rank``: x meets r filters B of every member, and A mixes what they find.

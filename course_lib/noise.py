@@ -25,10 +25,9 @@ def gaussian(shape: Sequence[int], *, seed: int, generation: int, member: int) -
     The same three numbers give the same values (a longer sequence starts like a shorter one);
     different ones give independent values. Raises ValueError for a number below 0 or ≥ 2⁶⁴.
     """
-    _check(seed=seed, generation=generation, member=member)
-    values = torch.empty(tuple(shape))
-    _fill([values.numpy()], seed, generation, [member])
-    return values
+    members = range(member, member + 1)
+    values = gaussians(math.prod(shape), seed=seed, generation=generation, members=members)
+    return values.reshape(tuple(shape))
 
 
 def gaussians(length: int, *, seed: int, generation: int, members: range) -> Tensor:

@@ -27,7 +27,7 @@ from course_lib.events import FrameSet
 from course_lib.network import SpikingNetwork
 from course_lib.run import cli
 from course_lib.run.processes import Processes, ProcessLost
-from course_lib.run.scaling import ProcessesDiffer, Shared, report, shares
+from course_lib.run.scaling import Shared, report, shares
 from course_lib.schedule import Schedule
 from course_lib.training import fit
 
@@ -179,7 +179,7 @@ def differences(rank, size, folder):
         try:
             for step in range(3):
                 shared.fill_grads(**given, step=step)
-        except ProcessesDiffer as error:
+        except TrainingStopped as error:
             return str(error)
         return "none"
 

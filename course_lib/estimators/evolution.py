@@ -21,7 +21,7 @@ from course_lib.estimators.base import (
     check_layers,
 )
 from course_lib.fast import engine
-from course_lib.fitness import SHAPINGS, cross_entropy
+from course_lib.fitness import SHAPINGS, check_finite, cross_entropy
 from course_lib.network import SpikingNetwork, per_layer
 from course_lib.noise import gaussians
 
@@ -106,11 +106,7 @@ class EvolutionStrategy(Estimator):
 
     def learn(self, network: SpikingNetwork, frames: Tensor, fitness: Tensor, step: int) -> float:
         """Set ``.grad`` from the fitness of all draws, and return the loss."""
-        if not fitness.isfinite().all():
-            raise FloatingPointError(
-                f"the fitness of {int((~fitness.isfinite()).sum())} of {fitness.numel()} members "
-                "is not finite: start a new run with a lower learning rate or a lower sigma"
-            )
+        check_finite(fitness)
         self.write_gradient(network, frames, self.draw_weights(fitness), step)
         return -fitness.mean().item()
 

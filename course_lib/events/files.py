@@ -115,11 +115,9 @@ def load_npz(path: str | os.PathLike, limit: int) -> dict[str, np.ndarray]:
 
 def progress_bar(items: Iterable, title: str, shown: bool, total: int | None = None) -> Iterable:
     """The items, with a bar in the terminal or the notebook if it is ``shown``."""
-    if not shown:
-        return items
     from tqdm.auto import tqdm
 
-    return tqdm(items, desc=title, unit="rec", total=total)
+    return tqdm(items, desc=title, unit="rec", total=total, disable=not shown)
 
 
 def _checksum(arrays: dict[str, np.ndarray]) -> str:

@@ -126,18 +126,14 @@ class FrameSet:
         return replace(self, packed=packed, labels=self.labels[chosen])
 
     def _rows(self, indices) -> np.ndarray:
-        rows = np.asarray(indices)
-        if rows.dtype == bool:
-            if rows.shape != (len(self),):
-                raise ValueError(f"mask has shape {rows.shape}, expected ({len(self)},)")
-            rows = np.flatnonzero(rows)
-        rows = np.atleast_1d(rows)
-        if rows.size and not np.issubdtype(rows.dtype, np.integer):
-            raise ValueError(f"indices are {rows.dtype}; expected whole numbers or a mask")
-        rows = rows.astype(np.int64)
-        if rows.size and (rows.min() < -len(self) or rows.max() >= len(self)):
-            raise ValueError(f"an index lies outside the {len(self)} recordings of this set")
-        return rows % len(self) if len(self) else rows
+        indices = np.asarray(indices)
+        try:
+            return np.atleast_1d(np.arange(len(self))[indices if indices.size else []])
+        except IndexError as error:
+            raise ValueError(
+                f"expected whole numbers or a mask for the {len(self)} recordings of this set: "
+                f"{error}"
+            ) from error
 
 
 class PackedFrames(torch.Tensor):

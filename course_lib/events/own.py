@@ -6,7 +6,7 @@ frames = load_recordings(tonic.datasets.DVSGesture("data"))
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,13 +34,12 @@ class Camera:
     unit: str = "us"
     order: str = "xytp"
     fit: str = "scale"
-    to: tuple[int, int] = (SIDE, SIDE)
 
     @property
     def pixels(self) -> tuple[int, int, int]:
         """(width, height, polarities) of the frames."""
         sensor = check_sensor(self.sensor)
-        return sensor if self.fit == "keep" else check_sensor((*self.to, sensor[2]))
+        return sensor if self.fit == "keep" else (SIDE, SIDE, sensor[2])
 
     def pack(self, events, bins: int, name: str) -> np.ndarray:
         """The bits of one recording, given by its events or its file."""
@@ -49,14 +48,14 @@ class Camera:
 
             events = read_events(events, self.sensor)
         columns = table(events, self.unit, self.order, name, self.sensor)
-        fitted = fit_sensor(columns, self.sensor, self.fit, name, self.to)
+        fitted = fit_sensor(columns, self.sensor, self.fit, name)
         return pack(fitted, bins, name, self.pixels)
 
 
 def fit_sensor(
-    events, size: tuple[int, ...], fit: str = "scale", name: str = "", to=(SIDE, SIDE)
+    events, size: tuple[int, ...], fit: str = "scale", name: str = ""
 ) -> np.ndarray:
-    """Events of a sensor of ``size`` (width, height) on one of ``to``, as an EVENT_DTYPE array.
+    """Events of a sensor of ``size`` (width, height) on 34 x 34 pixels, as an EVENT_DTYPE array.
 
     fit: "scale" keeps the proportions and the whole picture, which stands in the middle; "crop"
     keeps the pixels of the middle as they are and leaves out the others; "keep" keeps all.
@@ -69,13 +68,11 @@ def fit_sensor(
     events = check_events(events, name, size).copy()  # 64 bits: products do not overflow
     if fit == "keep":
         return events
-    part, whole = 1, 1
-    if fit == "scale":
-        part, whole = (to[0], width) if width * to[1] >= height * to[0] else (to[1], height)
+    part, whole = (SIDE, max(width, height)) if fit == "scale" else (1, 1)
     inside = np.ones(len(events), bool)
-    for field, old, new in (("x", width, to[0]), ("y", height, to[1])):
-        events[field] = (events[field] + (new * whole // part - old) // 2) * part // whole
-        inside &= (events[field] >= 0) & (events[field] < new)
+    for field, old in (("x", width), ("y", height)):
+        events[field] = (events[field] + (SIDE * whole // part - old) // 2) * part // whole
+        inside &= (events[field] >= 0) & (events[field] < SIDE)
     return events[inside]
 
 
@@ -137,8 +134,6 @@ def load_recordings(
     unit: str = "us",
     order: str = "xytp",
     fit: str = "scale",
-    to: tuple[int, int] = (SIDE, SIDE),
-    label: Callable[[Path], str | int] | None = None,
 ) -> FrameSet:
     """Frames of recordings of any camera, fitted to the course's 34 x 34 pixels.
 
@@ -150,17 +145,16 @@ def load_recordings(
             data set of tonic's says, else 34 x 34.
         classes: their names in the order of the labels 0, 1, …; default: what a data set of
             tonic's says; else numbers are labels themselves, and names are numbered by name.
-        unit, order: see ``table``; fit, to: see ``fit_sensor``. With "keep", frames have the
+        unit, order: see ``table``; fit: see ``fit_sensor``. With "keep", frames have the
             sensor's own pixels, and so D = width · height · polarities inputs.
-        label: of a file in the folder, or in folders inside it; default: its folder's name.
 
     Raises:
         FileNotFoundError, ValueError: naming the recording, and what is wrong with it.
     """
     sensor = sensor or getattr(source, "sensor_size", None) or (SIDE, SIDE)
-    camera = Camera(sensor, unit, order, fit, to)
+    camera = Camera(sensor, unit, order, fit)
     packed, labels, bins = [], [], check_bins(bins)
-    for events, name, given in _pairs(source, label):
+    for events, name, given in _pairs(source):
         packed.append(camera.pack(events, bins, name))
         labels.append(_text(given))
     if not packed:
@@ -170,10 +164,10 @@ def load_recordings(
     return FrameSet(np.stack(packed), np.array(places), bins, camera.pixels, classes)
 
 
-def _pairs(source, label) -> Iterator[tuple]:
+def _pairs(source) -> Iterator[tuple]:
     """Events or a file, a name for messages and the label of each recording."""
     if isinstance(source, str | os.PathLike):
-        source = files(Path(source).expanduser(), label)
+        source = files(Path(source).expanduser())
     if hasattr(source, "__getitem__") and hasattr(source, "__len__"):
         source = map(source.__getitem__, range(len(source)))  # some of tonic's do not end
     for number, (events, given) in enumerate(source):
@@ -181,13 +175,12 @@ def _pairs(source, label) -> Iterator[tuple]:
         yield events, str(events) if is_file else f"recording {number}", given
 
 
-def files(folder: Path, label: Callable[[Path], str | int] | None = None) -> list[tuple]:
-    """(path, label) of the files in the folders of a folder; dot files are never looked at."""
+def files(folder: Path) -> list[tuple[Path, str]]:
+    """(path, its folder's name) of the files in the folders of a folder, but for dot files."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected one with <class>/<file>")
-    seen = sorted(folder.rglob("*") if label else folder.glob("*/*"))
-    seen = [p for p in seen if not any(part[0] == "." for part in p.relative_to(folder).parts)]
-    return [(p, label(p) if label else p.parent.name) for p in seen if not (label and p.is_dir())]
+    seen = sorted(folder.glob("*/*"))
+    return [(p, p.parent.name) for p in seen if "." not in (p.name[0], p.parent.name[0])]
 
 
 def _text(label) -> str:

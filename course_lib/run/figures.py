@@ -16,6 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from course_lib.history import History
+
 STYLE = Path(__file__).with_name("course.mplstyle")
 
 COLOURS = {
@@ -88,12 +90,8 @@ def learning_curve(ax: Axes, history: Sequence[Mapping]) -> Axes:
     history: records with "step", and "loss" or "validation_accuracy" (0 to 1) where they were
     measured. The loss of single batches is drawn faintly under its running mean.
     """
-
-    def column(name):
-        rows = [row for row in history if row.get(name) is not None]
-        return [row["step"] for row in rows], np.array([row[name] for row in rows], dtype=float)
-
-    steps, loss = column("loss")
+    history = History(history)
+    steps, loss = history.column("loss")
     if len(loss):
         window = max(1, len(loss) // 20)
         total = np.cumsum(np.insert(loss, 0, 0.0))
@@ -107,12 +105,12 @@ def learning_curve(ax: Axes, history: Sequence[Mapping]) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
 
     right = ax.twinx()
-    steps, accuracy = column("validation_accuracy")
+    steps, accuracy = history.column("validation_accuracy")
     if len(accuracy):
         every = max(1, len(accuracy) // 15)
         right.plot(
             steps,
-            100 * accuracy,
+            100 * np.array(accuracy),
             color=COLOURS["vermilion"],
             linestyle="--",
             marker="o",

@@ -36,10 +36,6 @@ from course_lib.run.processes import Processes
 HEADER, NUMBER = 8, 4
 
 
-class ProcessesDiffer(TrainingStopped):
-    """Processes that must hold the same numbers do not."""
-
-
 def shares(draws: int, chunk: int, processes: int) -> list[range]:
     """The draws of each process: neighbouring chunks, their numbers as even as can be.
 
@@ -150,7 +146,7 @@ class Shared(Estimator):
         return agreed or (seconds, False)
 
     def verify(self, network: SpikingNetwork, frames: Tensor, labels: Tensor, step: int) -> None:
-        """Raise ProcessesDiffer unless all hold the same weights, batch, step and settings."""
+        """Raise TrainingStopped unless all hold the same weights, batch, step and settings."""
         settings = f"{self.estimator!r} {network.neuron!r} {network.readout} {step}".encode()
         tensors = {"weights": list(network.parameters()), "batch": [frames, labels]}
         own = torch.stack([_checksum([torch.frombuffer(bytearray(settings), dtype=torch.uint8)]),
@@ -159,7 +155,7 @@ class Shared(Estimator):
         for index, what in enumerate(["settings", *tensors]):
             other = (sums[:, index] != sums[0, index]).nonzero().flatten().tolist()
             if other:
-                raise ProcessesDiffer(
+                raise TrainingStopped(
                     f"at step {step + 1} process {other[0]} holds other {what} than process 0. All "
                     "processes need the same data, the same versions of Python's packages and the "
                     "same kind of processor"

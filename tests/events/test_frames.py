@@ -126,11 +126,11 @@ def test_subset(frame_set):
 
 
 def test_frame_set_errors(frame_set):
-    with pytest.raises(ValueError, match="outside the 50"):
+    with pytest.raises(ValueError, match="the 50 recordings.*index 50 is out of bounds"):
         frame_set.frames([50])
     with pytest.raises(ValueError, match="whole numbers"):
         frame_set.frames([0.5])
-    with pytest.raises(ValueError, match="mask"):
+    with pytest.raises(ValueError, match="mask.*corresponding boolean axis is 49"):
         frame_set.frames(np.ones(49, bool))
     with pytest.raises(ValueError, match="out is"):
         frame_set.frames([0], out=torch.empty(10, 2, 2312))

@@ -128,9 +128,8 @@ def test_dvs_gesture(tmp_path, monkeypatch):
     by_tonic = load_recordings(data)
     order = np.argsort(by_tonic.labels)
     assert len(by_tonic.classes) == 11 and by_tonic.classes[4] == "Right arm ccw"
-    got = load_recordings(
-        tmp_path, sensor=(128, 128), order="xypt", unit="ms", label=lambda path: path.stem
-    )
+    pairs = [(path, path.stem) for path in tmp_path.rglob("*.npy")]
+    got = load_recordings(pairs, sensor=(128, 128), order="xypt", unit="ms")
     assert sorted(got.labels.tolist()) == [0, 4, 10] == by_tonic.labels[order].tolist()
     assert same(by_tonic.subset(order), recordings, (128, 128))
     assert same(got.subset(np.argsort(got.labels)), recordings, (128, 128))

@@ -83,7 +83,7 @@ def test_numbers_go_into_the_room_that_is_given():
     data = recordings()
     room = data.room(4)
     assert data.packed_frames(ROWS, room).unpacked() is room
-    with pytest.raises(ValueError, match="an index lies outside"):
+    with pytest.raises(ValueError, match="index 30 is out of bounds"):
         data.packed_frames([30])
 
 
