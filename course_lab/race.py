@@ -38,9 +38,10 @@ BACKWARDS = {
 
 
 def source() -> str:
-    """ "nmnist" where NMNIST_DIR names real recordings or the cache holds a download of them, else
-    "saccade-digits"."""
-    real = os.environ.get("NMNIST_DIR") or (cache_folder() / "NMNIST").is_dir()
+    """ "nmnist" where NMNIST_DIR names real recordings or the cache holds a whole download of them,
+    else "saccade-digits"."""
+    parts = [cache_folder() / "NMNIST" / part for part in ("Train", "Test")]
+    real = os.environ.get("NMNIST_DIR") or all(part.is_dir() for part in parts)
     return "nmnist" if real else "saccade-digits"
 
 

@@ -37,6 +37,7 @@ FILES = (
 MOST_WEIGHTS = 2**29
 MOST = {"rank": 2**16, "samples": 2**16, "population": 2**26}
 MOST_THREADS = 1024
+_possible: set[str] = set()  # networks that could be made
 
 
 @dataclass
@@ -164,7 +165,11 @@ class RunConfig(Schedule):
         self._check_rates()
         if "sigma" in self.options:
             per_layer("sigma", self.options["sigma"], len(self.hidden) + 1)
-        self.network()
+        said = repr((self._maps, self.sizes, self.layers, self.beta, self.threshold, self.reset,
+                     self.reset_delay, self.readout, self.logit_scale, self.weight_sd))  # fmt: skip
+        if said not in _possible:  # to draw the same weights for each run of a study takes seconds
+            self.network()
+            _possible.add(said)
         self.estimator()
 
     def _check_rates(self) -> None:

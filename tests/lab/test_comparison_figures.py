@@ -95,7 +95,9 @@ def test_the_switch_follows_the_recordings_that_are_there(monkeypatch, tmp_path)
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path))
     monkeypatch.delenv("NMNIST_DIR", raising=False)
     assert race.source() == "saccade-digits"
-    (tmp_path / "NMNIST").mkdir()
+    (tmp_path / "NMNIST/Train").mkdir(parents=True)
+    assert race.source() == "saccade-digits", "a download that broke off"
+    (tmp_path / "NMNIST/Test").mkdir()
     assert race.source() == "nmnist"
     monkeypatch.setenv("COURSE_CACHE", str(tmp_path / "other"))
     monkeypatch.setenv("NMNIST_DIR", str(tmp_path))

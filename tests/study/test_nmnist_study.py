@@ -22,8 +22,14 @@ TINY = Study(
 )  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def plain():
+    """The saccade digits, of the user's cache; treat as read-only."""
+    return load_splits(progress=False)
+
+
 @pytest.fixture(autouse=True)
-def short(tmp_path, monkeypatch):
+def short(plain, tmp_path, monkeypatch):
     """The declared rows with two steps, few members and neurons, and a short search."""
 
     def less(row):
@@ -142,18 +148,13 @@ def test_the_stored_price_is_of_the_declared_rows_and_stands_in_the_readme():
     assert price.fill(text, folder) == text and "| hours |" in text
 
 
-def digits(test):
-    """Splits as load_splits gives them for MNIST."""
-    splits = load_splits(progress=False)
-    return splits._replace(test=test, name="saccade MNIST")
-
-
-def test_another_test_set_has_results_and_keys_of_its_own(made, monkeypatch, tmp_path, capsys):
-    plain = load_splits(progress=False)
+def test_another_test_set_has_results_and_keys_of_its_own(
+    made, monkeypatch, tmp_path, capsys, plain
+):
     few = plain._replace(test=plain.test.subset(range(0, 500, 50)))
-    other = digits(plain.test.subset(range(1, 500, 25)))
+    mnist = plain._replace(test=plain.test.subset(range(1, 500, 25)), name="saccade MNIST")
     monkeypatch.setattr(
-        runner, "load_splits", lambda source="", *_, **__: other if source == "mnist.npz" else few
+        runner, "load_splits", lambda source="", *_, **__: mnist if source == "mnist.npz" else few
     )
     assert study("tiny") == 0
     before = set(made)
@@ -179,10 +180,9 @@ def test_another_test_set_has_results_and_keys_of_its_own(made, monkeypatch, tmp
     assert "is for studies of saccade digits" in capsys.readouterr().err
 
 
-def test_a_row_of_one_choice_has_no_trials():
-    sets = load_splits(progress=False)
-    sets = sets._replace(validation=sets.validation.subset(np.arange(10)),
-                         test=sets.test.subset(np.arange(10)))  # fmt: skip
+def test_a_row_of_one_choice_has_no_trials(plain):
+    sets = plain._replace(validation=plain.validation.subset(np.arange(10)),
+                          test=plain.test.subset(np.arange(10)))  # fmt: skip
     one = replace(TINY, search=())
     (row,) = price.price(one, list(one.rows), sets, 3)["rows"]
     assert (row["trials"], row["finals"], row["steps"]) == (0, 3, 2)

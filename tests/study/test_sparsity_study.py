@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from scipy.stats import ttest_rel
@@ -28,21 +29,24 @@ TINY = Study(
 )  # fmt: skip
 
 
-@pytest.fixture
-def result(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """What the study TINY finds, the folder that it writes to, and its test set."""
     splits = load_splits(progress=False)
     few = splits._replace(
         validation=splits.validation.subset(range(0, 500, 5)),
         test=splits.test.subset(range(0, 500, 20)),
     )
-    monkeypatch.setattr(runner, "load_splits", lambda *arguments, **options: few)
-    monkeypatch.setitem(STUDIES, "tiny", TINY)
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["study", "tiny", "--quiet"]) == 0
-    return read("tiny", "data/results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "load_splits", lambda *arguments, **options: few)
+        patch.setitem(STUDIES, "tiny", TINY)
+        patch.chdir(tmp_path_factory.mktemp("sparsity"))
+        assert cli.main(["study", "tiny", "--quiet"]) == 0
+        yield read("tiny", "data/results"), Path.cwd() / "data/results", few.test
 
 
-def test_runs_stop_at_the_target_and_are_counted(result, tmp_path):
+def test_runs_stop_at_the_target_and_are_counted(made):
+    result, folder, _ = made
     bptt, eggroll = result["rows"]
     for row in result["rows"]:
         assert {trial["forward_passes"] for trial in row["trials"]} in ({40}, {2 * 4})
@@ -57,20 +61,20 @@ def test_runs_stop_at_the_target_and_are_counted(result, tmp_path):
         assert step == run["steps"] and accuracy == run["validation_accuracy"] >= 0.2
         assert all(earlier[1] < 0.2 for earlier in before) and spikes > 0
     assert [run["reached"] for run in eggroll["runs"]] == [False, False]
-    page = (tmp_path / "data/results/tiny.md").read_text(encoding="utf-8")
+    page = (folder / "tiny.md").read_text(encoding="utf-8")
     assert "| BPTT | 2 |" in page and "| EGGROLL | 0 of 2 |" in page
     assert "- at 20 %: Not known yet." in page
-    before = {path.name: path.read_bytes() for path in (tmp_path / "data/results").iterdir()}
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert cli.main(["study", "tiny", "--tables-only"]) == 0
-    after = {path.name: path.read_bytes() for path in (tmp_path / "data/results").iterdir()}
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert after == before and len(before) == 4
 
 
-def test_counts_are_those_of_the_network_that_was_kept(result):
+def test_counts_are_those_of_the_network_that_was_kept(made):
     """The start of the first seed, counted again."""
+    result, _, test = made
     first = result["rows"][0]["runs"][0]["seed"]
     config = plan.final(TINY, TINY.rows[0], result["rows"][0]["chosen"], first).config
-    test = runner.load_splits().test
     start = operations(config.network(), test).spikes.mean(dim=0)
     assert result["rows"][0]["runs"][0]["start_spikes"] == [round(x, 2) for x in start.tolist()]
 
