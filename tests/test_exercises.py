@@ -36,11 +36,18 @@ BLOCKS = list(rates.blocks())
 BLIND = list(rates.blocks(rates.STORED / "blind"))
 
 
+def long(name: str) -> list:
+    """What checks and grades an exercise that trains takes a second or more."""
+    return [pytest.mark.slow] * (EXERCISES[name].kind in ("train", "open"))
+
+
 def stored(kind: str):
     """A parameter for each stored solution of a kind: exercise, words, source."""
-    found = [(b.name, b.words, b.source) for b in BLOCKS if b.kind == kind]
-    ids = [f"{name}: {words}" for name, words, _ in found]
-    return pytest.mark.parametrize(("name", "words", "source"), found, ids=ids)
+    found = [
+        pytest.param(b.name, b.words, b.source, id=f"{b.name}: {b.words}", marks=long(b.name))
+        for b in BLOCKS if b.kind == kind
+    ]  # fmt: skip
+    return pytest.mark.parametrize(("name", "words", "source"), found)
 
 
 def define(name: str, source: str):
@@ -54,7 +61,7 @@ def cells(path: Path) -> dict:
 # ---------------------------------------------------------------- the checks
 
 
-@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=long(name)) for name in EXERCISES])
 def test_reference_passes_on_every_seed(name, capsys):
     exercise = EXERCISES[name]
 

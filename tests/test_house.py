@@ -97,24 +97,20 @@ def test_no_circle_not_even_by_an_import_inside_a_function():
         visit(module)
 
 
-def loaded_by(statements: str) -> set[str]:
-    """Modules in a fresh Python after these import statements."""
-    code = f"import sys\n{statements}\nprint(*sys.modules)"
+HEAVY = {"numba", "tonic", "scipy", "matplotlib", "pandas", "IPython"}
+LIGHT = (
+    "import course_lib.lif, course_lib.network, course_lib.estimators",
+    "import course_lib.events",
+    "import course_lib.training, course_lib.alignment, course_lib.results",
+    "import course_lib.run.cli",
+)
+
+
+def test_starting_is_light():
+    code = "\n".join(["import sys", *(f"{line}\nprint(*sys.modules)" for line in LIGHT)])
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    return set(run.stdout.split())
-
-
-@pytest.mark.parametrize(
-    "statements",
-    [
-        "import course_lib.lif, course_lib.network, course_lib.estimators",
-        "import course_lib.events",
-        "import course_lib.training, course_lib.alignment, course_lib.results",
-        "import course_lib.run.cli",
-    ],
-)
-def test_starting_is_light(statements):
-    heavy = loaded_by(statements) & {"numba", "tonic", "scipy", "matplotlib", "pandas", "IPython"}
-    assert not heavy, f"{statements} loads {', '.join(sorted(heavy))}"
+    for statements, loaded in zip(LIGHT, run.stdout.splitlines(), strict=True):
+        heavy = HEAVY & set(loaded.split())
+        assert not heavy, f"{statements} loads {', '.join(sorted(heavy))}"

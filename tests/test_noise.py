@@ -87,20 +87,18 @@ def test_normal_is_torchs_but_for_rounding(shape):
 
 
 HASH = """
-import hashlib, torch
+import hashlib
 from course_lib.network import SpikingNetwork
 weights = [layer.weight.detach().numpy().tobytes() for layer in SpikingNetwork(seed=1).layers]
 print(hashlib.sha256(b"".join(weights)).hexdigest())
 """
 
 
-def test_networks_start_alike_on_every_processor():
-    """torch's own normals differ in a third of the weights between these two."""
-    found = {
-        subprocess.run(
-            [sys.executable, "-c", HASH], env=os.environ | {"ATEN_CPU_CAPABILITY": kind},
-            capture_output=True, text=True, check=True,
-        ).stdout
-        for kind in ("default", "avx2")
-    }  # fmt: skip
-    assert len(found) == 1
+def test_networks_start_alike_on_every_processor(capsys):
+    """torch's own normals differ in a third of the weights between this one and the simplest."""
+    exec(HASH, {})
+    simplest = subprocess.run(
+        [sys.executable, "-c", HASH], env=os.environ | {"ATEN_CPU_CAPABILITY": "default"},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert simplest.stdout == capsys.readouterr().out

@@ -1,7 +1,6 @@
 """Compiled code that may not run, or that cannot be kept: plain torch, or a slower start, and one
 line; never the end of the process."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -156,62 +155,59 @@ def test_the_set_up_compiles_what_lessons_train():
     assert run.stdout == "True []\n", run.stdout + run.stderr[-2000:]
 
 
-RUN = """
-import sys
-from pathlib import Path
+TWICE = """
 from course_lib.compiling import compiled, is_kept
 
 @compiled
 def twice(x):
     return 2 * x
 
-{fault}
 assert twice(4) == 8
-print(is_kept(twice), sum(twice.stats.cache_hits.values()))
-"""
-FULL = """
-from numba.core import caching
-def full(self, path):
-    raise OSError(28, "No space left on device")
-caching.IndexDataCacheFile._open_for_write = full
+answer = is_kept(twice), sum(twice.stats.cache_hits.values())
 """
 
 
-def run(script: Path, fault: str = ""):
-    script.write_text(RUN.format(fault=fault), encoding="utf-8")
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True,
-                          cwd=Path(compiling.__file__).parents[1], env=environment())  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip(), done.stderr.splitlines()
+@pytest.fixture
+def script(tmp_path, monkeypatch):
+    """A file with a compiled function, in a process that has said nothing yet."""
+    path = tmp_path / "one.py"
+    path.write_text(TWICE, encoding="utf-8")
+    monkeypatch.setattr(compiling, "_said", [])
+    return path
 
 
-def environment():
-    return {**os.environ, "PYTHONPATH": str(Path(compiling.__file__).parents[1])}
+def run(script: Path, capsys) -> tuple[tuple[bool, int], list[str]]:
+    """Whether the function is kept, how often it was found; what was said."""
+    space = {"__name__": "one"}
+    exec(compile(TWICE, script, "exec"), space)
+    return space["answer"], capsys.readouterr().err.splitlines()
 
 
-def test_a_cache_that_works_is_silent_and_used(tmp_path):
-    assert run(tmp_path / "one.py") == ("True 0", [])
-    assert run(tmp_path / "one.py")[0].startswith("True")
+def test_a_cache_that_works_is_silent_and_used(script, capsys):
+    assert run(script, capsys) == ((True, 0), [])
+    assert run(script, capsys) == ((True, 1), [])
 
 
-def test_a_full_disk_costs_time_only(tmp_path):
-    output, (line,) = run(tmp_path / "one.py", FULL)
-    assert output == "False 0" and "No space left on device" in line
+def test_a_full_disk_costs_time_only(script, capsys, monkeypatch):
+    def full(self, path):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile._open_for_write", full)
+    answer, (line,) = run(script, capsys)
+    assert answer == (False, 0) and "No space left on device" in line
 
 
-def test_a_damaged_cache_is_made_anew(tmp_path):
-    run(tmp_path / "one.py")
+def test_a_damaged_cache_is_made_anew(script, capsys):
+    run(script, capsys)
     for damage in (b"", b"junk", None):
-        for path in tmp_path.glob("__pycache__/*.nb?"):
+        for path in script.parent.glob("__pycache__/*.nb?"):
             path.write_bytes(path.read_bytes()[:-7] if damage is None else damage)
-        assert run(tmp_path / "one.py") == ("True 0", [])
+        assert run(script, capsys) == ((True, 0), [])
 
 
-def test_no_folder_for_a_cache_costs_time_only():
+def test_no_folder_for_a_cache_costs_time_only(script, capsys):
     """Numba finds no place for functions that come from no file, as for those of a read-only course
     without a home."""
-    done = subprocess.run([sys.executable, "-c", RUN.format(fault="")], capture_output=True,
-                          text=True, env=environment())  # fmt: skip
-    assert done.stdout.strip() == "False 0", done.stderr
-    (line,) = done.stderr.splitlines()
+    answer, (line,) = run("<no file>", capsys)
+    assert answer == (False, 0)
     assert line.startswith("Compiled code cannot be kept, so every start takes some seconds longer")

@@ -155,14 +155,3 @@ def test_bad_arguments(digits):
         simulate(digits.images[0], -1)
     with pytest.raises(ValueError, match="one seed"):
         simulate_frames(digits.images[:3], [0, 1], 10)
-
-
-def test_importing_events_loads_no_compiler():
-    """Numba, tonic and SciPy are loaded by who simulates or downloads."""
-    program = (
-        "import sys, torch, numpy, course_lib.events; "
-        "print(*[m for m in ('numba', 'tonic', 'scipy', 'tqdm.auto', 'pandas', 'platformdirs') "
-        "if m in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert done.stdout.split() == [] and done.returncode == 0, done.stderr

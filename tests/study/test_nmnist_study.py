@@ -29,7 +29,7 @@ def plain():
 
 
 @pytest.fixture(autouse=True)
-def short(plain, tmp_path, monkeypatch):
+def short(plain, undrawn, tmp_path, monkeypatch):
     """The declared rows with two steps, few members and neurons, and a short search."""
 
     def less(row):

@@ -44,15 +44,19 @@ MORE = 1  # choices that follow the best, in these tests
 RUNS = 3 * (2 + MORE + 2)
 
 
-@pytest.fixture(autouse=True)
-def small(tmp_path, monkeypatch):
-    """An empty folder, the tiny study, and few recordings."""
+@pytest.fixture(scope="module")
+def few():
     splits = load_splits(progress=False)
-    few = splits._replace(
+    return splits._replace(
         train=splits.train.subset(range(0, 4000, 100)),
         validation=splits.validation.subset(range(0, 500, 25)),
         test=splits.test.subset(range(0, 500, 16)),
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def small(tmp_path, monkeypatch, few, undrawn):
+    """An empty folder, the tiny study, and few recordings."""
     monkeypatch.setattr(runner, "load_splits", lambda *arguments, **options: few)
     monkeypatch.setitem(STUDIES, "tiny", TINY)
     monkeypatch.setattr(plan, "MORE", MORE)
@@ -91,7 +95,7 @@ def numbers(result):
     ]  # fmt: skip
 
 
-def test_a_study_from_start_to_figures(made, tmp_path, capsys):
+def test_a_study_from_start_to_figures(made, tmp_path, capsys, drawn):
     assert study("tiny") == 0
     assert "data/results/tiny.json" in capsys.readouterr().out
     folder = tmp_path / "data" / "results"
@@ -179,7 +183,7 @@ def test_an_interrupted_study_goes_on_to_the_same_end(made, monkeypatch, capsys)
     assert numbers(stored()) == numbers(stored("whole"))
 
 
-def test_results_alone_are_enough(made, tmp_path):
+def test_results_alone_are_enough(made, tmp_path, drawn):
     """Tables and figures to the byte, and runs that are not repeated."""
     assert study("tiny") == 0
     folder = tmp_path / "data" / "results"
