@@ -6,7 +6,6 @@ marker or line style as well.
 """
 
 import io
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -15,8 +14,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-
-from course_lib.history import History
 
 STYLE = Path(__file__).with_name("course.mplstyle")
 
@@ -84,13 +81,12 @@ def raster(ax: Axes, spikes, colour: str = COLOURS["blue"]) -> Axes:
     return ax
 
 
-def learning_curve(ax: Axes, history: Sequence[Mapping]) -> Axes:
+def learning_curve(ax: Axes, history) -> Axes:
     """Training loss (left axis) and validation accuracy (right axis) against steps.
 
-    history: records with "step", and "loss" or "validation_accuracy" (0 to 1) where they were
-    measured. The loss of single batches is drawn faintly under its running mean.
+    history: a run's ``History``; "loss" and "validation_accuracy" (0 to 1) are drawn where they
+    were measured. The loss of single batches is drawn faintly under its running mean.
     """
-    history = History(history)
     steps, loss = history.column("loss")
     if len(loss):
         window = max(1, len(loss) // 20)

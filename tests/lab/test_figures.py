@@ -14,6 +14,7 @@ from course_lab import (
 )
 from course_lab.picture import Caption, Picture, new_figure, png, show
 from course_lib.events import load_digits, simulate
+from course_lib.history import History
 from course_lib.run import figures
 
 RANDOM = np.random.default_rng(0)
@@ -31,7 +32,7 @@ HISTORY = [
 ]
 DRAWINGS = {
     "raster": (figures.raster, [SPIKES]),
-    "learning_curve": (figures.learning_curve, [HISTORY]),
+    "learning_curve": (figures.learning_curve, [History(HISTORY)]),
     "confusion": (figures.confusion, [RANDOM.integers(0, 50, (10, 10))]),
     "decay": (neuron_figures.decay, [{"a": SPIKES[:, 0], "b": SPIKES[:, 1]}]),
     "voltage": (neuron_figures.voltage, [SPIKES[:, 0] - 0.2, SPIKES[:, 0], 1.0]),
@@ -192,13 +193,13 @@ def test_raster_marks_every_spike_at_its_place():
 
 
 def test_learning_curve_takes_records_with_gaps():
-    ax = figures.learning_curve(new_figure()[1], HISTORY)
+    ax = figures.learning_curve(new_figure()[1], History(HISTORY))
     right = ax.figure.axes[1].get_lines()[0]
     assert right.get_xdata().tolist() == list(range(4, 60, 4))
     assert set(right.get_ydata()) == {50}
     mean = ax.get_lines()[1]
     assert mean.get_ydata()[-1] == pytest.approx((2 / 58 + 2 / 59) / 2)
-    figures.learning_curve(new_figure()[1], [])
+    figures.learning_curve(new_figure()[1], History())
 
 
 def test_losses_are_means_of_the_last_steps():
