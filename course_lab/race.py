@@ -22,10 +22,12 @@ LONG_RUNS = (
     ("methods", "2312-256-10", "DFA", "DFA"),
     ("headline", "about a minute", "projected factors", "projected EGGROLL, 1,000 steps"),
     ("headline", "about a minute", "smooth factors, 1.4 pixels", "smooth EGGROLL, 2,000 steps"),
-    ("methods", "2312-256-10", "EGGROLL, rank 1", "EGGROLL, rank 1"),
+    ("headline", "about a minute", "EGGROLL", "EGGROLL, 2,000 steps"),
     ("methods", "2312-256-10", "full-rank ES", "full-rank ES"),
     ("methods", "2312-256-10", "single-point ZO", "single-point ZO"),
 )
+#: groups of rows that were also trained on real recordings, for as many steps
+SAME = ("2312-256-10", "about a minute")
 #: what goes backwards, or what a synapse must hear instead
 BACKWARDS = {
     "bptt": "errors, through layers and time", "localzo": "errors, through layers and time",
@@ -88,14 +90,15 @@ def find(study: str, group: str, label: str) -> tuple[dict, dict]:
 
 def long_runs() -> list[dict]:
     """The rows of the last table: what it is called, and its numbers. ``real`` may be empty."""
-    real = {row["label"]: row for row in load("real-methods")["rows"]}
+    real = {("methods", row["label"]): row for row in load("real-methods")["rows"]}
+    real |= {("headline", row["label"]): row for row in load("real-headline")["rows"]}
     table = []
     for study, group, label, name in LONG_RUNS:
         row, result = find(study, group, label)
         table.append({
             "name": name, "method": "smooth" if "smooth" in name else row["method"],
             "mean": row["summary"]["test_accuracy"]["mean"], "simulated": accuracy(row),
-            "real": accuracy(real[label]) if study == "methods" and label in real else "",
+            "real": accuracy(real[study, label]) if (study, label) in real and group in SAME else "",
             "seconds": processor_seconds(row, result)[0],
             "megabytes": row["summary"]["peak_memory"]["mean"] / 1e6,
             "passes": round(row["summary"]["forward_passes"]["mean"]), "hidden": row["sizes"][1],
