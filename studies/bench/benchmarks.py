@@ -42,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[int, bool], Table]] = {
     "memory": fresh.memory,
     "start": fresh.start,
     "scaling": scaling.scaling,
+    "jax": peers.jax,
     "torcheggroll": peers.torcheggroll,
     "localzo": localzo.localzo,
     "step": step.step,

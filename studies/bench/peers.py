@@ -1,8 +1,11 @@
-"""One generation by somebody else's EGGROLL: torcheggroll, a PyPI package for torch that evaluates
-the whole population by vmap.
+"""One generation by other people's tools, or tools that one would write in their place.
 
-It is needed for nothing else, and the benchmark is skipped with a line where it is not installed:
-pip install torcheggroll, best in an environment of its own.
+jax:  an EGGROLL of our own in jitted JAX, the strongest rival that we know of: one base product,
+      pairs in groups of eight, lax.scan over time.
+torcheggroll: a PyPI package for torch that evaluates the whole population by vmap.
+
+Neither is needed for anything else, and a benchmark is skipped with a line where its package is not
+installed: pip install jax torcheggroll, best in an environment of its own.
 """
 
 import torch
@@ -10,8 +13,28 @@ import torch
 from course_lib.estimators import EGGROLL
 from course_lib.fitness import cross_entropy
 from course_lib.network import SpikingNetwork
-from studies.bench.generation import SMALL, Setting, batches, generation_of
+from studies.bench.generation import MAIN, SMALL, Setting, batches, generation_of
 from studies.bench.timing import Table, Times, row
+
+
+def jax(repeats: int, quick: bool = False) -> Table:
+    """One generation against a jitted JAX EGGROLL."""
+    setting = SMALL if quick else MAIN
+    try:
+        from studies.bench import jax_eggroll
+    except ModuleNotFoundError as error:
+        return _skipped(error)
+    contestants = {}
+    for rank in (1, 8):
+        estimator = EGGROLL(population=setting.population, rank=rank)
+        contestants[f"ours, rank {rank}"] = generation_of(estimator, setting)
+        contestants[f"JAX, rank {rank}"] = jax_eggroll.contestant(setting, rank)
+    times = Times(contestants, repeats)
+    lines = [row(name, 1000 * times.median(name), "ms") for name in contestants]
+    for rank, bar in {1: 4, 8: 2.5}.items():
+        ratio = times.ratio(f"JAX, rank {rank}", f"ours, rank {rank}")
+        lines.append(row(f"rank {rank} against JAX", ratio, "×", None if quick else bar))
+    return Table(times.medians()).show([f"{setting}", *lines])
 
 
 def torcheggroll(repeats: int, quick: bool = False) -> Table:
@@ -20,7 +43,7 @@ def torcheggroll(repeats: int, quick: bool = False) -> Table:
     try:
         from torcheggroll import TorchEggrollES
     except ModuleNotFoundError as error:
-        return Table().show([f"  skipped: {error.name} is not installed"])
+        return _skipped(error)
     contestants = {}
     for rank in (1, 8):
         estimator = EGGROLL(population=setting.population, rank=rank)
@@ -49,3 +72,7 @@ def _step(strategy, network, setting):
             strategy.step(frames, loss, labels)
 
     return run
+
+
+def _skipped(error):
+    return Table().show([f"  skipped: {error.name} is not installed"])
