@@ -95,10 +95,11 @@ def long_runs() -> list[dict]:
     table = []
     for study, group, label, name in LONG_RUNS:
         row, result = find(study, group, label)
+        there = group in SAME and (study, label) in real
         table.append({
             "name": name, "method": "smooth" if "smooth" in name else row["method"],
             "mean": row["summary"]["test_accuracy"]["mean"], "simulated": accuracy(row),
-            "real": accuracy(real[study, label]) if (study, label) in real and group in SAME else "",
+            "real": accuracy(real[study, label]) if there else "",
             "seconds": processor_seconds(row, result)[0],
             "megabytes": row["summary"]["peak_memory"]["mean"] / 1e6,
             "passes": round(row["summary"]["forward_passes"]["mean"]), "hidden": row["sizes"][1],
