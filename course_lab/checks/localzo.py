@@ -24,7 +24,8 @@ def distances(rng, reach, shares):
 
 
 def spike_quotient(u, z, delta):
-    return localzo_derivative(u, np.full((*np.shape(u), 1), float(z)), delta)
+    u, z = np.broadcast_arrays(u, z)
+    return localzo_derivative(u, z[..., None], delta)
 
 
 def _step(u):
@@ -65,7 +66,7 @@ SPIKE_QUOTIENT = Exercise(
                 "that wide boxes are high ones: |z|/(2δ).", _quotient(height="1", over="2δ|z|")),
         Mistake("the factor z is missing: the box is |z|/(2δ) high.", _quotient(height="1"),
                 lambda u, z, d: (_step(u + d * z) - _step(u - d * z)) / (2 * d)),
-        Mistake("twice too high: divide by 2δ, not by δ.", _quotient(over="δ")),
+        Mistake("twice too high: one step less the other is 0 or 1, and below the line stands 2δ.", _quotient(over="δ")),
         Mistake("δ is missing below the line: divide by 2δ, not by 2.", _quotient(over="2")),
         Mistake("in yours every draw reaches as far. A larger z reaches farther: |u| < δ|z|.",
                 _quotient(reach="δ")),

@@ -590,7 +590,7 @@ VOLTAGE_TRACE = Exercise(
                 "many arrays does your loop make, and how many does it append?",
                 lambda *a: _trace(*a, rows="one")),
         Mistake("each step has a row of its own now, but where the neuron fires you have recorded "
-                "a 0. The array that you append is changed once more in the same step.",
+                "a 0: the voltage after its reset, or one that the reset still changes.",
                 lambda *a: _trace(*a, rows="after")),
         Mistake("your voltages come one step late: record a step's voltage when its current has "
                 "been added.", lambda *a: _trace(*a, rows="before")),
