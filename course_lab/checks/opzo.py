@@ -616,6 +616,7 @@ class Dark:
         hidden, _, weight, _ = np.split(tiny.start(seed), tiny.CUTS[:-1])
         self.hidden = hidden.reshape(tiny.INPUTS, tiny.HIDDEN).T.copy()
         self._weight, self.allowed, self.rows = weight.reshape(tiny.HIDDEN, 2).T, allowed, 0
+        self._start = self._weight
 
     def send(self, sent):
         sent = np.asarray(sent, dtype=float)
@@ -632,6 +633,10 @@ class Dark:
             raise Refused(f"a change of shape {delta.shape}; the readout takes finite numbers, "
                              f"{self._weight.shape}")  # fmt: skip
         self._weight = self._weight + delta
+
+    @property
+    def changed(self) -> bool:
+        return not np.array_equal(self._weight, self._start)
 
     def accuracy(self, hidden) -> float:
         """Share of unseen digits that this hidden layer and the readout get right."""
@@ -679,9 +684,11 @@ def _some_steps(rng, steps=STEPS):
 
     def both(hidden) -> float:
         right = dark.accuracy(hidden)
-        if np.array_equal(hidden, dark.hidden):
-            raise NotYet(f"  {right:.0%} of unseen digits right, but the hidden layer is as you "
-                         "got it. Train both layers.")  # fmt: skip
+        for same, layer in ((np.array_equal(hidden, dark.hidden), "hidden layer"),
+                            (not dark.changed, "readout")):  # fmt: skip
+            if same:
+                raise NotYet(f"  {right:.0%} of unseen digits right, but the {layer} is as you "
+                             "got it. Train both layers.")  # fmt: skip
         return right
 
     return (*arguments, steps, seed), both
