@@ -37,10 +37,10 @@ POINTS = {
         ("methods", ONE, "full-rank ES", "full-rank ES"),
     ),
     "real recordings": (
-        ("real-methods", TWO, "BPTT", "BPTT"),
+        ("real-headline", "", "BPTT", "BPTT"),
         ("real-methods", TWO, "LocalZO, δ 0.5, m 5", "LocalZO"),
         ("real-methods", TWO, "OPZO, mirrored noise", "OPZO"),
-        ("real-methods", TWO, "EGGROLL, rank 8", "EGGROLL, rank 8"),
+        ("real-headline", "", "EGGROLL", "EGGROLL"),
         ("real-methods", TWO, "full-rank ES", "full-rank ES"),
         ("real-headline", "", "smooth factors, 1.4 pixels", "smooth EGGROLL"),
         ("real-headline", "", "projected factors", "projected EGGROLL"),
