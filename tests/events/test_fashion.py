@@ -82,7 +82,7 @@ def test_the_embedded_file_is_what_the_command_makes(tmp_path, clothes):
 
 @pytest.mark.parametrize("data, message", [
     (b"", "damaged|expected"), (b"\x1f\x8b\x08", "damaged"), (gzip.compress(b"1234"), "IDX"),
-])  # fmt: skip
+], ids=["empty", "cut", "not IDX"])  # fmt: skip
 def test_published_files_that_are_damaged_or_missing_are_named(small, data, message):
     path = small / "t10k-labels-idx1-ubyte.gz"
     path.write_bytes(data)
