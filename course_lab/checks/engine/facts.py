@@ -81,6 +81,8 @@ def instead(
         except Exception:  # noqa: BLE001 - an argument that cannot be changed so
             return False
 
+    if any(mine is None for mine in got):
+        return None  # nothing came back
     for k, name in enumerate(names):
         symbol = SYMBOLS.get(name, name)
         for words, change in INSTEAD:
