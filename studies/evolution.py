@@ -117,7 +117,10 @@ REAL_HEADLINE = Study(
     name="real-headline",
     title="Without gradients, beside BPTT, on real recordings",
     question="How close to BPTT do the departures from the paper come on 1,000 real recordings?",
-    rows=_headline("", {"BPTT": 620, "EGGROLL": 2000, SMOOTH: 2000, PROJECTED: 1000}),
+    rows=(
+        *_headline(MINUTE, {"BPTT": 620, "EGGROLL": 2000, SMOOTH: 2000, PROJECTED: 1000}),
+        *_headline("twice as long", {"BPTT": 1240, SMOOTH: 4000, PROJECTED: 2000}, like=MINUTE),
+    ),
     settings=HEADLINE.settings,
     seeds=5,
     source="nmnist",

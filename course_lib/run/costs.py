@@ -37,13 +37,13 @@ POINTS = {
         ("methods", ONE, "full-rank ES", "full-rank ES"),
     ),
     "real recordings": (
-        ("real-headline", "", "BPTT", "BPTT"),
+        ("real-headline", "twice as long", "BPTT", "BPTT"),
         ("real-methods", TWO, "LocalZO, δ 0.5, m 5", "LocalZO"),
         ("real-methods", TWO, "OPZO, mirrored noise", "OPZO"),
-        ("real-headline", "", "EGGROLL", "EGGROLL"),
+        ("real-headline", "about a minute", "EGGROLL", "EGGROLL"),
         ("real-methods", TWO, "full-rank ES", "full-rank ES"),
-        ("real-headline", "", "smooth factors, 1.4 pixels", "smooth EGGROLL"),
-        ("real-headline", "", "projected factors", "projected EGGROLL"),
+        ("real-headline", "twice as long", "smooth factors, 1.4 pixels", "smooth EGGROLL"),
+        ("real-headline", "twice as long", "projected factors", "projected EGGROLL"),
     ),
 }
 #: what the paper's question of rank is about, on the clock: panel → study and group, and the rows
