@@ -24,20 +24,30 @@ TINY = Study(
 )  # fmt: skip
 
 
-def test_a_study_of_layers(tmp_path, monkeypatch):
-    splits = load_splits(progress=False)
-    few = splits._replace(test=splits.test.subset(range(0, 500, 20)))
-    monkeypatch.setattr(runner, "load_splits", lambda *arguments, **options: few)
-    monkeypatch.setitem(STUDIES, "tiny", TINY)
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["study", "tiny", "--quiet"]) == 0
-    result = read("tiny", "data/results")
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A study → its results and its page, from 25 test recordings."""
+
+    def whole(study):
+        splits = load_splits(progress=False)
+        few = splits._replace(test=splits.test.subset(range(0, 500, 20)))
+        monkeypatch.setattr(runner, "load_splits", lambda *arguments, **options: few)
+        monkeypatch.setitem(STUDIES, "tiny", study)
+        monkeypatch.chdir(tmp_path)
+        assert cli.main(["study", "tiny", "--quiet"]) == 0
+        page = (tmp_path / "data/results/tiny.md").read_text(encoding="utf-8")
+        return read("tiny", "data/results"), page
+
+    return whole
+
+
+def test_a_study_of_layers(run):
+    result, page = run(TINY)
     for row in result["rows"]:
         assert layers.axes_of(row) == ([0, 1, 2, 4], [1, 2]) and len(row["runs"]) == 2
         for look in row["runs"][0]["layers"]:
             assert 0 <= look["fired"] <= 1
             assert look["sparse"] == 0 if row["label"] == "BPTT" else 0.5 < look["sparse"] < 1
-    page = (tmp_path / "data/results/tiny.md").read_text(encoding="utf-8")
     assert layers.answers(result)[0].startswith("**Step 4.** Derivatives that are zero")
     assert "sparse, layer 2, step 4" in page and "BPTT 0 % and 0 %" in page
 
@@ -64,21 +74,16 @@ UPDATES = Study(
 )  # fmt: skip
 
 
-def test_a_study_of_updates(tmp_path, monkeypatch):
-    splits = load_splits(progress=False)
-    few = splits._replace(test=splits.test.subset(range(0, 500, 20)))
-    monkeypatch.setattr(runner, "load_splits", lambda *arguments, **options: few)
-    monkeypatch.setitem(STUDIES, "tiny", UPDATES)
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["study", "tiny", "--quiet"]) == 0
-    result = read("tiny", "data/results")
+def test_a_study_of_updates(run):
+    result, page = run(UPDATES)
     for row in result["rows"]:
         looks = [run["layers"] for run in row["runs"]]
         steps, losses = updates.curve(row, "loss")
         assert steps == [0, 1, 2, 3, 4] and losses[0] == pytest.approx(
             sum(each[0]["loss"] for each in looks) / 2
         )
-        assert all(0 <= look["active"] <= 100 and look["overall"] > 0 for look in looks[0])
-    page = (tmp_path / "data/results/tiny.md").read_text(encoding="utf-8")
+        assert 1.5 < losses[0] < 4, "an untrained network guesses: ln 10 = 2.3 nats"
+        assert all(0 < look["active"] < 20 for look in looks[0]), "δ is 0.05: few take part"
+        assert all(look["backward"] > 0 and look["overall"] > 0 for look in looks[0])
     assert "backward speed-up" in page
     assert updates.answers(result)[0].startswith("**After 4 updates.** localzo: loss")
