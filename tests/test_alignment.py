@@ -1,7 +1,5 @@
 """Alignment and variance of estimators against gradients that are known."""
 
-import time
-
 import pytest
 import torch
 
@@ -74,17 +72,6 @@ def test_nothing_is_changed():
     network.zero_grad(set_to_none=True)
     alignment(network, ES(population=4), frames, labels, repeats=2)
     assert all(p.grad is None for p in network.parameters())
-
-
-def test_cheap_enough_for_a_lesson():
-    """Twenty repeats on a network of the course's usual size; about 2 s on one core."""
-    network = SpikingNetwork((2312, 256, 10), readout="membrane")
-    generator = torch.Generator().manual_seed(1)
-    frames = (torch.rand(10, 64, 2312, generator=generator) < 0.1).float()
-    labels = torch.randint(10, (64,), generator=generator)
-    start = time.process_time()
-    layers = alignment(network, OPZO(), frames, labels)
-    assert len(layers) == 2 and time.process_time() - start < 20
 
 
 def test_bad_repeats():
