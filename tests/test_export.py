@@ -17,13 +17,24 @@ from course_lib.network import SpikingNetwork
 from course_lib.run import cli
 from course_lib.run.export import DT, export, graph
 
-NETWORKS = {"dense": "64 20 10", "convolutional": "p2 c8k5 p3 c8k2 12 10"}
+NETWORKS = {
+    "dense": "64 20 10", "convolutional": "p2 c8k5 p3 c8k2 12 10",
+    "normalised dense": "64n 20n 10n", "normalised convolutional": "p2 c8k5n p3 c8k2n 12n 10",
+}  # fmt: skip
 
 
 def network(kind, readout="rate"):
     layers = stack(NETWORKS[kind], (2, 34, 34))
     deviations = [None, *[0.3] * (len(layers) - 1)]
-    return SpikingNetwork(layers=layers, readout=readout, weight_sd=deviations)
+    found = SpikingNetwork(layers=layers, readout=readout, weight_sd=deviations)
+    normalised = [layer for layer in found.layers if layer.norm is not None]
+    generator = torch.Generator().manual_seed(0)
+    for layer in normalised:
+        for parameter in (layer.norm.gain, layer.bias):
+            parameter.data.uniform_(0.3, 1, generator=generator)
+    for _ in normalised:
+        found.record(recordings()[:, :30])  # on the way to running means of its own
+    return found.eval()
 
 
 def recordings():
@@ -49,7 +60,7 @@ def test_two_libraries_read_it_and_fire_the_same_spikes(kind, tmp_path):
     expected = ours.record(frames)[-1].spikes
     assert 100 < expected.sum() < 5000
     read = nir.read(tmp_path / "net.nir")
-    shown = frames if kind == "dense" else frames.view(*frames.shape[:2], 2, 34, 34)
+    shown = frames if kind.endswith("dense") else frames.view(*frames.shape[:2], 2, 34, 34)
     with contextlib.redirect_stdout(io.StringIO()):
         theirs = import_from_nir(read)
     assert torch.equal(run(theirs, shown), expected)
