@@ -8,6 +8,7 @@ import torch
 from course_lib.estimators import EGGROLL, SmoothEGGROLL
 from course_lib.estimators.beyond.spatial import bumps
 from course_lib.network import SpikingNetwork
+from course_lib.run import cli
 from course_lib.run.runs import RunConfig
 
 SIDE, INPUTS, WIDTH = 4, 32, 0.8
@@ -24,15 +25,16 @@ def first_layer(estimator, network, draws):
     return estimator.factors(network, 0, range(draws))[0]
 
 
-@pytest.mark.parametrize("rank", [1, 3])
-def test_b_is_the_plain_one_between_two_tables_and_nothing_else_changes(rank):
-    network = SpikingNetwork((INPUTS, 5, 3))
+@pytest.mark.parametrize(("rank", "polarities"), [(1, 2), (3, 2), (1, 1)])
+def test_b_is_the_plain_one_between_two_tables_and_nothing_else_changes(rank, polarities):
+    inputs = polarities * SIDE * SIDE
+    network = SpikingNetwork((inputs, 5, 3))
     options = {"rank": rank, "seed": 4}
     plain = EGGROLL(**options).factors(network, 2, range(9))
     smooth = SmoothEGGROLL(width=WIDTH, **options).factors(network, 2, range(9))
     table = bumps(WIDTH, SIDE)
-    maps = plain[0].b.view(9, 2, SIDE, SIDE, rank)
-    expected = torch.einsum("yu,mpuvk,xv->mpyxk", table, maps, table).reshape(9, INPUTS, rank)
+    maps = plain[0].b.view(9, polarities, SIDE, SIDE, rank)
+    expected = torch.einsum("yu,mpuvk,xv->mpyxk", table, maps, table).reshape(9, inputs, rank)
     assert (smooth[0].b - expected).abs().max() < 1e-5
     assert (smooth[0].b - plain[0].b).abs().max() > 0.1
     assert torch.equal(smooth[0].a, plain[0].a) and torch.equal(smooth[0].bias, plain[0].bias)
@@ -114,5 +116,29 @@ def test_errors_name_what_to_do():
         SmoothEGGROLL(width=-1.0)
     with pytest.raises(ValueError, match="this network has 20: use EGGROLL"):
         SmoothEGGROLL(width=1.0).factors(SpikingNetwork((20, 4)), 0, range(2))
-    with pytest.raises(ValueError, match="these frames are 1 × 28 × 28: use EGGROLL"):
-        RunConfig(method="smooth", data="fashion-latency")
+
+
+@pytest.mark.parametrize(
+    ("data", "maps"),
+    [
+        ("speech:nowhere", "1 × 1 × 64"),
+        ("nowhere --sensor 64 48 --fit keep", "2 × 48 × 64"),
+    ],
+)
+def test_a_sensor_that_is_not_square_is_refused_before_anything_is_made(
+    data, maps, tmp_path, capsys
+):
+    out = tmp_path / "run"
+    arguments = ["--method", "smooth", "--data", *data.split(), "--out", str(out)]
+    assert cli.main(["train", *arguments]) == 2
+    assert f"these frames are {maps}: use EGGROLL" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_pictures_of_one_polarity_train():
+    config = RunConfig(method="smooth", data="fashion-latency", options={"population": 2}, steps=1)
+    network = config.network()
+    assert network.sizes[0] == 28 * 28
+    frames = torch.zeros(2, 3, 28 * 28).bernoulli_(0.3, generator=torch.Generator().manual_seed(0))
+    config.estimator().fill_grads(network, frames, torch.arange(3), 0)
+    assert network.layers[0].weight.grad.abs().max() > 0

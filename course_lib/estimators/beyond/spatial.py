@@ -34,13 +34,12 @@ from torch import Tensor
 from course_lib.estimators.eggroll import EGGROLL
 from course_lib.network import SpikingNetwork
 
-#: polarities: an input layer is two square maps, one after the other
-MAPS = 2
-
 
 @dataclass
 class SmoothEGGROLL(EGGROLL):
     """EGGROLL whose first layer's B varies smoothly over the pixels; see EGGROLL for the rest.
+
+    The inputs are one square map of pixels for each polarity, one after the other.
 
     width: of the bumps, in pixels, above 0.
     """
@@ -59,34 +58,38 @@ class SmoothEGGROLL(EGGROLL):
     @classmethod
     def check_maps(cls, maps):
         polarities, rows, columns = maps
-        if polarities != MAPS or rows != columns:
+        if rows != columns:
             raise ValueError(
-                "smooth factors need two square maps of pixels, such as 2 × 34 × 34; these frames "
-                f"are {polarities} × {rows} × {columns}: use EGGROLL (--method eggroll)"
+                "smooth factors need square maps of pixels, such as 2 × 34 × 34; these frames are "
+                f"{polarities} × {rows} × {columns}: use EGGROLL (--method eggroll)"
             )
 
     def rows(self, network: SpikingNetwork, *arguments, **options) -> Tensor:
         """As EGGROLL's, but B of the first layer is S Z Sᵀ."""
         rows = super().rows(network, *arguments, **options)
         inputs, outputs = network.sizes[:2]
-        side = side_of(inputs)
+        maps, side = maps_of(inputs)
         b = rows[:, outputs * self.rank :][:, : inputs * self.rank]  # Z, and in its place S Z Sᵀ
-        table, shape = bumps(self.width, side), (len(rows), MAPS, side, side, self.rank)
-        images = b.reshape(shape).permute(0, 1, 4, 2, 3)  # (M, MAPS, r, side, side)
+        table, shape = bumps(self.width, side), (len(rows), maps, side, side, self.rank)
+        images = b.reshape(shape).permute(0, 1, 4, 2, 3)  # (M, maps, r, side, side)
         smooth = (table @ (table @ images).mT).mT
         b.copy_(smooth.permute(0, 1, 3, 4, 2).flatten(1))
         return rows
 
 
-def side_of(inputs: int) -> int:
-    """Pixels along a side. Raises ValueError unless the inputs are two square maps."""
-    side = math.isqrt(inputs // MAPS)
-    if MAPS * side * side != inputs:
-        raise ValueError(
-            f"smooth factors need inputs that are two square maps of pixels, such as 2 · 34 · 34; "
-            f"this network has {inputs}: use EGGROLL"
-        )
-    return side
+def maps_of(inputs: int) -> tuple[int, int]:
+    """Polarities, 1 or 2, and pixels along a side; √2 is irrational, so no number can be both.
+
+    Raises ValueError unless the inputs are so many square maps.
+    """
+    for maps in (1, 2):
+        side = math.isqrt(inputs // maps)
+        if maps * side * side == inputs:
+            return maps, side
+    raise ValueError(
+        "smooth factors need inputs that are one or two square maps of pixels, such as 2 · 34 · 34;"
+        f" this network has {inputs}: use EGGROLL"
+    )
 
 
 def bumps(width: float, side: int) -> Tensor:
