@@ -12,8 +12,7 @@ import numpy as np
 
 from course_lib.events.digits import Digits, embedded
 from course_lib.events.files import write_atomic
-from course_lib.events.frames import bytes_of_bin, check_bins
-from course_lib.events.recordings import PICTURE
+from course_lib.events.frames import check_bins
 
 #: of each class, of the training and of the test set; the test pictures stand last
 PER_CLASS = (500, 100)
@@ -68,11 +67,11 @@ def _read(folder, name: str, shape: tuple[int, ...]) -> np.ndarray:
 def write_fashion(folder: str | os.PathLike, path: str | os.PathLike) -> None:
     """Pack the first PER_CLASS pictures of every class, by class, as data/fashion.npz has them."""
     images, labels = read_fashion(folder)
-    train, rows = FULL["train"], []
-    for part, count in zip((slice(train), slice(train, None)), PER_CLASS, strict=True):
-        found = [np.flatnonzero(labels[part] == label)[:count] for label in range(10)]
-        rows.append(np.concatenate(found) + (part.start or 0))
-    rows = np.concatenate(rows)
+    train, test = PER_CLASS
+    places = [np.flatnonzero(labels == label) for label in range(10)]
+    first = [of_class[of_class < FULL["train"]][:train] for of_class in places]
+    last = [of_class[of_class >= FULL["train"]][:test] for of_class in places]
+    rows = np.concatenate(first + last)
     kept = {"images": images[rows], "labels": labels[rows]}
     write_atomic(Path(path), lambda stream: np.savez_compressed(stream, **kept))
 
@@ -97,13 +96,5 @@ def latency(bins: int) -> np.ndarray:
 
 def latency_frames(images: np.ndarray, bins: int) -> np.ndarray:
     """(n, bins · 98) uint8: pictures (n, 28, 28) as packed frames, at most one spike a pixel."""
-    times, size = latency(check_bins(bins)), bytes_of_bin(PICTURE)
-    packed = np.empty((len(images), bins * size), np.uint8)
-    bits = np.zeros((bins + 1, 8 * size), np.uint8)  # one bin more for those that do not spike
-    pixels = np.arange(images[0].size)
-    for row, image in zip(packed, images, strict=True):
-        spikes = times[image.ravel()], pixels
-        bits[spikes] = 1
-        row[:] = np.packbits(bits[:bins])
-        bits[spikes] = 0
-    return packed
+    times, each_bin = latency(check_bins(bins)), np.arange(bins)[:, None]
+    return np.stack([np.packbits(times[image.ravel()] == each_bin) for image in images])

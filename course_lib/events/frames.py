@@ -35,13 +35,10 @@ def bytes_of_bin(sensor: tuple[int, int, int]) -> int:
     return max(8, -(-math.prod(sensor) // 8))
 
 
-def count_frames(events: np.ndarray, bins: int, sensor=SENSOR_SIZE) -> np.ndarray:
-    """(T, 2, 34, 34) events per bin of equal time, not clamped; of another ``sensor`` (width,
-    height, polarities): (T, polarities, height, width). Raises ValueError: as ``pack``."""
-    sensor = check_sensor(sensor)
-    size = math.prod(sensor)
-    places = _places(events, check_bins(bins), size, sensor=sensor)
-    return np.bincount(places, minlength=bins * size).reshape(bins, *sensor[::-1])
+def count_frames(events: np.ndarray, bins: int) -> np.ndarray:
+    """(T, 2, 34, 34) events per bin of equal time, not clamped. Raises ValueError: as ``pack``."""
+    places = _places(events, check_bins(bins), INPUTS)
+    return np.bincount(places, minlength=bins * INPUTS).reshape(bins, 2, SIDE, SIDE)
 
 
 def pack(

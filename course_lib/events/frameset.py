@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch.nn.functional import pad
 from torch.utils._pytree import tree_map
 
 from course_lib.events.frames import bytes_of_bin
@@ -232,12 +233,6 @@ def shift_frames(
     image = frames.reshape(*frames.shape[:2], -1, height, width)
     moved = torch.zeros_like(image)
     for sample, (dy, dx) in enumerate(shifts.tolist()):
-        if abs(dy) < height and abs(dx) < width:
-            source = image[:, sample, :, _from(dy, height), _from(dx, width)]
-            moved[:, sample, :, _from(-dy, height), _from(-dx, width)] = source
+        if abs(dy) < height and abs(dx) < width:  # zeros before, and as much cut off behind
+            moved[:, sample] = pad(image[:, sample], (dx, -dx, dy, -dy))
     return moved.reshape(frames.shape)
-
-
-def _from(shift: int, length: int) -> slice:
-    """The rows or columns that are still on the sensor after moving by ``shift``."""
-    return slice(max(0, -shift), length - max(0, shift))

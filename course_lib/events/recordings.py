@@ -86,9 +86,10 @@ def check_events(
             raise ValueError(f"{name}{field} is {column.dtype}; expected whole numbers")
         if column.dtype.kind == "f":
             column = column.astype(np.float64)
-        whole = column.dtype.kind != "f" or (column == np.floor(column)).all()
-        if len(column) and not (whole and low <= column.min() and column.max() < high):
-            sound = (column >= low) & (column < high) & (column == np.floor(column))
+        sound = (low <= column) & (column < high)
+        if column.dtype.kind == "f":
+            sound &= column == np.floor(column)
+        if not sound.all():
             bad = int(np.argmin(sound))
             expected = f"a whole number from 0 to {limit - 1}" if limit else "a whole number"
             raise ValueError(

@@ -145,8 +145,7 @@ def simulate(image: np.ndarray, seed: int, parameters: Parameters = DEFAULT) -> 
     Returns:
         structured array as ``tonic.datasets.NMNIST`` gives: x, y, t in microseconds, p.
     """
-    image = np.asarray(image)
-    images, seeds = _check(image[None] if image.ndim == 2 else image, [seed])
+    images, seeds = _check(np.asarray(image)[None], [seed])
     keys = np.sort(_keys(images[0], seeds[0], parameters))
     events = np.empty(len(keys), EVENT_DTYPE)
     events["p"] = keys % 2
@@ -156,9 +155,7 @@ def simulate(image: np.ndarray, seed: int, parameters: Parameters = DEFAULT) -> 
     return events
 
 
-def simulate_frames(
-    images: np.ndarray, seeds, bins: int, parameters: Parameters = DEFAULT, progress: bool = False
-) -> np.ndarray:
+def simulate_frames(images: np.ndarray, seeds, bins: int, progress: bool = False) -> np.ndarray:
     """(n, bins * 289) uint8: the recordings of n digits as packed frames (see frames.py)."""
     import numba
 
@@ -169,7 +166,7 @@ def simulate_frames(
     packed = np.zeros((len(images), bins * BIN_BYTES), np.uint8)
 
     def work(i):
-        pack_keys(_keys(images[i], seeds[i], parameters), bins, packed[i])
+        pack_keys(_keys(images[i], seeds[i], DEFAULT), bins, packed[i])
 
     with ThreadPoolExecutor(numba.config.NUMBA_NUM_THREADS) as pool:
         done = pool.map(work, range(len(images)))

@@ -78,8 +78,9 @@ def load_splits(
     Raises:
         FileNotFoundError, ValueError: see ``folders``, ``recordings`` and the messages.
     """
-    seed = _check_seed(seed)
-    how = How(check_bins(bins), seed, hold_out, cache_dir, on_bad, progress, camera, classes)
+    if isinstance(seed, bool) or int(seed) != seed or not 0 <= seed < 1 << 48:
+        raise ValueError(f"seed is {seed!r}; expected a whole number from 0 to 2**48 - 1")
+    how = How(check_bins(bins), int(seed), hold_out, cache_dir, on_bad, progress, camera, classes)
     name = str(source)
     if hold_out is not None and name != SOURCE:
         raise ValueError(f"hold_out is for the source {SOURCE!r}, not for {name!r}")
@@ -111,9 +112,3 @@ def load_all(
     how = How(check_bins(bins), 0, None, cache_dir, on_bad, progress, camera, classes)
     everything, good, _ = sources.read_all(sources.find(path, how), how)
     return everything.subset(good)
-
-
-def _check_seed(seed: int) -> int:
-    if isinstance(seed, bool) or int(seed) != seed or not 0 <= seed < 1 << 48:
-        raise ValueError(f"seed is {seed!r}; expected a whole number from 0 to 2**48 - 1")
-    return int(seed)
