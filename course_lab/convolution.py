@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from course_lab.picture import Moving, moving
 from course_lib.events import load_digits, simulate
+from course_lib.events.recordings import EAR
 from course_lib.run.figures import COLOURS, METHOD_COLOURS, new_figure, png
 
 SCRIPT = Path(__file__).with_name("convolution.js")
@@ -118,6 +119,6 @@ def arrivals(axes, image, times, moments) -> np.ndarray:
 def heard(ax: Axes, events, title: str) -> Axes:
     """Spikes of an ear: time to the right, channels upwards, the lowest tones at the bottom."""
     ax.plot(events["t"] / 1000, events["x"], ".", color=COLOURS["blue"], markersize=2.5)
-    ax.set(xlabel="time (ms)", ylim=(-0.5, 63.5))
+    ax.set(xlabel="time (ms)", ylim=(-0.5, EAR[0] - 0.5))
     ax.set_title(title, fontsize=11)
     return ax

@@ -2,6 +2,8 @@
 
 p = 1 (the pixel got darker) is blue, p = 0 (brighter) is orange; where both happened, grey. Where
 nothing happened a picture is transparent, so that it fits light pages and dark ones.
+
+A sensor is (width, height, polarities) of any size: frames are (polarities, height, width).
 """
 
 import numpy as np
@@ -10,9 +12,9 @@ from matplotlib.colors import LinearSegmentedColormap, to_rgb, to_rgba
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from course_lib.events import SENSOR_SIZE
 from course_lib.run.figures import COLOURS, as_array
 
-SIDE = 34
 DARKER, BRIGHTER, INK = COLOURS["blue"], COLOURS["orange"], COLOURS["black"]
 SHADES = LinearSegmentedColormap.from_list("shades", [to_rgba(INK, 0), to_rgba(INK, 1)])
 
@@ -31,15 +33,18 @@ def levels(ax: Axes, signal, reference, up, down) -> Axes:
     return ax
 
 
-def stream(ax: Axes, events, axis: str = "x") -> Axes:
+def stream(ax: Axes, events, axis: str = "x", sensor=SENSOR_SIZE) -> Axes:
     """Events in time and one coordinate of the sensor, as the camera sends them."""
-    for p, colour, marker, label in ((0, BRIGHTER, "^", "p = 0, brighter"),
-                                     (1, DARKER, "v", "p = 1, darker")):  # fmt: skip
+    width, height, polarities = sensor
+    looks = ((BRIGHTER, "^", "p = 0, brighter"), (DARKER, "v", "p = 1, darker"))
+    for p, (colour, marker, label) in enumerate(looks[:polarities]):
         part = events[events["p"] == p]
         ax.plot(part["t"] / 1000, part[axis], marker, color=colour, markersize=2.2,
                 linestyle="none", label=label)  # fmt: skip
-    ax.set(xlabel="time (ms)", ylabel=f"{axis} (pixels)", ylim=(-0.5, SIDE - 0.5))
-    ax.legend(markerscale=3, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    unit, size = "pixels" if height > 1 else "channels", {"x": width, "y": height}[axis]
+    ax.set(xlabel="time (ms)", ylabel=f"{axis} ({unit})", ylim=(-0.5, size - 0.5))
+    if polarities == 2:
+        ax.legend(markerscale=3, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return ax
 
 
@@ -60,32 +65,39 @@ def rate(ax: Axes, counts: dict, width_ms: float) -> Axes:
 
 
 def colours_of(frame) -> np.ndarray:
-    """(34, 34, 4) colours of one frame (2, 34, 34), polarity first."""
+    """(height, width, 4) colours of one frame (polarities, height, width)."""
     frame = as_array(frame, 3, "frame") > 0
     image = np.zeros((*frame.shape[1:], 4))
-    image[frame[0]] = to_rgba(BRIGHTER)
-    image[frame[1]] = to_rgba(DARKER)
-    image[frame[0] & frame[1]] = to_rgba(INK)
+    for part, colour in zip(frame, (BRIGHTER, DARKER), strict=False):
+        image[part] = to_rgba(colour)
+    image[frame.sum(axis=0) == 2] = to_rgba(INK)
     return image
 
 
 def blend(counts, largest: float | None = None) -> np.ndarray:
-    """(34, 34, 4) colours of counts or means (2, 34, 34): that of the polarity which is ahead.
+    """(height, width, 4) colours of counts or means (polarities, height, width): that of the
+    polarity which is ahead.
 
     largest: the count that is drawn without transparency; the 99 % quantile if not given.
     """
     counts = as_array(counts, 3, "counts")
     full = max(1.0, np.quantile(counts, 0.99)) if largest is None else largest
-    colour = np.where((counts[1] > counts[0])[..., None], to_rgb(DARKER), to_rgb(BRIGHTER))
+    colour = np.where((counts[-1] > counts[0])[..., None], to_rgb(DARKER), to_rgb(BRIGHTER))
     light = (counts.max(axis=0) / full).clip(0, 1)[..., None]
     return np.concatenate([colour, light], axis=2)
 
 
-def polarity_counts(events) -> np.ndarray:
-    """(2, 34, 34): how many events of each polarity each pixel sent."""
-    counts = np.zeros((2, SIDE, SIDE))
+def polarity_counts(events, sensor=SENSOR_SIZE) -> np.ndarray:
+    """(polarities, height, width): how many events of each polarity each pixel sent."""
+    counts = np.zeros(sensor[::-1])
     np.add.at(counts, (events["p"], events["y"], events["x"]), 1)
     return counts
+
+
+def picture(ax: Axes, pixels, title: str = "", **options) -> Axes:
+    """Pixels (height, width, …); a single row, as of an ear, fills its axes with stripes."""
+    ax.imshow(pixels, aspect="auto" if len(pixels) == 1 else None, **options)
+    return plain(ax, title)
 
 
 def plain(ax: Axes, title: str = "") -> Axes:
@@ -99,19 +111,17 @@ def plain(ax: Axes, title: str = "") -> Axes:
 
 
 def frame(ax: Axes, values, title: str = "") -> Axes:
-    """One frame (2, 34, 34): which pixels had events of which polarity."""
-    ax.imshow(colours_of(values))
-    return plain(ax, title)
+    """One frame (polarities, height, width): which pixels had events of which polarity."""
+    return picture(ax, colours_of(values), title)
 
 
 def counts(ax: Axes, image, title: str = "", largest: float | None = None) -> Axes:
-    """A count image (34, 34) or a digit (28, 28): the darker, the more."""
-    ax.imshow(as_array(image, 2, "image"), cmap=SHADES, vmin=0, vmax=largest)
-    return plain(ax, title)
+    """A count image or a digit (height, width): the darker, the more."""
+    return picture(ax, as_array(image, 2, "image"), title, cmap=SHADES, vmin=0, vmax=largest)
 
 
 def strip(axes, frames, titles=None) -> np.ndarray:
-    """Frames (n, 2, 34, 34) one after the other, one on each of the axes; unused axes vanish."""
+    """Frames (n, polarities, height, width), one on each of the axes; unused axes vanish."""
     frames = as_array(frames, 4, "frames")
     axes = np.ravel(axes)
     if len(frames) > len(axes):
@@ -125,17 +135,19 @@ def strip(axes, frames, titles=None) -> np.ndarray:
 
 
 def blended(axes, counts, titles, largest: float | None = None) -> np.ndarray:
-    """Counts or means (n, 2, 34, 34), one on each of the axes, in the colours of ``blend``."""
+    """Counts or means (n, polarities, height, width), one on each of the axes, in the colours of
+    ``blend``."""
     for ax, one, title in zip(np.ravel(axes), counts, titles, strict=True):
-        ax.imshow(blend(one, largest))
-        plain(ax, title)
+        picture(ax, blend(one, largest), title)
     return axes
 
 
 def mosaic(ax: Axes, tiles, titles, columns: int = 5) -> Axes:
     """Pictures (n, h, w, 4) in rows on one pair of axes: many times quicker than axes for each."""
+    if np.shape(tiles)[1] == 1:  # stripes, in a square
+        tiles = np.repeat(tiles, np.shape(tiles)[2], axis=1)
     count, tall, wide, _ = np.shape(tiles)
-    gap, head = 3, 7
+    gap, head = round(wide / 11), round(wide / 5)
     rows = -(-count // columns)
     sheet = np.zeros((rows * (tall + head), columns * (wide + gap) - gap, 4))
     for k, (tile, title) in enumerate(zip(tiles, titles, strict=True)):
@@ -144,7 +156,7 @@ def mosaic(ax: Axes, tiles, titles, columns: int = 5) -> Axes:
         ax.add_patch(
             Rectangle((x - 0.5, y - 0.5), wide, tall, fill=False, edgecolor=INK, alpha=0.5)
         )
-        ax.text(x + wide / 2, y - 2, title, ha="center", fontsize=9, color=INK)
+        ax.text(x + wide / 2, y - round(wide / 17), title, ha="center", fontsize=9, color=INK)
     ax.imshow(sheet)
     ax.axis("off")
     return ax
@@ -161,15 +173,17 @@ def shared_legend(axes, columns: int = 4) -> None:
 
 
 def arrows(ax: Axes, angles: dict) -> Axes:
-    """An arrow from the middle of the sensor for each angle, in degrees; 90 is up."""
+    """An arrow from the middle of a picture for each angle, in degrees; 90 is up."""
     looks = (("white", 6, "black"), ("black", 2.5, "white"))  # seen on every colour and theme
+    x, y = np.mean(ax.get_xlim()), np.mean(ax.get_ylim())
+    reach = round(0.38 * min(np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim())))  # whole pixels
     for (label, angle), (colour, width, rim) in zip(angles.items(), looks, strict=False):
-        middle, turn = (SIDE - 1) / 2, np.radians(angle)
-        end = middle + 13 * np.cos(turn), middle - 13 * np.sin(turn)
+        turn = np.radians(angle)
+        end = x + reach * np.cos(turn), y - reach * np.sin(turn)
         outline = [withStroke(linewidth=width + 2, foreground=rim)]
         arrow = {"arrowstyle": "-|>", "color": colour, "linewidth": width, "shrinkA": 0,
                  "shrinkB": 0, "mutation_scale": 10 + 2 * width, "path_effects": outline}
-        ax.annotate("", end, (middle, middle), arrowprops=arrow)
+        ax.annotate("", end, (x, y), arrowprops=arrow)
         ax.plot([], [], color=colour, linewidth=width, path_effects=outline, label=label)
     return ax
 
@@ -219,18 +233,18 @@ def stroke_diagram(ax: Axes) -> Axes:
 def numbering(ax: Axes) -> Axes:
     """The order of a frame's inputs: polarity first, then row, then column."""
     arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.2}
+    width, height, _ = SENSOR_SIZE
     for x, colour, name, first in ((0, BRIGHTER, "p = 0, brighter", 0),
-                                   (6.2, DARKER, "p = 1, darker", SIDE * SIDE)):  # fmt: skip
+                                   (6.2, DARKER, "p = 1, darker", width * height)):  # fmt: skip
         ax.add_patch(Rectangle((x, 0), 4.4, 3.4, facecolor=colour, alpha=0.15, edgecolor=colour))
         ax.text(x + 2.2, 3.6, name, ha="center", color=colour)
-        rows = [(3.0, 0, "y = 0"), (2.4, 1, "y = 1"), (0.4, SIDE - 1, "y = 33")]
-        for height, y, label in rows:
-            start = first + SIDE * y
-            ax.annotate("", (x + 3.25, height), (x + 1.1, height), arrowprops=arrow)
-            ax.text(x + 1.0, height, f"{start}", ha="right", va="center")
-            ax.text(x + 3.35, height, f"{start + SIDE - 1}", va="center")
+        for place, y in ((3.0, 0), (2.4, 1), (0.4, height - 1)):
+            start = first + width * y
+            ax.annotate("", (x + 3.25, place), (x + 1.1, place), arrowprops=arrow)
+            ax.text(x + 1.0, place, f"{start}", ha="right", va="center")
+            ax.text(x + 3.35, place, f"{start + width - 1}", va="center")
             if x == 0:
-                ax.text(x - 0.15, height, label, ha="right", va="center", fontsize=9)
+                ax.text(x - 0.15, place, f"y = {y}", ha="right", va="center", fontsize=9)
         ax.text(x + 2.2, 1.4, "⋮", ha="center", va="center")
     ax.annotate("", (6.1, 3.0), (4.5, 0.4), arrowprops=arrow | {"linestyle": ":"})
     ax.set(xlim=(-1.0, 10.8), ylim=(-0.1, 4.0))

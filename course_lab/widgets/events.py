@@ -44,7 +44,7 @@ def render_events(values: dict) -> tuple[bytes, str, str]:
     numbers = (
         f"digit {digit}, T = {plural(bins, 'frame')} of {width:.1f} ms: {100 * kept:.0f} % of "
         f"{len(events):,} events kept, largest input {inputs.max()}, on average {active:.0f} of "
-        f"2,312 inputs active a frame, {memory:.1f} kB"
+        f"{inputs[0].size:,} inputs active a frame, {memory:.1f} kB"
     )
     alt = (
         f"{len(shown)} of {bins} frames of a digit {digit}, "

@@ -37,7 +37,7 @@ class FirstNetwork:
 
     @torch.no_grad()
     def accuracy(self) -> float:
-        """Share of the 500 test recordings that are right, in [0, 1]."""
+        """Share of the test recordings that are right, in [0, 1]."""
         answers = self.network.logits(self.frames).argmax(dim=1)
         return (answers == self.splits.test.labels).float().mean().item()
 
@@ -64,16 +64,17 @@ class FirstNetwork:
         return self.seen[-1][0] == self.config.steps
 
 
-def curve(seen: list[tuple[int, float]], steps: int) -> tuple[bytes, str, str]:
+def curve(first: FirstNetwork) -> tuple[bytes, str, str]:
     """(PNG, line of numbers, description) of the accuracies so far."""
     figure, ax = new_figure(width=7, height=2.6)
-    done, accuracies = zip(*seen, strict=True)
+    done, accuracies = zip(*first.seen, strict=True)
+    steps, guessing = first.config.steps, 100 / len(first.splits.test.classes)
     with style():
         ax.plot(done, [100 * a for a in accuracies], marker="o", markersize=3, color="#0072B2")
-        ax.axhline(10, linestyle=":", color="#7a7a7a")
-        ax.text(steps, 11, "guessing", ha="right", va="bottom", color="#7a7a7a")
+        ax.axhline(guessing, linestyle=":", color="#7a7a7a")
+        ax.text(steps, guessing + 1, "guessing", ha="right", va="bottom", color="#7a7a7a")
         ax.set(xlim=(0, steps), ylim=(0, 100), xlabel="step", ylabel="right, in %")
-    right = f"{100 * accuracies[-1]:.1f} % of 500 test recordings right"
+    right = f"{100 * accuracies[-1]:.1f} % of {len(first.splits.test)} test recordings right"
     return png(figure), f"step {done[-1]} of {steps}: {right}", (
         f"A curve of test accuracy against steps: it starts at {100 * accuracies[0]:.0f} percent "
         f"and has reached {100 * accuracies[-1]:.0f} percent after {done[-1]} steps."
@@ -106,14 +107,14 @@ class LiveTraining(Pictured):
         self.button.description = "trained"
 
     def _show(self) -> None:
-        self.picture.value, numbers, alt = curve(self.first.seen, self.first.config.steps)
+        self.picture.value, numbers, alt = curve(self.first)
         self.picture.layout.width = f"{shown_width(self.picture.value)}px"
         self.bar.value = self.first.seen[-1][0]
         self.numbers.value = f'<p role="status">{html.escape(numbers)}</p>'
         self.words.value = in_words(alt)
 
     def stored(self) -> tuple[bytes, str, str]:
-        return curve(self.first.seen, self.first.config.steps)
+        return curve(self.first)
 
 
 def train_now(first: FirstNetwork) -> None:

@@ -107,10 +107,12 @@ def chosen(values: dict) -> tuple[Knob, float, str]:
 
 @functools.lru_cache(maxsize=256)
 def train(method: str, row: str, value: float, data: str, seed: int) -> tuple[float, int]:
-    """Test accuracy in [0, 1] of 2312-64-10 after STEPS updates, and the forward passes it took."""
+    """Test accuracy in [0, 1] of 64 hidden neurons after STEPS updates, and the forward passes."""
     knob = KNOBS[method][row.split(", ")[1]]
     options = FIXED.get(method, {}) | knob.options(value)
-    config = RunConfig(method=method, hidden=(64,), readout="membrane", options=options, seed=seed)
+    config = RunConfig(
+        method=method, data=data, hidden=(64,), readout="membrane", options=options, seed=seed
+    )
     network, estimator = config.network(), config.estimator()
     optimizer = config.optimizer(network)
     rates = [group["lr"] for group in optimizer.param_groups]
@@ -164,7 +166,8 @@ def render_method(values: dict, visited=None) -> tuple[bytes, str, str]:
             ink = COLOURS["vermilion" if method.name == "bptt" else "black"]
             ax.get_lines()[-1].set(color=ink, markeredgewidth=0)
         ax.legend(loc="upper left", bbox_to_anchor=(1, 1))  # in these colours
-        ax.axhline(10, linestyle=":", linewidth=1, color=COLOURS["black"])
+        guessing = 100 / len(recordings(values["data"])[0].classes)
+        ax.axhline(guessing, linestyle=":", linewidth=1, color=COLOURS["black"])
         if knob.log:
             ax.set_xscale("log", base=2)
         ax.set_xticks(knob.values, [shown(x) for x in knob.values])

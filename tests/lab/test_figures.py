@@ -176,6 +176,7 @@ def test_a_blend_shows_the_polarity_that_is_ahead():
 def test_one_legend_for_all_axes_and_arrows_that_point_where_they_should():
     figure, axes = new_figure(1, 2)
     for ax in axes:
+        event_figures.frame(ax, FRAMES[0])
         event_figures.arrows(ax, {"true": 90, "read": 180})
         ax.legend()
     event_figures.shared_legend(axes)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from course_lab.player import play, play_events, scene
-from course_lib.events import load_digits, simulate
+from course_lib.events import FrameSet, load_digits, pack, simulate
 from course_lib.network import SpikingNetwork
 
 
@@ -21,7 +21,7 @@ def network(seed: int, hidden=(24,)) -> SpikingNetwork:
 
 def test_a_scene_is_what_the_network_does(events):
     net = network(1, (32, 24))
-    one = scene("a", net, events, bins=10)
+    one = scene("a", net, FrameSet(pack(events, 10)[None], [3], 10).frames())
     assert one.spikes.shape == (10, 24) and one.votes.shape == (10, 10)
     assert np.allclose(one.votes.sum(axis=1), 1, atol=1e-6)
     assert set(np.unique(one.spikes)) <= {0, 1} and one.spikes.sum() > 0
