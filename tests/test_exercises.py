@@ -316,6 +316,15 @@ def test_an_open_task_is_worth_what_it_reaches(tmp_path, monkeypatch, capsys):
     assert third.split("best so far: ")[1] == second.split("best so far: ")[1]
 
 
+@pytest.mark.slow
+def test_some_points_by_the_same_noise_each_time_come_with_a_word_about_it(capsys):
+    exercise = EXERCISES["train_thin"]
+    same = next(b for b in BLIND if b.name == exercise.name and b.kind.startswith("the same noise"))
+    exercise(define(exercise.name, same.source))
+    assert 0 < exercise.earned < exercise.points
+    assert capsys.readouterr().out.endswith("Draw new noise each time.\n")
+
+
 # ---------------------------------------------------------------- the notebooks
 
 

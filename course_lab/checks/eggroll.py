@@ -8,7 +8,7 @@ from course_lab.checks.engine.cases import Boundary, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part, Property, Room
 from course_lab.checks.engine.failures import Refused
 from course_lab.checks.engine.layered import Layered, matrices, row
-from course_lab.checks.engine.open import Open, fewest
+from course_lab.checks.engine.open import Open, fewest, same_noise
 from course_lib.fitness import centred_ranks
 from course_lib.noise import gaussian
 
@@ -531,12 +531,18 @@ CLIMB_THIN = Exercise(
         for m, n, pairs, r in ((2, 3, 3, 2), (3, 2, 4, 1), (2, 2, 1, 3))
     ],
     mistakes=(
-        Mistake("that is the loop as it was given. Write down what left @ right.T is for two "
-                "pairs: which A meets which B?", lambda *a: _climb(*a, mean=_apart)),
-        Mistake("A and B are still added up apart, with the votes at B or at both. Each pair has "
-                "to form its own product before pairs are added.",
-                lambda *a: _climb(*a, mean=lambda A, B, v: _apart(B, A, v).T),
+        Mistake("A, times the votes, and B are added up apart, and then multiplied, as in the loop "
+                "that was given. Write down what left @ right.T is for two pairs: which A meets "
+                "which B?", lambda *a: _climb(*a, mean=_apart)),
+        Mistake("the votes are at B now, but A and B are still added up apart, and then "
+                "multiplied. Which A meets which B?",
+                lambda *a: _climb(*a, mean=lambda A, B, v: _apart(B, A, v).T)),
+        Mistake("A, B and the votes are each added up apart in yours, and then multiplied. Which "
+                "vote belongs to which A and B?",
                 lambda *a: _climb(*a, mean=lambda A, B, v: v.mean() * _apart(A, B, v**0))),
+        Mistake("the votes are at A and at B, and so squared, and both are still added up apart. "
+                "Which A meets which B, and how often does a vote count?",
+                lambda *a: _climb(*a, mean=lambda A, B, v: _apart(A, v[:, None, None] * B, v))),
         Mistake("you add the pairs up. The step is their mean, or more pairs take longer steps.",
                 lambda *a: _climb(*a, share=lambda pairs: 1)),
         Mistake("√r is missing in the step: E = A Bᵀ/√r.", lambda *a: _climb(*a, root=0)),
@@ -545,7 +551,9 @@ CLIMB_THIN = Exercise(
                 lambda *a: _climb(*a, mean=lambda A, B, v: v[-1] * A[-1] @ B[-1].T / len(v)),
                 lambda *a: _climb(*a, mean=lambda A, B, v: v[-1] * A[-1] @ B[-1].T)),
         Mistake("you go downhill: fitness is to grow.", lambda *a: _climb(*a, sign=-1)),
-        Mistake("you draw once for all generations.", lambda *a: _climb(*a, once=True)),
+        Mistake("every generation has the same noise in yours: it is drawn once, or the generator "
+                "is made anew each time. Make it once, draw often.",
+                lambda *a: _climb(*a, once=True)),
         Mistake("W moves after each pair in yours, so that later pairs are tried from elsewhere. A "
                 "generation tries all pairs from one W, and then takes one step.",
                 lambda *a: _climb(*a, moves=True)),
@@ -598,6 +606,7 @@ TRAIN_THIN = Open(
     goal="train a spiking network by EGGROLL, forward passes and thin noise alone",
     reference=train_thin, trial=_thinly, less=90, forward_only=True, seeded=True,
     marks=((0.75, 1), (0.85, 2), (0.92, 3)), wording="{:.0%} of unseen digits right".format,
+    short=same_noise,
 )  # fmt: skip
 
 PAIRS, GENERATIONS = 8, 100

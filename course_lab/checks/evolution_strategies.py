@@ -8,7 +8,7 @@ import torch
 from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Calls, Exercise, Mistake
-from course_lab.checks.engine.open import Open, fewest
+from course_lab.checks.engine.open import Open, fewest, same_noise
 from course_lib import fitness as library
 
 TOPIC = "06_evolution_strategies"
@@ -553,6 +553,7 @@ TRAIN_POPULATION = Open(
     goal="train a spiking network with nothing but forward passes",
     reference=train_population, trial=_population, less=90, forward_only=True, seeded=True,
     marks=((0.75, 1), (0.85, 2), (0.92, 3)), wording="{:.0%} of unseen digits right".format,
+    short=same_noise,
 )  # fmt: skip
 
 ROUNDS_AT_MOST = 20_000
@@ -582,5 +583,5 @@ FEW_ROUNDS = Open(
     goal="trade machines for time",
     reference=few_rounds, trial=_rounds, forward_only=True, seeded=True,
     marks=((-60, 1), (-30, 2), (-16, 3)),
-    wording=lambda value: f"90 % in {-value:.0f} rounds",
+    wording=lambda value: f"90 % in {-value:.0f} rounds", short=same_noise,
 )  # fmt: skip

@@ -6,7 +6,7 @@ import torch
 from course_lab.checks.engine import maps
 from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Room
-from course_lab.checks.engine.open import Open, demand
+from course_lab.checks.engine.open import Open, demand, same_noise
 from course_lib.fitness import centred_ranks
 
 TOPIC = "11_other_senses"
@@ -639,6 +639,7 @@ TRAIN_MAPS = Open(
     goal="train a convolutional network by forward passes of a population that is never built",
     reference=train_maps, trial=_seen, forward_only=True, seeded=True,
     marks=((0.75, 1), (0.85, 2), (0.92, 3)), wording="{:.0%} of unseen digits right".format,
+    short=same_noise,
 )  # fmt: skip
 
 # ------------------------------------------------------------------------------- few weights

@@ -105,13 +105,15 @@ class Population:
     ``currents(index, x)`` computes the currents of all members of a layer, as a student has it. In
     each generation one pair's are compared with those of its matrices, built here.
 
-    losses: mean of each generation; still: generations without noise, of kernel and readout.
+    losses: mean of each generation; still: generations without noise, of kernel and readout; noise:
+    all factors of each generation, as bytes.
     """
 
     __name__ = "fitness"
 
     def __init__(self, allowed: int):
         self.allowed, self.asked, self.losses, self.still = allowed, 0, [], [0, 0]
+        self.noise = []
 
     def __call__(self, layers, A, B, sigma, currents):
         try:
@@ -121,6 +123,7 @@ class Population:
         if len(A) != 2 or len(B) != 2 or len({len(a) for a in (*A, *B)}) != 1:
             raise Refused("A and B are lists of two arrays, kernel and readout, of as many pairs")
         members = [self.members(*part, sigma) for part in zip(layers, A, B, strict=True)]
+        self.noise.append(b"".join(tiny.finite(part).tobytes() for part in (*A, *B)))
         for k, (plus, minus) in enumerate(members):
             self.still[k] += np.array_equal(plus, minus)
         pairs = members[0].shape[1]
@@ -145,6 +148,10 @@ class Population:
         losses = (np.log(np.exp(scores).sum(-1)) - right).mean(-1)
         self.losses.append(losses.mean())
         return -losses.T
+
+    def same_noise(self) -> bool:
+        """Whether most generations had the noise of another one."""
+        return 2 * len(set(self.noise)) < len(self.noise)
 
     @staticmethod
     def members(W, a, b, sigma) -> np.ndarray:

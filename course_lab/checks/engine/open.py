@@ -24,6 +24,8 @@ class Open(Exercise):
     wording: score → how it is told, such as "81.0% read right".
     forward_only: whether torch's backward is forbidden.
     around:       makes of the student's function what is called; None: the function itself.
+    short:        a trial's arguments, after it → what keeps one from all points, a sentence after
+                  a space; empty where that is not known.
     seeded:       whether all that is random has to come from the function's argument `seed`.
 
     ``kind`` is "open", or "train" where a network learns in the student's own loop.
@@ -36,6 +38,7 @@ class Open(Exercise):
     wording: Callable[[float], str] = "{:.1%}".format
     forward_only: bool = False
     around: Callable[[Callable], Callable] | None = None
+    short: Callable[..., str] = lambda *arguments: ""
     seeded: bool = False
     kind: str = "open"
     seconds: float = 60.0
@@ -44,15 +47,20 @@ class Open(Exercise):
         """What the function reaches. Raises NotYet if it fails, or is below the first mark."""
         tiny.digits()  # before the clock of a call runs
         function = self.around(function) if self.around else function
-        result, score, _ = self.attempt(function, seed)
-        value = score(result)
-        if value < self.marks[0][0]:
-            raise NotYet(f"  It reaches {self.told(value)}; the first point is at "
-                         f"{self.told(self.marks[0][0])}.")  # fmt: skip
+        result, score, _, arguments = self.attempt(function, seed)
+        self.hint = self.short(*arguments)
+        try:
+            value = score(result)
+            if value < self.marks[0][0]:
+                raise NotYet(f"  It reaches {self.told(value)}; the first point is at "
+                             f"{self.told(self.marks[0][0])}.")  # fmt: skip
+        except NotYet as reason:
+            reason.args = (f"{reason}{self.hint}",)
+            raise
         if self.seeded:
             self.check_seed(function, seed, result)
         if self.less is not None:
-            result, score, _ = self.attempt(function, seed, less=self.less)
+            result, score, *_ = self.attempt(function, seed, less=self.less)
             score(result)
         return value
 
@@ -62,22 +70,22 @@ class Open(Exercise):
         from_it = "Draw everything random from a generator that is made with `seed`."
         if not compare.same(result, self.attempt(function, seed)[0], 1e-6, 1e-9):
             raise NotYet(f"  The same seed gives another result the second time. {from_it}")
-        other, _, made = self.attempt(function, seed, 1)
+        other, _, made, _ = self.attempt(function, seed, 1)
         if made and compare.same(result, other, 1e-6, 1e-9):
             raise NotYet(f"  Every seed gives the same result. {from_it}")
 
     def attempt(
         self, function: Callable, seed: int, later: int = 0, less: int | None = None
-    ) -> tuple[Any, Callable, list]:
-        """A trial's result, its score, and the generators that were made; later: what is added to
-        the `seed` that the function gets; less: a smaller allowance."""
+    ) -> tuple[Any, Callable, list, tuple]:
+        """A trial's result, its score, the generators that were made, and its arguments; later:
+        what is added to the `seed` that the function gets; less: a smaller allowance."""
         allowance = () if less is None else (less,)
         arguments, score = self.trial(np.random.default_rng(seed), *allowance)
         arguments = tuple(a + later if name == "seed" else a
                           for name, a in zip(self.names(), arguments, strict=True))  # fmt: skip
         forward = tiny.no_backward() if self.forward_only else nullcontext()
         with forward, _generators() as made:
-            return self.result(function, arguments), score, made
+            return self.result(function, arguments), score, made, arguments
 
     def worth(self, value: float) -> int:
         """Points of a score."""
@@ -93,7 +101,8 @@ class Open(Exercise):
         more = "; ".join(f"{points} from {self.told(mark)} on"
                          for mark, points in self.marks if mark > value)  # fmt: skip
         return (f"✓ {self.name}: {self.told(value)}, {self.earned} of {self.points} points"
-                f"{more and f' ({more})'}. Your best so far: {self.told(best)}.")  # fmt: skip
+                f"{more and f' ({more})'}. Your best so far: {self.told(best)}."
+                f"{more and self.hint}")  # fmt: skip
 
     def examine(self, function: Callable, seed: int) -> int:
         self.reach(function, seed)
@@ -117,6 +126,14 @@ def _generators() -> Iterator[list]:
         yield made
     finally:
         np.random.default_rng = kept
+
+
+def same_noise(fitness, *others) -> str:
+    """What to tell somebody who has shaken a network by the same noise in every generation."""
+    if not fitness.same_noise():
+        return ""
+    return (" Every generation tries the noise of the first again, and so looks in the same few "
+            "directions. Draw new noise each time.")  # fmt: skip
 
 
 def fewest(

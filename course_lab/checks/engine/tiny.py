@@ -174,6 +174,16 @@ class Counted:
         values = self.sign * losses(rows.reshape(-1, SIZE), data.frames, data.labels)
         return values if rows.ndim == 2 else float(values[0])
 
+    def same_noise(self) -> bool:
+        """Whether a third of the ways from one network asked for to the next are ways that come
+        back, up to their length, five times or more: so they do if noise is drawn once for all."""
+        asked = np.array(self.asked).reshape(-1, SIZE)
+        _, first = np.unique(asked, axis=0, return_index=True)
+        ways = np.diff(asked[np.sort(first)], axis=0)
+        largest = ways[np.arange(len(ways)), np.abs(ways).argmax(axis=1)]
+        _, times = np.unique(np.round(ways / largest[:, None], 3), axis=0, return_counts=True)
+        return 3 * times[times >= 5].sum() > len(ways)
+
     def __deepcopy__(self, memo):
         """A call's copy of the arguments counts where the check looks."""
         return self
