@@ -7,6 +7,7 @@ frames = splits.train.frames(indices)  # (T, B, 2312), time-major
 from course_lib.events.digits import Digits, load_digits
 from course_lib.events.frames import count_frames, pack
 from course_lib.events.frameset import FrameSet, coarse, concatenate, shift_frames
+from course_lib.events.own import fit_sensor, load_recordings
 from course_lib.events.recordings import (
     EVENT_DTYPE,
     SENSOR_SIZE,
@@ -19,17 +20,9 @@ from course_lib.events.splits import Splits, load_all, load_splits
 
 
 def __getattr__(name: str):
-    """What few need, loaded when it is first asked for."""
-    if name in ("fit_sensor", "load_recordings"):
-        from course_lib.events import own
+    """Folders of real recordings, which few need: loaded when they are first asked for."""
+    if name not in ("find_recordings", "matching_digits"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from course_lib.events import folders
 
-        return getattr(own, name)
-    if name in ("Recording", "Recordings", "find_recordings", "matching_digits"):
-        from course_lib.events import folders
-
-        return getattr(folders, name)
-    if name == "download":
-        from course_lib.events.fetching import download
-
-        return download
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(folders, name)

@@ -48,23 +48,21 @@ def note_on(others: list[Path], root: Path, endings: tuple[str, ...]) -> str:
 
 
 def _list(part: Path) -> tuple[list[Recording], list[str]]:
-    """The recordings below Train/ or Test/, and what is left out. Dot files are never looked at."""
-    found, others = [], []
-    for label in sorted(p for p in part.iterdir() if not p.name.startswith(".")):
-        if not label.is_dir():
-            others.append(label)
-            continue
-        if not re.fullmatch("[0-9]", label.name):
+    """The recordings below Train/ or Test/, if it is there, and notes on what is left out."""
+    if not part.is_dir():
+        return [], []
+    labels, inside = sorted(part.glob("[!.]*")), files(part)
+    for label in labels:
+        if label.is_dir() and not re.fullmatch("[0-9]", label.name):
             raise ValueError(
                 f"{label}: the folder's name is no digit; expected {LAYOUT}. Move it elsewhere."
             )
-        inside = sorted(p for p in label.iterdir() if not p.name.startswith("."))
-        good = [path for path in inside if path.suffix.lower() == ".bin"]
-        others += [path for path in inside if path not in good]
-        found += [Recording(path, int(label.name)) for path in good]
+    found = [Recording(p, int(label)) for p, label in inside if p.suffix.lower() == ".bin"]
+    others = [p for p, _ in inside if p.suffix.lower() != ".bin"]
+    others += [label for label in labels if not label.is_dir()]
     present = {recording.label for recording in found}
-    without = sorted(set(range(max(present, default=-1))) - present)
-    notes = [note_on(others, part.parent, (".bin",))] if others else []
+    without = sorted(set(range(max(present, default=0))) - present)
+    notes = [note_on(others, part.parent, (".bin",))]
     if without:
         notes.append(f"no recording of {', '.join(map(str, without))} in {part.name}/")
     return found, notes
@@ -84,18 +82,16 @@ def find_recordings(folder: str | os.PathLike) -> Recordings:
     folder = Path(folder).expanduser()
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected one that holds {LAYOUT}")
-    root = folder
-    if not any((root / part).is_dir() for part in ("Train", "Test")):
-        root = folder / "NMNIST"
-    if not any((root / part).is_dir() for part in ("Train", "Test")):
+    for root in (folder, folder / "NMNIST"):
+        if (root / "Train").is_dir() or (root / "Test").is_dir():
+            break
+    else:
         raise FileNotFoundError(
             f"{folder} holds neither Train/ nor Test/ nor NMNIST/; expected {LAYOUT}. "
             "Name the folder above Train/."
         )
-    (train, notes), (test, more) = (
-        _list(root / part) if (root / part).is_dir() else ([], []) for part in ("Train", "Test")
-    )
-    left_out = "; ".join(notes + more)
+    (train, notes), (test, more) = _list(root / "Train"), _list(root / "Test")
+    left_out = "; ".join(filter(None, notes + more))
     if not train and not test:
         raise FileNotFoundError(f"{root} holds no recording; expected {LAYOUT}. {left_out}")
     return Recordings(root, train, test, left_out)
@@ -104,7 +100,7 @@ def find_recordings(folder: str | os.PathLike) -> Recordings:
 def find_of_any_camera(folder: str | os.PathLike, classes=None) -> Recordings:
     """What a folder holds of any camera: <class>/<file>, below Train/ and Test/ or without.
 
-    Raises FileNotFoundError if there is no such folder, ValueError: a class that is unknown.
+    Raises FileNotFoundError if it holds nothing, ValueError: a class that is unknown.
     """
     folder = Path(folder).expanduser()
     parts = {p.name.lower(): p for p in folder.glob("*") if p.is_dir()}
@@ -116,6 +112,9 @@ def find_of_any_camera(folder: str | os.PathLike, classes=None) -> Recordings:
         listed = files(part) if part else []
         found.append([pair for pair in listed if pair[0].suffix.lower() in endings])
         others += [path for path, _ in listed if path.suffix.lower() not in endings]
+    if not any(found):
+        raise FileNotFoundError(f"{folder} holds no recording; expected <class>/<file>, a file "
+                                f"{' or '.join(endings)}")  # fmt: skip
     names = class_names((label for part in found for _, label in part), classes)
     sets = ([Recording(path, place(label, names)) for path, label in part] for part in found)
     return Recordings(folder, *sets, note_on(others, folder, endings), names)

@@ -52,9 +52,7 @@ class Camera:
         return pack(fitted, bins, name, self.pixels)
 
 
-def fit_sensor(
-    events, size: tuple[int, ...], fit: str = "scale", name: str = ""
-) -> np.ndarray:
+def fit_sensor(events, size: tuple[int, ...], fit: str = "scale", name: str = "") -> np.ndarray:
     """Events of a sensor of ``size`` (width, height) on 34 x 34 pixels, as an EVENT_DTYPE array.
 
     fit: "scale" keeps the proportions and the whole picture, which stands in the middle; "crop"

@@ -8,9 +8,10 @@ import hashlib
 import os
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from course_lib.events import digits, frames, saccades
 from course_lib.events.files import cache_folder, cached, progress_bar
 from course_lib.events.frames import bytes_of_bin, pack
 from course_lib.events.frameset import CLOTHES, DIGITS, FrameSet
+from course_lib.events.own import Camera
 from course_lib.events.recordings import (
     EAR,
     MAX_BYTES,
@@ -28,10 +30,6 @@ from course_lib.events.recordings import (
     decode,
     ordinary_file,
 )
-
-if TYPE_CHECKING:  # loaded only where there are recordings in folders, of another camera
-    from course_lib.events.folders import Recordings
-    from course_lib.events.own import Camera
 
 
 class How(NamedTuple):
@@ -43,7 +41,7 @@ class How(NamedTuple):
     cache_dir: str | os.PathLike | None
     on_bad: str
     progress: bool
-    camera: "Camera | None"
+    camera: Camera | None
     classes: tuple[str, ...] | None
 
 
@@ -92,21 +90,17 @@ def stratified(labels: np.ndarray, fractions: tuple, seed: int) -> list[np.ndarr
     """
     generator = torch.Generator().manual_seed(seed)
     classes, sizes = np.unique(labels, return_counts=True)
-    sizes = dict(zip(classes, sizes.tolist(), strict=True))
-    left = {
-        c: np.flatnonzero(labels == c)[torch.randperm(sizes[c], generator=generator).numpy()]
-        for c in classes
-    }
+    left = [np.flatnonzero(labels == c) for c in classes]
+    left = [rows[torch.randperm(len(rows), generator=generator).numpy()] for rows in left]
     parts = []
     for fraction in fractions[1:]:
-        wanted = round(fraction * len(labels))
-        exact = {c: fraction * sizes[c] for c in classes}
-        take = {c: int(exact[c] + 1e-9) for c in classes}
-        for c in sorted(classes, key=lambda c: take[c] - exact[c])[: wanted - sum(take.values())]:
-            take[c] += 1
-        parts.append(np.concatenate([left[c][: take[c]] for c in classes]))
-        left = {c: left[c][take[c] :] for c in classes}
-    return [np.concatenate(list(left.values())), *parts]
+        exact = fraction * sizes
+        take = (exact + 1e-9).astype(int)
+        missing = round(fraction * len(labels)) - take.sum()
+        take[np.argsort(take - exact, kind="stable")[:missing]] += 1
+        parts.append(np.concatenate([rows[:n] for rows, n in zip(left, take, strict=True)]))
+        left = [rows[n:] for rows, n in zip(left, take, strict=True)]
+    return [np.concatenate(left), *parts]
 
 
 def saccade_digits(source, how: How) -> Data:
@@ -153,10 +147,9 @@ def _clothes(source: str, how: How) -> tuple[np.ndarray, np.ndarray, list[np.nda
     from course_lib.events import fashion
 
     if source in SOURCES:
-        images, labels = fashion.load_fashion()
+        (images, labels), train = fashion.load_fashion(), 5000
     else:
-        images, labels = fashion.read_fashion(source)
-    train = len(images) * 5 // 6 if source in SOURCES else fashion.FULL["train"]
+        (images, labels), train = fashion.read_fashion(source), fashion.FULL["train"]
     parts = [*stratified(labels[:train], (0.9, 0.1), how.seed), np.arange(train, len(images))]
     rule = "pictures of its test set, a tenth of the others for validation, stratified by class"
     return images, labels, parts, f"{rule}, seed {how.seed}"
@@ -168,27 +161,25 @@ def spoken_digits(source: str, how: How) -> Data:
         raise ValueError(f'{source} needs a folder of recordings; expected "{source}:PATH"')
     from course_lib.events import speech
 
-    found = speech.find_speech(source)
-    files, name = speech.read_speech(found)
+    files, labels, spoken = speech.find_speech(source)
+    sounds, name = speech.read_speech(files)
 
     def build():
-        pairs, packed = zip(files, (str(path) for path, *_ in found), strict=True), []
-        for data, path in progress_bar(pairs, "sounds", how.progress, len(files)):
-            packed.append(pack(speech.hear_file(data, path), how.bins, path, EAR))
+        packed = []
+        for sound, file in zip(progress_bar(sounds, "sounds", how.progress), files, strict=True):
+            packed.append(pack(speech.hear_file(sound, str(file)), how.bins, str(file), EAR))
         return {"packed": np.stack(packed)}
 
     key = {"speech": name, "frames": frames.VERSION, "bins": how.bins}
     packed = cached("speech", key, build, how.cache_dir)["packed"]
-    speakers = sorted({speaker for *_, speaker in found})
+    speakers = sorted(set(spoken))
     if len(speakers) < 3:
         raise ValueError(f"{source} has {len(speakers)} speakers; expected at least 3, since those "
                          "of training, validation and the test differ")  # fmt: skip
     order = torch.randperm(len(speakers), generator=torch.Generator().manual_seed(how.seed))
     *trained, validated, tested = (speakers[i] for i in order)
-    spoken = np.array([speaker for *_, speaker in found])
     parts = [np.flatnonzero(np.isin(spoken, who)) for who in (trained, validated, tested)]
     rule = f"speakers {', '.join(sorted(trained))} / {validated} / {tested}, seed {how.seed}"
-    labels = np.array([digit for _, digit, _ in found])
     return Data("spoken digits", FrameSet(packed, labels, how.bins, EAR), parts, rule)
 
 
@@ -210,8 +201,8 @@ def _simulated(images: np.ndarray, labels: np.ndarray, how: How, classes=DIGITS)
     return FrameSet(packed, torch.from_numpy(labels), how.bins, classes=classes)
 
 
-def find(source, how: How) -> "Recordings":
-    """The recordings of a folder, or "nmnist": that in the variable NMNIST_DIR, else a download.
+def find(source, how: How):
+    """The ``folders.Recordings`` of a folder; of "nmnist": NMNIST_DIR, else a download.
 
     A folder that is not in N-MNIST's layout, or with a ``camera``, may hold what is another's.
     """
@@ -228,10 +219,8 @@ def find(source, how: How) -> "Recordings":
     try:
         return find_recordings(source)
     except (FileNotFoundError, ValueError):
-        is_folder = Path(source).expanduser().is_dir()
-        found = find_of_any_camera(source, how.classes) if is_folder else None
-        if found and (found.train or found.test):
-            return found
+        with suppress(FileNotFoundError):
+            return find_of_any_camera(source, how.classes)
         raise
 
 
@@ -255,8 +244,9 @@ def recordings(source, how: How) -> Data:
     return Data(str(found.folder), everything, [part[good[part]] for part in parts], rule + notes)
 
 
-def read_all(found: "Recordings", how: How) -> tuple[FrameSet, np.ndarray, str]:
-    """Frames of all files, Train/ then Test/, empty where a file is bad; which are good; a note.
+def read_all(found, how: How) -> tuple[FrameSet, np.ndarray, str]:
+    """Frames of all files that ``find`` found, Train/ then Test/, empty where a file is bad; which
+    are good; a note.
 
     Where classes are not N-MNIST's or a camera is given, files may be of any format. The cache
     knows files by what they hold: their bytes are hashed at every start.
@@ -264,11 +254,7 @@ def read_all(found: "Recordings", how: How) -> tuple[FrameSet, np.ndarray, str]:
     if how.on_bad not in ("error", "skip"):
         raise ValueError(f"on_bad is {how.on_bad!r}; expected 'error' or 'skip'")
     files = found.train + found.test
-    camera = how.camera
-    if camera is None and found.classes is not DIGITS:
-        from course_lib.events.own import Camera
-
-        camera = Camera()
+    camera = how.camera or (Camera() if found.classes is not DIGITS else None)
     pixels, limit = (camera.pixels, MOST_BYTES) if camera else (SENSOR_SIZE, MAX_BYTES)
     known = progress_bar(files, "checking recordings", how.progress)
     digests = [_digest(recording.path, how.on_bad, limit) for recording in known]

@@ -44,32 +44,32 @@ def erb(frequency):
     return 24.7 + 0.108 * frequency
 
 
-def centres(channels: int = CHANNELS) -> np.ndarray:
-    """(channels,) frequencies, Hz: in equal steps of ERBs between BANDS."""
-    low, high = (math.log(24.7 + 0.108 * edge) for edge in BANDS)
-    return (np.exp(np.linspace(low, high, channels)) - 24.7) / 0.108
+def centres() -> np.ndarray:
+    """(64,) frequencies, Hz: in equal steps of ERBs between BANDS."""
+    low, high = (math.log(erb(edge)) for edge in BANDS)
+    return (np.exp(np.linspace(low, high, CHANNELS)) - 24.7) / 0.108
 
 
 @lru_cache(maxsize=4)
-def gammatones(rate: int, channels: int = CHANNELS) -> np.ndarray:
-    """(channels, length) responses of the filters; a tone of its frequency passes at gain 1."""
+def gammatones(rate: int) -> np.ndarray:
+    """(64, length) responses of the filters; a tone of its frequency passes at gain 1."""
     t = np.arange(1, round(LENGTH * rate)) / rate
-    f = centres(channels)[:, None]
+    f = centres()[:, None]
     shape = t**3 * np.exp(-2 * np.pi * 1.019 * erb(f) * t)
     return shape * np.cos(2 * np.pi * f * t) * 2 / shape.sum(1, keepdims=True)
 
 
-def cochlea(sound: np.ndarray, rate: int, channels: int = CHANNELS) -> np.ndarray:
-    """(channels, n) what the hair cells report of a sound (n,), whose loudness is taken out."""
+def cochlea(sound: np.ndarray, rate: int) -> np.ndarray:
+    """(64, n) what the hair cells report of a sound (n,), whose loudness is taken out."""
     sound = sound - sound.mean()
     sound = sound / max(math.sqrt((sound**2).mean()), 1e-9)
-    filters = gammatones(rate, channels)
+    filters = gammatones(rate)
     size = 1 << (len(sound) + filters.shape[1]).bit_length()
     bands = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(filters, size), size)
     return np.log1p(np.maximum(bands[:, : len(sound)], 0) / QUIET)
 
 
-def hear(sound: np.ndarray, rate: int, channels: int = CHANNELS) -> np.ndarray:
+def hear(sound: np.ndarray, rate: int) -> np.ndarray:
     """The events of a sound: x = channel, y = 0, t in microseconds, p = 0.
 
     sound: (n,) samples of any scale; rate: of them a second, at least twice the highest band.
@@ -84,9 +84,9 @@ def hear(sound: np.ndarray, rate: int, channels: int = CHANNELS) -> np.ndarray:
     if not np.isfinite(sound).all() or np.ptp(sound) == 0:
         raise ValueError("the sound is silent, or its samples are not finite")
     starts = np.arange(0, len(sound), rate / STEPS).astype(int)
-    reports = np.add.reduceat(cochlea(sound, rate, channels), starts, axis=1)
+    reports = np.add.reduceat(cochlea(sound, rate), starts, axis=1)
     charge = reports.T / (TAU * rate)
-    beta, voltage = math.exp(-1 / (TAU * STEPS)), np.zeros(channels)
+    beta, voltage = math.exp(-1 / (TAU * STEPS)), np.zeros(CHANNELS)
     spikes = np.empty(charge.shape, bool)
     for step, more in enumerate(charge):
         voltage = beta * voltage + more
@@ -98,7 +98,7 @@ def hear(sound: np.ndarray, rate: int, channels: int = CHANNELS) -> np.ndarray:
     return events
 
 
-def read_wave(data: bytes, name: str) -> tuple[np.ndarray, int]:
+def read_wave(data: bytes) -> tuple[np.ndarray, int]:
     """Samples (n,) and rate of a .wav file's bytes: PCM of 8 or 16 bits, channels averaged."""
     try:
         with wave.open(io.BytesIO(data)) as sound:
@@ -107,36 +107,35 @@ def read_wave(data: bytes, name: str) -> tuple[np.ndarray, int]:
             samples = samples.astype(np.float64) if width > 1 else samples.view(np.uint8) - 128.0
             return samples.reshape(-1, tracks).mean(1), rate
     except (wave.Error, EOFError, TypeError, ValueError) as error:
-        raise ValueError(f"{name}: no .wav file of 8 or 16 bits ({error})") from error
+        raise ValueError(f"no .wav file of 8 or 16 bits ({error})") from error
 
 
 def hear_file(data: bytes, name: str) -> np.ndarray:
     """The events of a .wav file's bytes. Raises ValueError, with the file's name."""
-    sound, rate = read_wave(data, name)
     try:
-        return hear(sound, rate)
+        return hear(*read_wave(data))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
 
 
-def find_speech(folder) -> list[tuple[Path, int, str]]:
-    """(path, digit, speaker) of the files <digit>_<speaker>_<n>.wav in a folder, by name.
+def find_speech(folder) -> tuple[list[Path], list[int], list[str]]:
+    """Paths, digits and speakers of the files <digit>_<speaker>_<n>.wav in a folder, by name.
 
     Raises FileNotFoundError if there is none, or no folder.
     """
     folder = Path(folder).expanduser()
-    found = [(path, NAME.fullmatch(path.name)) for path in sorted(folder.rglob("*.wav"))]
-    found = [(path, int(name[1]), name[2]) for path, name in found if name]
-    if not found:
+    files = [path for path in sorted(folder.rglob("*.wav")) if NAME.fullmatch(path.name)]
+    if not files:
         raise FileNotFoundError(f"{folder} holds no recording <digit>_<speaker>_<n>.wav")
-    return found
+    names = [NAME.fullmatch(path.name) for path in files]
+    return files, [int(name[1]) for name in names], [name[2] for name in names]
 
 
-def read_speech(found: list[tuple[Path, int, str]]) -> tuple[list[bytes], str]:
+def read_speech(files: list[Path]) -> tuple[list[bytes], str]:
     """The files' bytes, and what names their spikes: a hash of all that shapes them."""
-    files = [ordinary_file(path).read_bytes() for path, *_ in found]
+    sounds = [ordinary_file(path).read_bytes() for path in files]
     settings = (VERSION, CHANNELS, BANDS, LENGTH, QUIET, TAU, THRESHOLD, STEPS)
     digest = hashlib.sha256(repr(settings).encode())
-    for (path, *_), data in zip(found, files, strict=True):
-        digest.update(hashlib.sha256(data).digest() + path.name.encode())
-    return files, digest.hexdigest()
+    for path, sound in zip(files, sounds, strict=True):
+        digest.update(hashlib.sha256(sound).digest() + path.name.encode())
+    return sounds, digest.hexdigest()

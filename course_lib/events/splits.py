@@ -1,15 +1,13 @@
 """Training, validation and test sets of saccade digits or of real recordings."""
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from course_lib.events import sources
 from course_lib.events.frames import check_bins
 from course_lib.events.frameset import FrameSet
+from course_lib.events.own import Camera
 from course_lib.events.sources import How
-
-if TYPE_CHECKING:  # loaded only where there are recordings of another camera
-    from course_lib.events.own import Camera
 
 SOURCE = "saccade-digits"
 
@@ -33,7 +31,7 @@ def load_splits(
     on_bad: str = "error",
     seed: int = 0,
     progress: bool = True,
-    camera: "Camera | None" = None,
+    camera: Camera | None = None,
     classes: tuple[str, ...] | None = None,
 ) -> Splits:
     """Frames of a data source, split by a stated rule.
@@ -64,9 +62,8 @@ def load_splits(
       another ``camera``, split likewise.
 
     Args:
-        source: "saccade-digits", "fashion", "fashion-latency", "speech:PATH"; "nmnist" (the folder
-            in the variable NMNIST_DIR, else a download kept in the cache); or the path of a folder
-            of recordings, or of MNIST.
+        source: one of these names or paths; "nmnist" is the folder in the variable NMNIST_DIR, else
+            a download kept in the cache.
         bins: T, the number of time bins.
         cache_dir: where frames are kept; default: COURSE_CACHE, else the user's cache folder.
         on_bad: "error" stops at the first bad file; "skip" leaves it out and counts it in note.
@@ -105,7 +102,7 @@ def load_all(
     cache_dir: str | os.PathLike | None = None,
     on_bad: str = "error",
     progress: bool = True,
-    camera: "Camera | None" = None,
+    camera: Camera | None = None,
     classes: tuple[str, ...] | None = None,
 ) -> FrameSet:
     """The frames of every recording of a folder, Train/ then Test/, by label, then by name."""

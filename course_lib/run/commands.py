@@ -200,10 +200,9 @@ def data_fashion(options) -> int:
 
 
 def data_download(options) -> int:
-    from course_lib.events import download
-    from course_lib.events.files import cache_folder
+    from course_lib.events.fetching import download
 
-    found = download(options.folder or cache_folder())
+    found = download(options.folder)
     print(f"{found.folder}: {len(found.train):,} training and {len(found.test):,} test recordings")
     return 0
 

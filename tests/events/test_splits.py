@@ -124,7 +124,8 @@ def test_sizes_of_the_full_set(monkeypatch, tmp_path):
     """54,000 / 6,000 / 10,000, by permutation with seed 0, without reading 70,000 files."""
     from pathlib import Path
 
-    from course_lib.events import FrameSet, Recording, Recordings
+    from course_lib.events import FrameSet
+    from course_lib.events.folders import Recording, Recordings
 
     def part(n):
         return [Recording(Path(f"{k}"), k % 10) for k in range(n)]
