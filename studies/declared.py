@@ -161,7 +161,9 @@ LOCALZO = Study(
     ),
     settings=SETTINGS,
     search=RATES,
-    columns=("chosen", "accuracy", "difference", "cpu", "active", "speedup", "spikes"),
+    columns=(
+        "chosen", "accuracy", "difference", "train", "cpu", "active", "speedup", "spikes",
+    ),
 )  # fmt: skip
 
 SPARSEGRAD = Study(
@@ -218,6 +220,10 @@ OPZO = Study(
         *(_opzo("where noise enters", name, momentum=0.999, inject=name)
           for name in ("spikes", "membrane")),
         *(_opzo("error", name, momentum=0.999, error=name) for name in ("softmax", "difference")),
+        *(_opzo("teachers of hidden layers", name, momentum=0.999, **options) for name, options in (
+            ("feedback alone", {}), ("local learning, too", {"local": True}),
+            ("intermediate global learning, too", {"local": True, "intermediate": True}),
+        )),
         *(_opzo("scale α", f"α {value:g}", momentum=0.999, alpha=value)
           for value in (0.2, 0.05, 1.0)),
         *(_opzo("loss", value.replace("_", " "), loss=value)

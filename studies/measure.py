@@ -79,6 +79,7 @@ def train(job: Job, splits: Splits, folder: Path) -> dict[str, Any]:
             "steps": last["step"],
             "test_accuracy": test.accuracy,
             "test_loss": _number(test.loss),
+            "train_accuracy": evaluate(network, splits.train).accuracy,
             "right": packed(test.right.numpy()),
             "lost_classes": lost(test.confusion),
             "spikes": [round(count, 2) for count in test.spikes],

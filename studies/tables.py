@@ -11,6 +11,8 @@ from studies.plan import at_an_end
 NOTES = {
     "chosen": "‡: the choice is the smallest or largest value that the search tried.",
     "accuracy": "Accuracy: of the test set in %, mean ± sample standard deviation over n seeds.",
+    "train": "In training: accuracy on the training set after training, in %, and how far it lies "
+    "above the test set's, in points.",
     "published": nmnist.NOTE,
     "halves": "Fitted / others: accuracy on the test recordings that the simulator's camera was "
     "fitted to (of N-MNIST's training recordings 1 to 1,000 those whose number leaves 0 or 1 when "
@@ -77,6 +79,15 @@ def _stopped(row: dict) -> str:
     return f" ({count} stopped early)" if count else ""
 
 
+def _train(row: dict, result: dict) -> str:
+    found = [run.get("train_accuracy") for run in row["runs"]]
+    if None in found:
+        return "–"
+    test = [run["test_accuracy"] for run in row["runs"]]
+    gap = statistics.fmean(found) - statistics.fmean(test)
+    return f"{100 * statistics.fmean(found):.1f} ({100 * gap:+.1f})"
+
+
 def worst(row: dict) -> float:
     return min(run["test_accuracy"] for run in row["runs"])
 
@@ -119,6 +130,7 @@ COLUMNS = {
     "published": ("published", nmnist.published),
     "halves": ("fitted / others", lambda row, result: _halves(row, result)),
     "difference": ("difference", lambda row, result: difference(row, result)),
+    "train": ("in training", _train),
     "worst": ("lowest", lambda row, result: f"{100 * worst(row):.1f}"),
     "lost": ("lost classes", lambda row, result: _lost(row)),
     "collapse": ("collapsed", lambda row, result: collapse.share(row)),

@@ -46,6 +46,10 @@ class OPZO(NodePerturbation):
     local:          besides, let every hidden layer learn for a readout of its own (local
                     learning): see ``LocalReadouts``.
     local_rate:     learning rate of these readouts' Adam.
+    intermediate:   with ``local``, let the error of a hidden layer's readout teach the layers below
+                    it, too, through a momentum feedback of its own (intermediate global learning):
+                    M as above, with the readout's answer R_l s̃_l[t] in place of õ. How the paper
+                    groups its layers is not known to us; here each is a group.
 
     and as for NodePerturbation: alpha, noise, mirrored, inject, seed, surrogate, slope, error.
 
@@ -64,6 +68,7 @@ class OPZO(NodePerturbation):
     feedback_start: float | str = 0
     local: bool = False
     local_rate: float = 0.003
+    intermediate: bool = False
 
     def __post_init__(self):
         super().__post_init__()
@@ -76,7 +81,10 @@ class OPZO(NodePerturbation):
             raise ValueError(f"feedback_start is {self.feedback_start!r}; choose 0 or 'random'")
         if not 0 < self.local_rate < math.inf:
             raise ValueError(f"local_rate is {self.local_rate}; it must be a positive number")
-        self.feedback, self.readouts = [], LocalReadouts(self.local_rate)
+        if self.intermediate and not self.local:
+            raise ValueError("intermediate learning needs the hidden layers' readouts: local=True")
+        self.feedback, self.between = [], []
+        self.readouts = LocalReadouts(self.local_rate)
 
     def begin(self, network, labels, steps):
         shapes = [(size, network.sizes[-1]) for size in network.sizes[1:-1]]
@@ -84,25 +92,41 @@ class OPZO(NodePerturbation):
             self.feedback = random_feedback(network, self.seed)
             if self.feedback_start == 0:
                 self.feedback = [torch.zeros_like(feedback) for feedback in self.feedback]
-        self.feedback = [feedback.to(network.layers[0].weight) for feedback in self.feedback]
+            layers = range(len(shapes) if self.intermediate else 0)
+            self.between = [torch.zeros(shapes[below]) for k in layers for below in range(k)]
+        self.feedback, self.between = (
+            [feedback.to(network.layers[0].weight) for feedback in kept]
+            for kept in (self.feedback, self.between)
+        )
         self._share = 1 / (len(labels) * steps)
-        self._estimates = [torch.zeros_like(feedback) for feedback in self.feedback]
+        self._estimates = [torch.zeros_like(kept) for kept in (*self.feedback, *self.between)]
         if self.local:
             self.readouts.begin(network, labels, steps)
 
     def hidden_errors(self, network, moments):
         emitted = moments.emitted.flatten(0, 1)
-        for estimate, z in zip(self._estimates, moments.noise, strict=True):
+        for estimate, z in zip(self._estimates, moments.noise, strict=False):
             estimate.addmm_(z.flatten(0, 1).T, emitted, alpha=self._share / self.alpha)
         errors = [moments.error @ feedback.T for feedback in self.feedback]
-        if self.local:
-            for t, spikes in enumerate(zip(*moments.spikes, strict=True)):
-                for g, own in zip(errors, self.readouts.errors(spikes, self.judge), strict=True):
-                    g[t] += own
+        for t, spikes in enumerate(zip(*moments.spikes, strict=True) if self.local else ()):
+            self.ask_readouts(t, spikes, moments.noise, errors)
         return errors
 
+    def ask_readouts(self, t, spikes, noise, errors):
+        """Add to the hidden layers' errors at a time step what their own readouts say."""
+        between = iter(zip(self.between, self._estimates[len(self.feedback) :], strict=True))
+        own = self.readouts.errors(spikes, self.judge)
+        for k, (error, readout) in enumerate(zip(own, self.readouts.weights, strict=True)):
+            errors[k][t] += error @ readout
+            for below in range(k if self.intermediate else 0):
+                feedback, estimate = next(between)
+                errors[below][t] += error @ feedback.T
+                answered = spikes[k] @ readout.T
+                estimate.addmm_(noise[below][t].T, answered, alpha=self._share / self.alpha)
+
     def finish(self):
-        for feedback, estimate in zip(self.feedback, self._estimates, strict=True):
+        kept = (*self.feedback, *self.between)
+        for feedback, estimate in zip(kept, self._estimates, strict=True):
             feedback.mul_(self.momentum).add_(estimate, alpha=1 - self.momentum)
         if self.local:
             self.readouts.finish()
@@ -110,11 +134,13 @@ class OPZO(NodePerturbation):
     def state_dict(self):
         return {
             "feedback": [feedback.clone() for feedback in self.feedback],
+            "between": [feedback.clone() for feedback in self.between],
             "readouts": self.readouts.state_dict(),
         }
 
     def load_state_dict(self, state):
         self.feedback = [feedback.clone() for feedback in state["feedback"]]
+        self.between = [feedback.clone() for feedback in state.get("between", ())]
         self.readouts.load_state_dict(state["readouts"])
 
 
@@ -161,7 +187,7 @@ class LocalReadouts:
         self._totals = [like.new_zeros(len(labels), classes) for _ in hidden]
 
     def errors(self, spikes: list[Tensor], judge) -> list[Tensor]:
-        """g_l[t], (B, N_l), of the spikes (B, N_l) of each hidden layer at the next time step.
+        """e_l[t], (B, C), of the spikes (B, N_l) of each hidden layer at the next time step.
 
         judge: maps (answers, labels, scale) to losses and their gradient.
         """
@@ -175,7 +201,7 @@ class LocalReadouts:
             _, error = judge(total / self._steps, self._labels, self._scale)
             error = error * self._share
             weight.grad.addmm_(error.T, trace)
-            errors.append(error @ weight)
+            errors.append(error)
         return errors
 
     def finish(self) -> None:

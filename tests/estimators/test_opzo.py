@@ -237,16 +237,54 @@ def test_feedback_is_the_jacobian_of_the_smoothed_network_below():
     600 batches, 4 standard errors, seed 5."""
     network, (frames, labels) = spiking(hidden=(15, 12)), batch(steps=1, size=30)
     (low, high) = estimates(network, frames, labels, 600, seed=5, alpha=0.5)
-    with torch.no_grad():
-        activity = network.record(frames)
-        distance = activity[1].currents[0] - 1
-        w2, w3 = network.layers[1].weight, network.layers[2].weight
-        spread = 0.5 * w2.norm(dim=1)
-        density = torch.exp(-0.5 * (distance / spread) ** 2) / spread / math.sqrt(2 * math.pi)
-        expected = w2.T @ (density.mean(dim=0)[:, None] * w3.T)
-    assert_mean(high, w3.detach().T)
+    readout = network.layers[2].weight.detach()
+    expected = through_the_smoothed_layer(network, frames, 0.5, readout)
+    assert_mean(high, readout.T)
     assert_mean(low, expected)
     assert expected.norm() > 1
+
+
+def through_the_smoothed_layer(network, frames, alpha, readout):
+    """Jᵀ of a readout (C, N_2) of the second hidden layer with respect to the first, one step."""
+    with torch.no_grad():
+        distance = network.record(frames)[1].currents[0] - 1
+        weight = network.layers[1].weight
+        spread = alpha * weight.norm(dim=1)
+        density = torch.exp(-0.5 * (distance / spread) ** 2) / spread / math.sqrt(2 * math.pi)
+        return weight.T @ (density.mean(dim=0)[:, None] * readout.T)
+
+
+def test_feedback_between_hidden_layers_is_the_jacobian_of_the_readout_above():
+    """As above, of the upper hidden layer's own readout, which stands still here. Seed 7."""
+    network, (frames, labels) = spiking(hidden=(15, 12)), batch(steps=1, size=30)
+    options = {"local": True, "intermediate": True, "local_rate": 1e-15}
+    estimator, samples = OPZO(momentum=0.0, seed=7, alpha=0.5, **options), []
+    estimator.readouts.begin(network, labels, 1)
+    generator = torch.Generator().manual_seed(7)
+    for readout in estimator.readouts.weights:
+        readout.copy_(torch.randn(readout.shape, generator=generator))
+    for step in range(600):
+        estimator.fill_grads(network, frames, labels, step)
+        samples.append(estimator.between[0].clone())
+    expected = through_the_smoothed_layer(network, frames, 0.5, estimator.readouts.weights[1])
+    assert_mean(torch.stack(samples), expected)
+    assert expected.norm() > 1
+
+
+def test_an_intermediate_error_teaches_the_layers_below_it_alone():
+    """Three hidden layers; only the third one's readout is not zero."""
+    network, (frames, labels) = spiking(hidden=(15, 12, 11)), batch(steps=1)
+    found = {}
+    for intermediate in (False, True):
+        estimator = OPZO(momentum=1 - 1e-15, local=True, intermediate=intermediate)
+        estimator.begin(network, labels, 1)
+        for feedback in (estimator.readouts.weights[2].T, *estimator.between):
+            feedback.copy_(torch.arange(4.0).expand_as(feedback))
+        estimator.fill_grads(network, frames, labels)
+        found[intermediate] = gradients(network)
+    assert len(estimator.between) == 3
+    for index, (grad, other) in enumerate(zip(found[False], found[True], strict=True)):
+        assert torch.equal(grad, other) == (index // 2 >= 2)
 
 
 def test_feedback_at_the_threshold_is_the_jacobian_times_the_slope_of_firing():
@@ -369,7 +407,10 @@ def test_same_seed_same_bits_and_another_seed_others(readout, options):
     assert torch.equal(torch.get_rng_state(), global_state)
 
 
-@pytest.mark.parametrize("options", [{}, {"local": True}, {"feedback_start": "random"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"local": True}, {"local": True, "intermediate": True}, {"feedback_start": "random"}],
+)
 def test_a_saved_state_goes_on_to_the_same_bits(options):
     frames, labels = batch()
     whole = OPZO(**options)
@@ -544,6 +585,7 @@ def test_a_hidden_layer_is_needed(method):
         (OPZO, {"inject": "weights"}, "choose one of spikes, membrane"),
         (OPZO, {"feedback_start": "ones"}, "choose 0 or 'random'"),
         (OPZO, {"local_rate": 0.0}, "local_rate is 0.0; it must be a positive number"),
+        (OPZO, {"intermediate": True}, "intermediate learning needs the hidden layers' readouts"),
         (OTTT, {"error": "hinge"}, "choose one of softmax, difference"),
         (OTTT, {"loss": "last"}, "choose one of accumulated, each_step"),
         (DFA, {"surrogate": "relu"}, "choose one of fast_sigmoid, sigmoid, arctan"),
