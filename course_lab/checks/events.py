@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 
+from course_lab.checks.engine import compare
 from course_lab.checks.engine.cases import at
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Part
 from course_lab.checks.engine.open import Open
@@ -73,6 +74,9 @@ STEP_EVENTS = Exercise(
         Mistake("you add something to the light before the logarithm. Equal ratios should count "
                 "the same, in the dark as well.",
                 lambda a, b, C: math.trunc((math.log1p(b) - math.log1p(a)) / C)),
+        Mistake("you take the change as a share of the light before. For small changes that is "
+                "nearly the change of the logarithm, for large ones it is not: log(b / a).",
+                lambda a, b, C: math.trunc((b - a) / a / C)),
     ),
 )  # fmt: skip
 
@@ -95,6 +99,8 @@ def _counts(x, y, t, p, bins, *, clamp=False, order="pyx", start=None, flip=Fals
     index = np.floor(since / width + 1e-9).astype(int)
     if "clip" in rest:
         index = np.minimum(index, bins - 1)
+    if rest == "before":
+        index = np.maximum((since - 1) // width, 0)
     if rest == "closed":
         index = np.where(since == bins * width, bins - 1, index)
     kept = (index < bins) & (index >= 0)
@@ -156,6 +162,11 @@ COUNT_EVENTS = Exercise(
         Mistake("the width of a bin comes from the time of the last event, as if the first had "
                 "come at 0. What is cut is the time between them.",
                 lambda *a: _counts(*a, longer=a[2][0])),
+        Mistake("an event at the very moment when a bin begins belongs to that bin. In yours it "
+                "belongs to the one before.", lambda *a: _counts(*a, rest="before")),
+        Mistake("your bins hold equally many events. They are to be equally long.",
+                lambda x, y, t, *a: _counts(x, y, np.arange(len(t)), *a),
+                lambda x, y, t, *a: _counts(x, y, np.arange(len(t)), *a, longer=1)),
     ),
 )  # fmt: skip
 
@@ -236,6 +247,12 @@ FADING_PICTURE = Exercise(
                 lambda *a: _faded(*a, strict=True)),
         Mistake("later events take away what a pixel said before `now`. Leave them out first, "
                 "and then look for the last one.", _overwritten),
+        Mistake("a pixel that never spoke is 0. In yours it seems to have spoken at time 0.",
+                lambda *a: np.where(_faded(*a) == 0, np.exp(-a[3] / a[4]), _faded(*a))),
+        Mistake("// cuts age / τ off to a whole number. The memory fades all the time: age / τ.",
+                lambda x, y, t, now, tau: _faded(x, y, now - (now - t) // tau * tau, now, tau)),
+        Mistake("you measure age up to the latest event. It is measured up to `now`.",
+                lambda x, y, t, now, tau: _faded(x, y, t, t[t <= now].max(initial=0), tau)),
     ),
 )  # fmt: skip
 
@@ -243,9 +260,16 @@ FADING_PICTURE = Exercise(
 
 
 def nearest_average(known, labels, unknown):
-    means = np.stack([known[labels == digit].mean(axis=0) for digit in range(10)])
-    distance = np.stack([((unknown - mean) ** 2).sum(axis=1) for mean in means])
-    return distance.argmin(axis=0)
+    return _distances(known, labels, unknown).argmin(axis=0)
+
+
+def _distances(known, labels, unknown, middle=np.mean):
+    """Squared distances (10, m) of unknown recordings from each digit's average."""
+    return _far([middle(known[labels == digit], axis=0) for digit in range(10)], unknown)
+
+
+def _far(points, unknown):
+    return np.stack([((unknown - point.astype(float)) ** 2).sum(axis=1) for point in points])
 
 
 def _truncated(known, labels, unknown, *, rounded=False, pick="argmin", signed=True):
@@ -266,6 +290,18 @@ def _digits(rng, n=6, inputs=60):
     return bits(labels), labels, bits(rng.integers(0, 10, 12))
 
 
+def _decided_by_averages(rng):
+    """Recordings of which medians read others than averages do. No two averages are as near, or
+    have as large a product."""
+    while True:
+        case = known, labels, unknown = _digits(rng, 5, 12)
+        products = np.stack([unknown @ known[labels == d].mean(axis=0) for d in range(10)])
+        best = np.sort([_distances(*case), -products], axis=1)[:, :2]
+        medians = _distances(*case, middle=np.median).argmin(axis=0)
+        if (np.diff(best, axis=1) > 0.01).all() and (medians != nearest_average(*case)).any():
+            return case
+
+
 def _unequal(known, labels, unknown):
     """Without most recordings of the digits 0 to 4."""
     kept = (labels > 4) | (np.arange(len(labels)) % 3 == 0)
@@ -278,14 +314,14 @@ NEAREST_AVERAGE = Exercise(
     goal="find a number that was cut off without a word",
     reference=nearest_average,
     cases=lambda rng: [
-        _digits(rng), _digits(rng, 3, 200),
+        _digits(rng), _decided_by_averages(rng),
         at("there are more recordings of one digit than of another",
            *_unequal(*_digits(rng, 8, 40))),
     ],
     mistakes=(
-        Mistake("the averages are whole numbers, as in the function that was given. Print "
-                "`means.max()` and `means.dtype`: what became of an average such as 0.4?",
-                _truncated),
+        Mistake("the averages are whole numbers, as in the function that was given, or become so "
+                "before they are compared. Print what you subtract from `unknown`, and its dtype: "
+                "what became of an average such as 0.4?", _truncated),
         Mistake("you round the averages to 0 and 1 now. 0.4 should stay 0.4: give the array a type "
                 "that can hold it.", lambda *a: _truncated(*a, rounded=True)),
         Mistake("each digit has one number for all inputs in yours. The average of a digit is a "
@@ -309,6 +345,15 @@ NEAREST_AVERAGE = Exercise(
                 "pixels win.",
                 lambda k, labels, u: np.stack([u @ k[labels == d].mean(axis=0)
                                                for d in range(10)]).argmax(axis=0)),
+        Mistake("you take the median, which of bits is 0, 1, or ½ where they tie. The average of a "
+                "pixel that is 1 in four of ten recordings is 0.4: the mean.",
+                lambda *a: _distances(*a, middle=np.median).argmin(axis=0)),
+        Mistake("you compare with the sum of a digit's recordings. Compare with their average.",
+                lambda *a: _distances(*a, middle=np.sum).argmin(axis=0)),
+        Mistake("you look for the nearest single recording. Asked is the nearest average of a "
+                "digit.", lambda k, labels, u: labels[_far(k, u).argmin(axis=0)]),
+        Mistake("you return how near the nearest average is. Asked is whose it is: argmin.",
+                lambda *a: _distances(*a).min(axis=0)),
     ),
 )  # fmt: skip
 
@@ -444,14 +489,13 @@ def _few_inputs(rng, budget=BUDGET):
             raise NotYet("  That is a mask, an answer for each input. Return the numbers of those "
                          "that you keep: np.flatnonzero(mask).")  # fmt: skip
         chosen = np.unique(chosen)
-        whole = (
-            chosen.dtype.kind in "iu" and (chosen >= 0).all() and (chosen < known.shape[1]).all()
-        )
-        if not whole or not 0 < len(chosen) <= budget:
-            raise NotYet(
-                f"  Return the numbers of at most `budget` inputs, here {budget}, whole numbers "
-                f"from 0 to {known.shape[1] - 1}; yours has {len(chosen)} different ones."
-            )
+        whole, inputs = chosen.dtype.kind in "iu", range(known.shape[1])
+        strange = [n for n in chosen.tolist() if not whole or n not in inputs]
+        if strange or not 0 < len(chosen) <= budget:
+            what = (f"{compare.show(strange[-1])} is none" if strange else
+                    f"yours has {len(chosen)} different ones")
+            raise NotYet(f"  Return the numbers of at most `budget` inputs, here {budget}, whole "
+                         f"numbers from 0 to {inputs[-1]}; {what}.")  # fmt: skip
         answers = nearest_average(known[:, chosen], labels, unknown[:, chosen])
         return float(np.mean(answers == truth))
 

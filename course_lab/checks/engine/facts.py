@@ -223,7 +223,8 @@ def _between(got, expected) -> Iterator[str]:
     """Something else where 0 and 1 are all that is asked."""
     others = np.concatenate([np.ravel(g[(g != 0) & (g != 1)]) for g in got])
     if len(others) and all(np.isin(e, (0, 1)).all() for e in expected):
-        yield f"neither 0 nor 1 in some places: there is {compare.show(others[0])}"
+        wanted = "neither 0 nor 1" if any(e.any() for e in expected) else "not 0"
+        yield f"{wanted} in some places: there is {compare.show(others[0])}"
 
 
 def _at_an_end(cases, names, got, expected, same) -> Iterator[str]:
