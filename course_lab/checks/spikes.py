@@ -97,6 +97,8 @@ def _step_variant(fires=np.greater, leak=True, reset="zero", order="fire"):
             return s, v - threshold
         if reset == "others":
             return s, v * s
+        if reset == "everybody":
+            return s, v * (1 - s.max())
         if reset == "old":
             return s, voltage * (1 - s)
         return s, v - threshold * s if reset == "subtract" else v * (1 - s)
@@ -160,6 +162,8 @@ LIF_STEP = Exercise(
                 _step_variant(reset="others")),
         Mistake("you take θ off every neuron, whether it fired or not. Only those with s = 1 are "
                 "set back, and to zero: v · (1 − s).", _step_variant(reset="all")),
+        Mistake("as soon as one neuron fires, all are set back in yours. Each has its own s: "
+                "v · (1 − s).", _step_variant(reset="everybody")),
         Mistake("the voltage that you return is the old one. Return the new one, β · v + I, after "
                 "its reset.", _step_variant(reset="old")),
         Mistake("spikes and voltage are the wrong way round: return (spikes, voltage).",
@@ -251,7 +255,8 @@ SPIKE_INTERVAL = Exercise(
         Mistake("you stop at v ≥ θ. A voltage of exactly θ does not fire: v > θ, strictly.",
                 _interval_at_threshold),
         Mistake("round(…) goes to the nearest whole number, up or down. The smallest one above x "
-                "is ⌊x⌋ + 1.", _interval_variant(round, add=0)),
+                "is ⌊x⌋ + 1.", _interval_variant(round, add=0),
+                lambda *a: max(1, _interval_variant(round, add=0)(*a))),
         Mistake("round(…) goes up as often as down, and one more step may then be one too many: "
                 "⌊…⌋ + 1.", _interval_variant(round)),
         Mistake("a neuron with I ≤ θ is not silent yet: its voltage adds up, to I / (1 − β). It is "
@@ -274,6 +279,9 @@ SPIKE_INTERVAL = Exercise(
                 _interval_variant(quotient=lambda inside, leak: leak / inside)),
         Mistake("a minus too many: both logarithms are negative, and ln(…) / ln β is positive.",
                 _interval_variant(quotient=lambda inside, leak: -inside / leak)),
+        Mistake("ln β is missing below the fraction: n > ln(…) / ln β.",
+                _interval_variant(quotient=lambda inside, leak: -inside),
+                _interval_variant(quotient=lambda inside, leak: inside)),
         Mistake("you return the rate 1/n*; asked is the interval n* itself.",
                 lambda *a: 1 / spike_interval(*a)),
         Mistake("one step too many: ⌊…⌋ + 1 is the next whole number, as ⌈…⌉ often is already.",
@@ -317,6 +325,12 @@ def _rates_swapped(currents, beta, threshold, steps):
         v, s = lif_step(currents, v, beta, threshold)
         total += s
     return total / steps
+
+
+def _one_after_another(currents, beta, threshold, steps):
+    """Rates of neurons that each begin at the voltage at which the one before has ended."""
+    return _raster(np.repeat(currents, steps)[:, None], beta, threshold, -1).reshape(
+        -1, steps).mean(axis=1)  # fmt: skip
 
 
 def _settled(share):
@@ -379,6 +393,8 @@ FIRING_RATES = Exercise(
                 lambda c, b, t, n: [1 / spike_interval(i, b, t) for i in c]),
         Mistake("you return one number, the mean over neurons too. Each current has its own rate: "
                 "take the mean over time only.", lambda *a: _rates(*a).mean()),
+        Mistake("each neuron begins where the one before has ended. Every one starts from v = 0.",
+                _one_after_another),
         Mistake("you leave out the steps in which it settles. All steps count, from v = 0.",
                 *[_settled(share) for share in (0.1, 0.2, 0.25, 0.5)]),
     ),
@@ -531,6 +547,11 @@ LIF_DELAYED = Exercise(
                 "same step.", _spikes_late),
         Mistake("the first step is left out: currents[0] lifts the voltage too, from v = 0.",
                 lambda *a: _delayed(*a, skip=1)),
+        Mistake("you start from v = currents[0], so that the first current counts twice. Start "
+                "from v = 0.", lambda c, b, t: _delayed(
+                    np.concatenate([c[:1] * (1 + b), c[1:]]), b, t)),
+        Mistake("you take neurons for steps. The first axis of currents is time.",
+                lambda c, b, t: tuple(part.T for part in _delayed(c.T, b, t))),
         Mistake("all rows of your voltages are the last one: you append one array and change it in "
                 "place later. Make a new one each step, v = …, or append v.copy().",
                 _last_everywhere),
@@ -609,6 +630,8 @@ VOLTAGE_TRACE = Exercise(
                 lambda *a: _trace(*a)[::-1]),
         Mistake("you record a voltage that has leaked, before its current has been added.",
                 lambda *a: (_trace(*a)[0], a[1] * _trace(*a, rows="before")[1])),
+        Mistake("you record how far the voltage is from θ. Asked is the voltage itself.",
+                lambda x, b, t: (_trace(x, b, t)[0], _trace(x, b, t)[1] - t)),
     ),
 )  # fmt: skip
 
@@ -638,9 +661,42 @@ def _counts(weights, frames):
 
 def _weights(given, neurons, wanted):
     weights = np.asarray(given, dtype=float)
-    if weights.size != neurons * PIXELS**2 or not np.isfinite(weights).all():
+    turned = weights.ndim > 1 and len(weights) != neurons
+    if weights.size != neurons * PIXELS**2 or turned or not np.isfinite(weights).all():
         raise NotYet(f"  Return {wanted}, finite numbers; yours has the shape {weights.shape}.")
     return weights.reshape(neurons, -1)
+
+
+class Tried(np.ndarray):
+    """Recordings that note with which rows of weights (289,) they are multiplied: ``met``, one set
+    for all parts and copies of them."""
+
+    def __array_finalize__(self, source):
+        self.met = getattr(source, "met", None)
+
+    def __deepcopy__(self, memo):
+        return self.copy()
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=(), **options):
+        if ufunc is np.matmul:
+            self.note(inputs)
+        inputs, out = ([x.view(np.ndarray) if isinstance(x, Tried) else x for x in arrays]
+                       for arrays in (inputs, out))  # fmt: skip
+        return getattr(ufunc, method)(*inputs, **(options | ({"out": tuple(out)} if out else {})))
+
+    def __array_function__(self, function, types, arguments, options):
+        if function in (np.dot, np.einsum, np.tensordot, np.inner):
+            self.note(arguments)
+        return super().__array_function__(function, types, arguments, options)
+
+    def dot(self, other, out=None):
+        return np.dot(self, other, out)
+
+    def note(self, arrays):
+        for x in arrays:
+            if self.met is not None and not isinstance(x, Tried) and PIXELS**2 in np.shape(x):
+                rows = np.moveaxis(x, np.shape(x).index(PIXELS**2), -1).reshape(-1, PIXELS**2)
+                self.met.update(row.tobytes() for row in rows)
 
 
 def learn_pair(frames, labels, tries, seed):
@@ -661,11 +717,17 @@ def learn_pair(frames, labels, tries, seed):
 
 def _pair(rng, tries=300):
     frames, labels, unseen, truth = _drawn(rng, (0, 1))
+    frames = frames.view(Tried)
+    frames.met = set()
 
     def right(weights) -> float:
         weights = _weights(weights, 2, "the weights of both neurons, (2, 289)")
         if not tries:
             return untried(weights)
+        if len(frames.met) > 2 * tries + 40:  # a try changes two rows; and a few for something else
+            raise NotYet(f"  You may make {tries} tries. Your loop has looked at the recordings "
+                         f"with some {len(frames.met) // 2} different pairs of weights."
+                         )  # fmt: skip
         counts = _counts(weights, unseen)
         if not counts.any():
             raise NotYet("  Neither neuron ever fires: your pair is still dead. How large is a "
@@ -713,7 +775,8 @@ def _eight(rng):
         weights = _weights(weights, 8, "eight pictures of weights, (8, 17, 17)")
         known, unknown = _counts(weights, frames), _counts(weights, unseen)
         if not known.any():
-            raise NotYet("  None of the eight ever fires: their currents are too small.")
+            why = "their currents are too small" if (weights > 0).any() else "no weight is above 0"
+            raise NotYet(f"  None of the eight ever fires: {why}.")
         return float(np.mean(nearest_counts(known, labels, unknown) == truth))
 
     return (np.stack(means).reshape(4, PIXELS, PIXELS),), right

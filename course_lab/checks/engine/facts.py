@@ -27,6 +27,7 @@ ENTRIES = (
     ("the root of what is asked", lambda e: np.sqrt(np.maximum(e, 0))),
     ("1 divided by what is asked", lambda e: 1 / np.where(e == 0, np.nan, e)),
     ("100 times what is asked: percent", lambda e: 100 * e),
+    ("rounded to one decimal", lambda e: np.round(e, 1)),
     ("rounded to two decimals", lambda e: np.round(e, 2)),
     ("rounded to three decimals", lambda e: np.round(e, 3)),
 )
