@@ -12,12 +12,11 @@ from typing import NamedTuple
 import numpy as np
 
 from course_lib.events.files import data_file, load_npz
+from course_lib.events.recordings import MOST_BYTES
 
 PER_CLASS = 500
 #: digits of MNIST's test set
 MNIST_TEST = 10_000
-#: an archive of digits that claims to hold more is not read; MNIST has 55 million
-MOST_BYTES = 1 << 28
 SHA256 = (
     "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"  # of images, then labels
 )

@@ -52,6 +52,10 @@ class Camera:
         return pack(fitted, bins, name, self.pixels)
 
 
+#: how N-MNIST's own recordings are read
+NMNIST = Camera()
+
+
 def fit_sensor(events, size: tuple[int, ...], fit: str = "scale", name: str = "") -> np.ndarray:
     """Events of a sensor of ``size`` (width, height) on 34 x 34 pixels, as an EVENT_DTYPE array.
 
@@ -64,7 +68,7 @@ def fit_sensor(events, size: tuple[int, ...], fit: str = "scale", name: str = ""
         raise ValueError(f"fit is {fit!r}; expected one of {', '.join(FITS)}")
     width, height, _ = check_sensor(size)
     events = check_events(events, name, size).copy()  # 64 bits: products do not overflow
-    if fit == "keep":
+    if fit == "keep" or (width, height) == (SIDE, SIDE):
         return events
     part, whole = (SIDE, max(width, height)) if fit == "scale" else (1, 1)
     inside = np.ones(len(events), bool)

@@ -21,7 +21,7 @@ OVERFLOW_Y = 240
 OVERFLOW_US = 1 << 13
 MAX_OVERFLOWS = 1 << 10
 MAX_BYTES = 1 << 24  # of a file: 3 million events; the longest of N-MNIST has about 7,200
-MOST_BYTES = 1 << 28  # of a file of any camera
+MOST_BYTES = 1 << 28  # of a file of any camera, and of an archive; MNIST has 55 million
 MAX_TIME = 1 << 61  # differences of such times fit into 64 bits
 #: how files of other kinds begin
 MAGIC = {

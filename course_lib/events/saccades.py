@@ -18,7 +18,7 @@ rounded, everything is integer arithmetic, and random numbers are a hash of a co
 
 import math
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -81,20 +81,17 @@ class Parameters:
                 f"gaze_x and gaze_y have {len(self.gaze_x)} and {len(self.gaze_y)} knots; expected "
                 "the same number, at least 2"
             )
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, tuple):
-                sound, expected = all(math.isfinite(v) for v in value), "finite numbers"
-            elif field.name.startswith("offset"):
-                sound, expected = math.isfinite(value), "a finite number"
-            elif field.name == "background_p1":
+        for name, value in vars(self).items():
+            if name.startswith(("gaze", "offset")):
+                sound, expected = np.isfinite(value).all(), "finite"
+            elif name == "background_p1":
                 sound, expected = 0 <= value <= 1, "a share from 0 to 1"
-            elif field.name in ("tau_dark", "mismatch", "refractory", "background"):
+            elif name in ("tau_dark", "mismatch", "refractory", "background"):
                 sound, expected = 0 <= value < math.inf, "a number of at least 0"
             else:
                 sound, expected = 0 < value < math.inf, "a number above 0"
             if not sound:
-                raise ValueError(f"{field.name} is {value!r}; expected {expected}")
+                raise ValueError(f"{name} is {value!r}; expected {expected}")
 
 
 DEFAULT = Parameters()

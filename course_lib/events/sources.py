@@ -20,14 +20,12 @@ from course_lib.events import digits, frames, saccades
 from course_lib.events.files import cache_folder, cached, progress_bar
 from course_lib.events.frames import bytes_of_bin, pack
 from course_lib.events.frameset import CLOTHES, DIGITS, FrameSet
-from course_lib.events.own import Camera
+from course_lib.events.own import NMNIST, Camera
 from course_lib.events.recordings import (
     EAR,
-    MAX_BYTES,
     MOST_BYTES,
     PICTURE,
     SENSOR_SIZE,
-    decode,
     ordinary_file,
 )
 
@@ -36,13 +34,13 @@ class How(NamedTuple):
     """The arguments of ``load_splits`` that a source may need."""
 
     bins: int
-    seed: int
-    hold_out: str | os.PathLike | None
-    cache_dir: str | os.PathLike | None
-    on_bad: str
-    progress: bool
-    camera: Camera | None
-    classes: tuple[str, ...] | None
+    seed: int = 0
+    hold_out: str | os.PathLike | None = None
+    cache_dir: str | os.PathLike | None = None
+    on_bad: str = "error"
+    progress: bool = True
+    camera: Camera = NMNIST
+    classes: tuple[str, ...] | None = None
 
 
 class Data(NamedTuple):
@@ -204,7 +202,7 @@ def _simulated(images: np.ndarray, labels: np.ndarray, how: How, classes=DIGITS)
 def find(source, how: How):
     """The ``folders.Recordings`` of a folder; of "nmnist": NMNIST_DIR, else a download.
 
-    A folder that is not in N-MNIST's layout, or with a ``camera``, may hold what is another's.
+    A folder that is not in N-MNIST's layout may hold another camera's.
     """
     from course_lib.events.folders import find_of_any_camera, find_recordings
 
@@ -214,7 +212,7 @@ def find(source, how: How):
         from course_lib.events.fetching import download
 
         return download(cache_folder(how.cache_dir))
-    if how.camera is not None:
+    if how.camera != NMNIST:
         return find_of_any_camera(source, how.classes)
     try:
         return find_recordings(source)
@@ -246,37 +244,38 @@ def recordings(source, how: How) -> Data:
 
 def read_all(found, how: How) -> tuple[FrameSet, np.ndarray, str]:
     """Frames of all files that ``find`` found, Train/ then Test/, empty where a file is bad; which
-    are good; a note.
-
-    Where classes are not N-MNIST's or a camera is given, files may be of any format. The cache
-    knows files by what they hold: their bytes are hashed at every start.
-    """
+    are good; a note. The cache knows files by what they hold: all are hashed at every start."""
     if how.on_bad not in ("error", "skip"):
         raise ValueError(f"on_bad is {how.on_bad!r}; expected 'error' or 'skip'")
     files = found.train + found.test
-    camera = how.camera or (Camera() if found.classes is not DIGITS else None)
-    pixels, limit = (camera.pixels, MOST_BYTES) if camera else (SENSOR_SIZE, MAX_BYTES)
+    pixels = how.camera.pixels
+
+    def content(path: Path) -> bytes:
+        """A file's bytes; none where a bad file is to be skipped."""
+        try:
+            return ordinary_file(path, MOST_BYTES).read_bytes()
+        except (OSError, ValueError):
+            if how.on_bad == "error":
+                raise
+            return b""
+
     known = progress_bar(files, "checking recordings", how.progress)
-    digests = [_digest(recording.path, how.on_bad, limit) for recording in known]
+    digests = [hashlib.sha256(content(recording.path)).digest() for recording in known]
     key = {
         "recordings": hashlib.sha256(b"".join(digests)).hexdigest(),
         "frames": frames.VERSION,
         "bins": how.bins,
         "on_bad": how.on_bad,
-    } | ({"camera": asdict(camera)} if camera else {})
+    } | ({"camera": asdict(how.camera)} if how.camera != NMNIST else {})
 
     def build():
         packed = np.zeros((len(files), how.bins * bytes_of_bin(pixels)), np.uint8)
         bad = []
         for i, (path, _) in enumerate(progress_bar(files, "recordings", how.progress)):
             try:
-                data, name = ordinary_file(path, limit).read_bytes(), str(path)
-                if hashlib.sha256(data).digest() != digests[i]:
+                if hashlib.sha256(content(path)).digest() != digests[i]:
                     raise ValueError(f"{path} was changed while it was read; start again")
-                if camera:
-                    packed[i] = camera.pack(path, how.bins, name)
-                else:
-                    packed[i] = pack(decode(data, name), how.bins, name)
+                packed[i] = how.camera.pack(path, how.bins, str(path))
             except (OSError, ValueError):
                 if how.on_bad == "error":
                     raise
@@ -299,16 +298,6 @@ def read_all(found, how: How) -> tuple[FrameSet, np.ndarray, str]:
         good,
         "".join(f"; {note}" for note in notes),
     )
-
-
-def _digest(path: Path, on_bad: str, limit: int) -> bytes:
-    """The SHA-256 of a file's bytes; of none where a bad file is to be skipped."""
-    try:
-        return hashlib.sha256(ordinary_file(path, limit).read_bytes()).digest()
-    except (OSError, ValueError):
-        if on_bad == "error":
-            raise
-        return bytes(32)
 
 
 SOURCES = {

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from course_lib.events import sources
 from course_lib.events.frames import check_bins
 from course_lib.events.frameset import FrameSet
-from course_lib.events.own import Camera
+from course_lib.events.own import NMNIST, Camera
 from course_lib.events.sources import How
 
 SOURCE = "saccade-digits"
@@ -31,7 +31,7 @@ def load_splits(
     on_bad: str = "error",
     seed: int = 0,
     progress: bool = True,
-    camera: Camera | None = None,
+    camera: Camera = NMNIST,
     classes: tuple[str, ...] | None = None,
 ) -> Splits:
     """Frames of a data source, split by a stated rule.
@@ -95,17 +95,11 @@ def load_splits(
     return Splits(*sets, name=data.name, note=note)
 
 
-def load_all(
-    path: str | os.PathLike,
-    bins: int = 10,
-    *,
-    cache_dir: str | os.PathLike | None = None,
-    on_bad: str = "error",
-    progress: bool = True,
-    camera: Camera | None = None,
-    classes: tuple[str, ...] | None = None,
-) -> FrameSet:
-    """The frames of every recording of a folder, Train/ then Test/, by label, then by name."""
-    how = How(check_bins(bins), 0, None, cache_dir, on_bad, progress, camera, classes)
+def load_all(path: str | os.PathLike, bins: int = 10, **options) -> FrameSet:
+    """The frames of every recording of a folder, Train/ then Test/, by label, then by name.
+
+    Options as in ``load_splits``.
+    """
+    how = How(check_bins(bins), **options)
     everything, good, _ = sources.read_all(sources.find(path, how), how)
     return everything.subset(good)

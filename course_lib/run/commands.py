@@ -95,25 +95,21 @@ def say(text: str) -> None:
 
 def _config(options, processes: Processes) -> RunConfig:
     """The settings that the command line gives, or those of the run to resume."""
-    config = _chosen(options)
-    config.threads = config.threads or torch.get_num_threads()  # sums depend on it, so keep it
-    if processes.size > 1:
-        Shared(config.estimator(), processes)  # raises for a method that cannot be shared
-    return config
-
-
-def _chosen(options) -> RunConfig:
     given = {name: value for name, value in vars(options).items() if value is not None}
     chosen = {name.removeprefix("method."): value for name, value in given.items()
               if name.startswith("method.")}  # fmt: skip
     given = {field.name: given[field.name] for field in fields(RunConfig) if field.name in given}
-    if options.resume:
-        extra = [*given, *chosen, *(["out"] if options.out else [])]
-        if extra:
-            flags = ", ".join(map(flag, extra))
-            raise ValueError(f"--resume takes every setting from the run; leave out {flags}")
-        return RunConfig.load(options.resume)
-    return RunConfig(**given, options=chosen)
+    if not options.resume:
+        config = RunConfig(**given, options=chosen)
+    elif extra := [*given, *chosen, *(["out"] if options.out else [])]:
+        flags = ", ".join(map(flag, extra))
+        raise ValueError(f"--resume takes every setting from the run; leave out {flags}")
+    else:
+        config = RunConfig.load(options.resume)
+    config.threads = config.threads or torch.get_num_threads()  # sums depend on it, so keep it
+    if processes.size > 1:
+        Shared(config.estimator(), processes)  # raises for a method that cannot be shared
+    return config
 
 
 def _new_folder(options, config: RunConfig, processes: Processes) -> Path:
@@ -178,8 +174,7 @@ def export_run(options) -> int:
 
 def data_info(options) -> int:
     said = {name: getattr(options, name) for name in CAMERA if getattr(options, name)}
-    camera = Camera(**said) if said else None
-    splits = load_splits(options.source, on_bad=options.on_bad, camera=camera)
+    splits = load_splits(options.source, on_bad=options.on_bad, camera=Camera(**said))
     print(f"{splits.name}: {splits.note}")
     for name in ("train", "validation", "test"):
         part = getattr(splits, name)

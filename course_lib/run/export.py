@@ -23,7 +23,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 
 from course_lib.events.files import write_atomic
 from course_lib.network import SpikingNetwork
@@ -64,7 +63,7 @@ def graph(network: SpikingNetwork):
         parts = layer.weight, layer.bias
         if layer.norm is not None:
             parts = layer.norm.folded(*parts)
-        weight, bias = (_numbers(part) / (1 - neuron.beta) for part in parts)
+        weight, bias = (p.detach().cpu().double().numpy() / (1 - neuron.beta) for p in parts)
         if len(shape) == 3:
             pool = rows, columns = getattr(layer, "pool", (1, 1))
             size = getattr(layer, "kernel", shape[1:])  # a dense layer sees the whole map
@@ -83,10 +82,6 @@ def graph(network: SpikingNetwork):
         add(f"neurons{index}", node)
     add("output", nir.Output({"output": np.array(shape)}))
     return nir.NIRGraph(nodes, edges)
-
-
-def _numbers(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().cpu().double().numpy()
 
 
 def export(network: SpikingNetwork, path: Path) -> None:

@@ -90,10 +90,7 @@ def learning_curve(ax: Axes, history) -> Axes:
     steps, loss = history.column("loss")
     if len(loss):
         window = max(1, len(loss) // 20)
-        total = np.cumsum(np.insert(loss, 0, 0.0))
-        ends = np.arange(1, len(loss) + 1)
-        starts = np.maximum(ends - window, 0)
-        mean = (total[ends] - total[starts]) / (ends - starts)
+        mean = [np.mean(loss[max(0, end - window) : end]) for end in range(1, len(loss) + 1)]
         ax.plot(steps, loss, color=COLOURS["blue"], alpha=0.25, linewidth=1)
         label = "loss" if window == 1 else f"loss, mean of {window} steps"
         ax.plot(steps, mean, color=COLOURS["blue"], label=label)
@@ -165,22 +162,3 @@ def png(figure: Figure) -> bytes:
     with style():
         figure.savefig(stream, format="png", metadata={"Software": None})
     return stream.getvalue()
-
-
-def summary_figure(
-    title: str, history, matrix, accuracy: float, spikes, label: str, classes
-) -> Figure:
-    """Learning curve, confusion matrix and raster beside each other.
-
-    history: records of a run; matrix: (C, C) counts on the test set; accuracy: in [0, 1];
-    spikes: (T, N) of the first hidden layer on one recording of the class ``label``, one of
-    ``classes``.
-    """
-    with style():
-        figure = Figure(figsize=(13, 4.2))
-        left, middle, right = figure.subplots(1, 3, width_ratios=(1.25, 1, 1))
-        learning_curve(left, history).set_title("learning curve")
-        confusion(middle, matrix, classes).set_title(f"test set: {accuracy:.1%} right")
-        raster(right, spikes).set_title(f"hidden layer, one {label}")
-        figure.suptitle(title, fontsize=12)
-        return figure

@@ -9,9 +9,8 @@ process, and every method here does the obvious thing.
 import os
 import signal
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -167,20 +166,15 @@ def start_processes() -> Iterator[Processes]:
     group = dist.new_group(timeout=timeout)
     local = int(os.environ.get("LOCAL_RANK", 0))
     processes = Processes(rank, size, local, restarts, store, group)
-    with _told_by_torchrun(enabled=backend == "gloo"):
+    # Not with nccl, which waits for a lost process without letting Python run.
+    with _told_by_torchrun() if backend == "gloo" else nullcontext():
         yield processes
     dist.destroy_process_group()
 
 
 @contextmanager
-def _told_by_torchrun(enabled: bool) -> Iterator[None]:
-    """Within the block, SIGTERM raises ProcessLost: so torchrun ends the others when one is lost.
-
-    Not with nccl, which waits for a lost process without letting Python run.
-    """
-    if not enabled or threading.current_thread() is not threading.main_thread():
-        yield
-        return
+def _told_by_torchrun() -> Iterator[None]:
+    """Within the block, SIGTERM raises ProcessLost: torchrun ends all by it when one is lost."""
 
     def lost(signum, frame):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -86,12 +86,16 @@ def draw_summary(
     test: FrameSet,
 ) -> None:
     """Learning curve, confusion matrix and a raster of the first hidden layer, as one PNG."""
-    from course_lib.run.figures import png, summary_figure
+    from course_lib.run.figures import confusion, learning_curve, new_figure, png, raster, style
 
     with torch.no_grad():
         spikes = network.cpu().record(test.frames([0]))[0].spikes[:, 0]
     label = test.classes[int(test.labels[0])]
-    figure = summary_figure(
-        config.title(), history, result.confusion, result.accuracy, spikes, label, test.classes
-    )
+    figure, (left, middle, right) = new_figure(1, 3, 13, 4.2, width_ratios=(1.25, 1, 1))
+    with style():
+        learning_curve(left, history).set_title("learning curve")
+        shown = confusion(middle, result.confusion, test.classes)
+        shown.set_title(f"test set: {result.accuracy:.1%} right")
+        raster(right, spikes).set_title(f"hidden layer, one {label}")
+        figure.suptitle(config.title(), fontsize=12)
     write_atomic(path, png(figure))

@@ -8,11 +8,10 @@
 import dataclasses
 import json
 import math
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from course_lib.estimators.base import Estimator, check_choice, check_layers
 from course_lib.events import Splits, concatenate, load_splits
 from course_lib.events.files import try_lock, write_atomic
 from course_lib.events.frameset import DIGITS
+from course_lib.events.own import NMNIST, Camera
 from course_lib.events.sources import find_source
 from course_lib.layers import Conv, Layer, stack
 from course_lib.lif import LIFParameters
@@ -162,7 +162,10 @@ class RunConfig(Schedule):
             raise ValueError(f"until is {self.until}; it takes a validation set")
         if self.device != "cpu" and not torch.cuda.is_available():
             raise ValueError(f"device is {self.device!r}, but torch sees no GPU here; use cpu")
-        self._check_rates()
+        rates = self.lr
+        if isinstance(rates, tuple) and any(rates):
+            rates = tuple(rate or 1.0 for rate in rates)  # 0 leaves a layer as it starts
+        per_layer("lr", rates, len(self.hidden) + 1)
         if "sigma" in self.options:
             per_layer("sigma", self.options["sigma"], len(self.hidden) + 1)
         said = repr((self._maps, self.sizes, self.layers, self.beta, self.threshold, self.reset,
@@ -172,22 +175,10 @@ class RunConfig(Schedule):
             _possible.add(said)
         self.estimator()
 
-    def _check_rates(self) -> None:
-        """Rates are positive, or 0 for a layer that stays as it starts; but not for all."""
-        rates, layers = self.lr, len(self.hidden) + 1
-        if isinstance(rates, tuple) and any(rates):
-            rates = tuple(rate or 1.0 for rate in rates)
-        per_layer("lr", rates, layers)
-
     @property
-    def camera(self):
-        """How a folder's recordings are to be read, a ``Camera``; None where nothing is said."""
-        if (self.sensor, self.unit, self.order, self.fit) == (None, "us", "xytp", "scale"):
-            return None
-        from course_lib.events.own import Camera  # and the readers, which few runs need
-
-        said = Camera(self.sensor or Camera.sensor, self.unit, self.order, self.fit)
-        return None if said == Camera() else said
+    def camera(self) -> Camera:
+        """How a folder's recordings are to be read."""
+        return Camera(self.sensor or NMNIST.sensor, self.unit, self.order, self.fit)
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -202,8 +193,8 @@ class RunConfig(Schedule):
     @property
     def _maps(self) -> tuple[int, int, int]:
         """Of the frames: polarities, rows, columns."""
-        camera = self.camera
-        return (camera.pixels if camera else find_source(self.data)[0].sensor)[::-1]
+        sensor = find_source(self.data)[0].sensor if self.camera == NMNIST else self.camera.pixels
+        return sensor[::-1]
 
     def _layers(self, device: str = "cpu") -> list[Layer]:
         """Those that are described, if any; on "meta" without memory for their weights."""
@@ -280,14 +271,11 @@ def load_network(folder: Path) -> tuple[RunConfig, SpikingNetwork]:
 
 def new_folder(config: RunConfig) -> Path:
     """A folder name that is not taken: runs/<method>-<readout>-<number>, made at once."""
-    number = 1
-    while True:
+    for number in count(1):
         folder = Path("runs") / f"{config.method}-{config.readout}-{number}"
-        try:
-            os.makedirs(folder)
+        with suppress(FileExistsError):
+            folder.mkdir(parents=True)
             return folder
-        except FileExistsError:
-            number += 1
 
 
 @contextmanager
