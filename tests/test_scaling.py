@@ -211,7 +211,7 @@ def silence(rank, size, folder):
             time.sleep(0.1)
         return given_up.exists()
     try:
-        processes.any(False)
+        processes.all_gather(torch.zeros(1))
     except TrainingStopped as error:
         given_up.touch()
         return type(error), str(error)
@@ -225,7 +225,8 @@ def test_nobody_waits_longer_than_the_timeout_for_a_process_that_hangs(tmp_path)
 
 def lead_and_others(rank, size, folder):
     processes = Processes(rank, size, local_rank=rank)
-    found = [processes.from_lead(lambda: f"from {rank}"), processes.any(rank == 1)]
+    found = [processes.from_lead(lambda: f"from {rank}"),
+             processes.all_gather(torch.tensor([rank])).tolist()]  # fmt: skip
 
     def fail():
         raise ValueError(f"bad in {rank}")
@@ -246,9 +247,10 @@ def lead_and_others(rank, size, folder):
 
 def test_the_lead_speaks_for_all_and_others_get_copies_of_its_checkpoint(tmp_path):
     lead, other = together(2, lead_and_others, tmp_path)
-    assert lead == ["from 0", True, "ValueError('bad in 0')", "ValueError('bad in 0')",
+    assert lead == ["from 0", [[0], [1]], "ValueError('bad in 0')", "ValueError('bad in 0')",
                     b"newest", True, True]  # fmt: skip
-    assert other == ["from 0", True, "SystemExit(2)", "SystemExit(2)", b"newest", False, False]
+    assert other == ["from 0", [[0], [1]], "SystemExit(2)", "SystemExit(2)",
+                     b"newest", False, False]  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------- one process
@@ -270,7 +272,7 @@ def test_shares_are_whole_chunks_in_order_and_as_even_as_can_be(draws, chunk, pr
 def test_one_process_alone_is_served_too(tmp_path):
     alone = Processes()
     assert alone.lead and alone.from_lead(lambda: 3) == alone.in_turn(lambda: 3) == 3
-    assert alone.any(True) and not alone.any(False) and alone.received == 0
+    assert alone.all_gather(torch.tensor([3])).tolist() == [[3]] and alone.received == 0
     with alone.folder(tmp_path) as folder:
         assert folder == tmp_path
     alone.remember("folder", "x")

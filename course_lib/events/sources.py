@@ -70,7 +70,9 @@ def find_source(name: str | os.PathLike) -> tuple[Source, str]:
     known, _, path = str(name).partition(":")
     if known in SOURCES:
         return SOURCES[known], path or known
-    return Source(mnist_digits if str(name).endswith(".npz") else recordings), str(name)
+    if str(name).endswith(".npz"):
+        return Source(mnist_digits, classes=DIGITS), str(name)
+    return Source(recordings), str(name)
 
 
 def a_tenth_apart(count: int, seed: int) -> list[np.ndarray]:

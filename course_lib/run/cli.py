@@ -171,9 +171,6 @@ def named(folder: str) -> Path:
     return Path(folder)
 
 
-# ------------------------------------------------------------------------------------------- train
-
-
 def add_train(train: Parser) -> None:
     from course_lib.estimators import METHODS, Estimator
     from course_lib.run.options import add_method_options, add_settings
@@ -187,9 +184,6 @@ def add_train(train: Parser) -> None:
     add_settings(train.add_argument_group("the run"), RunConfig, depends)
     add_method_options(train.add_argument_group("options of the methods"), METHODS)
     train.set_defaults(run=command("train"))
-
-
-# ---------------------------------------------------------------------------------------- evaluate
 
 
 def add_evaluate(commands) -> None:
@@ -220,9 +214,6 @@ def add_camera(parser) -> None:
     parser.add_argument("--unit", choices=("ns", "us", "ms", "s"), help="of its times")
     parser.add_argument("--order", metavar="NAME", help="of its columns without names")
     parser.add_argument("--fit", choices=("scale", "crop", "keep"), help="to 34 x 34 pixels")
-
-
-# -------------------------------------------------------------------------------------------- data
 
 
 def add_data(commands) -> None:

@@ -200,5 +200,3 @@ def data_download(options) -> int:
     found = download(options.folder)
     print(f"{found.folder}: {len(found.train):,} training and {len(found.test):,} test recordings")
     return 0
-
-

@@ -34,11 +34,11 @@ def versions() -> str:
 def device() -> str:
     import torch
 
-    from course_lib.run.machine import machine, vectors
+    from course_lib.run.machine import machine
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU seen"
-    here = machine()
-    return f"{here['processor']} ({vectors()}), {here['cores']} cores, {here['system']}; {gpu}"
+    here, vectors = machine(), torch.backends.cpu.get_cpu_capability()
+    return f"{here['processor']} ({vectors}), {here['cores']} cores, {here['system']}; {gpu}"
 
 
 def threads() -> str:

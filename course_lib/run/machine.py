@@ -21,14 +21,6 @@ def machine(device: str = "cpu") -> dict[str, str | int]:
     }
 
 
-def vectors() -> str:
-    """The widest vectors that this processor adds up at once, as torch calls them: "AVX2", say.
-
-    Machines of one name differ in it, and what they measure does, too.
-    """
-    return torch.backends.cpu.get_cpu_capability()
-
-
 def processor_of(here: dict[str, str | int]) -> str:
     """Processor and cores of a benchmark's machine, in words."""
     width = f" ({here['vectors']})" if "vectors" in here else ""

@@ -11,11 +11,10 @@ import inspect
 import re
 import types
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 #: what text can be read as, the narrowest first, and how help calls it
-SCALARS = {bool: "", int: "N", float: "X", Path: "PATH", str: "NAME"}
+SCALARS = {bool: "", int: "N", float: "X", str: "NAME"}
 DEPENDS = "depends on the method"
 
 

@@ -77,10 +77,6 @@ class Processes:
         self.received += (self.size - 1) * message.numel() * message.element_size()
         return parts
 
-    def any(self, flag: bool) -> bool:
-        """Whether the flag is set in any process."""
-        return bool(self.all_gather(torch.tensor([flag])).any())
-
     def from_lead(self, make: Callable[[], T]) -> T:
         """What ``make()`` returns in the lead, sent to all.
 
@@ -108,7 +104,7 @@ class Processes:
                     made = make()
                 except Exception as error:
                     failure = error
-            if self.any(failure is not None):
+            if self.all_gather(torch.tensor([failure is not None])).any():
                 raise failure or SystemExit(2)
         return made
 

@@ -61,9 +61,7 @@ def _hardest(result: Evaluation, classes: tuple[str, ...]) -> str:
     return f"{classes[hardest]} ({share[hardest]:.0%} right, most often taken for {taken})"
 
 
-def save_result(
-    folder: Path, config: RunConfig, history: History, result: Evaluation
-) -> None:
+def save_result(folder: Path, config: RunConfig, history: History, result: Evaluation) -> None:
     """Write result.json, atomically."""
     record = {
         "title": config.title(),

@@ -84,19 +84,12 @@ class Shared(Estimator):
             )
         self.estimator, self.processes, self.verify_every = estimator, processes, verify_every
         self.shares = shares(estimator.draws, estimator.chunk, processes.size)
+        self.forward_passes, self.reads_events = estimator.forward_passes, estimator.reads_events
         self.generations, self.seconds, self.interrupted = 0, 0.0, False
         self.agreed: tuple[float, bool] | None = None
 
     def __repr__(self) -> str:  # the same run, and the same checkpoint, whatever the number is
         return repr(self.estimator)
-
-    @property
-    def forward_passes(self) -> int:
-        return self.estimator.forward_passes
-
-    @property
-    def reads_events(self) -> bool:
-        return self.estimator.reads_events
 
     def fill_grads(self, network, frames, labels, step=0):
         start = time.perf_counter()

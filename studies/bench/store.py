@@ -9,16 +9,20 @@ from typing import Any
 
 import torch
 
-from course_lib.run.machine import machine, processor_of, revision, vectors
+from course_lib.run.machine import machine, processor_of, revision
 from studies import files
 from studies.bench.timing import meets
 
 
 def here() -> dict[str, Any]:
-    """When, where and with what a benchmark runs."""
+    """When, where and with what a benchmark runs.
+
+    Machines of one name differ in the widest vectors that they add up at once, such as "AVX2".
+    """
+    vectors = torch.backends.cpu.get_cpu_capability()
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {**machine(), "vectors": vectors(), "threads": torch.get_num_threads()},
+        "machine": {**machine(), "vectors": vectors, "threads": torch.get_num_threads()},
         "revision": revision(),
         "load": round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
     }

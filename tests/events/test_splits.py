@@ -238,6 +238,7 @@ def test_all_of_mnist_is_split_as_the_paper_splits_nmnist(tmp_path, monkeypatch)
     splits = load_splits(path, cache_dir=tmp_path, progress=False)
     assert [len(part) for part in splits[:3]] == [36, 4, 10]
     assert splits.name == "saccade MNIST" and "simulated" in splits.note
+    assert sources.find_source(path)[0].classes == splits.test.classes, "known before it is read"
     assert splits.test.labels.tolist() == labels[40:].tolist()
     seen = sorted(torch.cat([splits.train.labels, splits.validation.labels]).tolist())
     assert seen == sorted(labels[:40].tolist())
