@@ -55,25 +55,20 @@ def fan_out(ax: Axes, sizes: Sequence[int], arrivals: Sequence[float]) -> Axes:
     sizes: neurons by layer, input first; arrivals: events and hidden spikes of a recording.
     """
     ink, colours = COLOURS["black"], (COLOURS["orange"], COLOURS["vermilion"])
-    columns = [
-        (0.0, 17),
-        (1.0, 13),
-        (2.0, 5),
-    ]  # where a layer stands, and how many dots stand for it
-    heights = [np.linspace(-1, 1, dots) * (0.45 + dots / 31) for _, dots in columns]
-    for layer, colour in enumerate(colours):
-        (x, _), (after, _) = columns[layer : layer + 2]
-        sender = len(heights[layer]) // 2
-        for y in heights[layer + 1]:
-            ax.plot([x, after], [heights[layer][sender], y], color=colour, linewidth=1)
-        ax.plot([x], [heights[layer][sender]], "o", color=colour, markersize=9, zorder=3)
-        noun = ("active inputs", "hidden spikes")[layer]
-        told = f"{arrivals[layer]:,.0f} {noun}\n× {sizes[layer + 1]} synapses each"
-        ax.text((x + after) / 2, -1.45, told, ha="center", va="top", color=ink)
-    for (x, _), places, size in zip(columns, heights, sizes, strict=True):
-        ax.plot(np.full(len(places), x), places, "o", color=ink, markersize=4)
+    dots = [min(size, 64) for size in sizes]  # of a larger layer so many are drawn
+    heights = [np.linspace(-1, 1, count) * (0.4 + count / 107) for count in dots]
+    for x, colour in enumerate(colours):
+        sender = heights[x][dots[x] // 2]
+        for y in heights[x + 1]:
+            ax.plot([x, x + 1], [sender, y], color=colour, linewidth=0.8)
+        ax.plot([x], [sender], "o", color=colour, markersize=9, zorder=3)
+        noun = ("active inputs", "hidden spikes")[x]
+        told = f"{arrivals[x]:,.0f} {noun}\n× {sizes[x + 1]} synapses each"
+        ax.text(x + 0.5, -1.3, told, ha="center", va="top", color=ink)
+    for x, (places, size) in enumerate(zip(heights, sizes, strict=True)):
+        ax.plot(np.full(len(places), x), places, "o", color=ink, markersize=2)
         ax.text(x, places[-1] + 0.15, f"{size:,}", ha="center", color=ink)
-    ax.set(xlim=(-0.3, 2.3), ylim=(-2, 1.35))
+    ax.set(xlim=(-0.3, 2.3), ylim=(-1.8, 1.3))
     ax.axis("off")
     return ax
 
@@ -82,7 +77,7 @@ def pruned(ax: Axes, synops: Sequence[float], accuracy: Sequence[float], kept: S
     """Accuracy (0 to 1) against SynOps when only a share of the weights is kept, each labelled."""
     ax.plot(synops, 100 * np.asarray(accuracy), "o-", color=METHOD_COLOURS["projected"])
     for x, y, share in zip(synops, accuracy, kept, strict=True):
-        ax.annotate(f"{share:.0%}", (x, 100 * y), xytext=(4, -14), textcoords="offset points",
-                    fontsize=9, color=COLOURS["black"])  # fmt: skip
+        ax.annotate(f"{share:.0%}", (x, 100 * y), xytext=(0, -16), textcoords="offset points",
+                    ha="center", fontsize=9, color=COLOURS["black"])  # fmt: skip
     ax.set(xscale="log", xlabel="SynOps a recording", ylabel="test accuracy, %", ylim=(0, 100))
     return ax

@@ -158,6 +158,7 @@ def mosaic(ax: Axes, tiles, titles, columns: int = 5) -> Axes:
         )
         ax.text(x + wide / 2, y - round(wide / 17), title, ha="center", fontsize=9, color=INK)
     ax.imshow(sheet)
+    ax.set(xlim=(-1, sheet.shape[1]), ylim=(len(sheet), -0.5))  # room for the outer borders
     ax.axis("off")
     return ax
 

@@ -1,13 +1,16 @@
 """Pictures of a population shared among processes: what travels, and how far it goes."""
 
 from collections.abc import Mapping, Sequence
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Circle, Rectangle
 
+from course_lab.lines import lines
 from course_lab.picture import Moving, moving
-from course_lib.run.figures import COLOURS, METHOD_COLOURS, new_figure, png, series
+from course_lib.run.figures import COLOURS, METHOD_COLOURS, new_figure, png
 
 SCRIPT = Path(__file__).with_name("messages.js")
 GENERATIONS, MOMENTS = 3, 18
@@ -18,11 +21,11 @@ BLOCK = 51.0  # pixels of a gradient's message; the area is the number of bytes
 ALT = (
     "Two groups of four workers, each joined to the three others. All hold the same weights, a "
     "small coloured pattern. Left, evolution: every worker fills in four bars, the fitness of its "
-    "own members; specks of hardly a pixel fly to the others; then each has all sixteen bars and "
-    "the pattern changes in all four in the same way. Right, backprop: every worker works, then "
-    f"squares fly that are 1,152 times as large. After {GENERATIONS} generations each worker has "
-    f"received {GENERATIONS * FITNESS_BYTES:,} bytes on the left and "
-    f"{GENERATIONS * GRADIENT_BYTES:,} on the right."
+    "own members; specks of hardly a pixel, in circles, fly to the others; then each has all "
+    "sixteen bars and the pattern changes in all four in the same way. Right, backprop: every "
+    "worker works, then squares fly that are 1,152 times as large. After "
+    f"{GENERATIONS} generations each worker has received {GENERATIONS * FITNESS_BYTES:,} bytes on "
+    f"the left and {GENERATIONS * GRADIENT_BYTES:,} on the right."
 )
 
 
@@ -48,29 +51,48 @@ def messages(seed: int = 0) -> Moving:
     ]  # fmt: skip
     data = {"generations": GENERATIONS, "moments": MOMENTS, "fitness": fitness.tolist(),
             "weights": weights.tolist(), "panels": panels}  # fmt: skip
-    return moving(SCRIPT, data, _still(panels), ALT)
+    return moving(SCRIPT, data, _still(data), ALT)
 
 
-def _still(panels: Sequence[Mapping]) -> bytes:
-    """Four workers on either side and the messages half-way between two of them, as PNG."""
-    figure, axes = new_figure(1, 2, 8.4, 2.8)
-    corners = np.array([(0, 0), (1, 0), (0, 1), (1, 1)])
-    for ax, panel in zip(axes, panels, strict=True):
-        for a in corners:
-            for b in corners:
-                ax.plot(*zip(a, b, strict=True), color=COLOURS["black"], linewidth=0.5)
-                ax.plot(*(a + (b - a) * 0.35), "s", markersize=panel["size"] / 3,
-                        color=panel["colour"], alpha=0.6)  # fmt: skip
-        ax.plot(*corners.T, "s", markersize=30, color=COLOURS["black"])
+def _still(data: Mapping) -> bytes:
+    """The first generation's messages on their way, as messages.js draws them, as PNG."""
+    ink, wide, tall = COLOURS["black"], 104, 62
+    corners = np.array([(0, 0), (235, 0), (0, 186), (235, 186)])
+    middles = corners + (wide / 2, tall / 2)
+    figure, axes = new_figure(1, 2, 8.4, 3.4)
+    for ax, panel in zip(axes, data["panels"], strict=True):
+        size, colour = panel["size"], panel["colour"]
+        for a, b in permutations(middles, 2):
+            ax.plot(*zip(a, b, strict=True), color=ink, linewidth=0.5, alpha=0.2)
+            place = a + 0.35 * (b - a)
+            ax.add_patch(Rectangle(place - size / 2, size, size, color=colour, alpha=0.75,
+                                   linewidth=0))  # fmt: skip
+            if size < 4:
+                ax.add_patch(Circle(place, 7, fill=False, edgecolor=ink, alpha=0.5))
+        for worker, (x, y) in enumerate(corners):
+            ax.add_patch(Rectangle((x, y), wide, tall, facecolor=ink, alpha=0.12))
+            ax.add_patch(Rectangle((x, y), wide, tall, fill=False, edgecolor=ink, alpha=0.6))
+            for k, value in enumerate(data["weights"][0]):
+                place = x + wide - 40 + 9 * (k % 4), y + 17 + 9 * (k // 4)
+                sign = COLOURS["orange" if value > 0 else "blue"]
+                ax.add_patch(Rectangle(place, 8, 8, color=sign, alpha=abs(value), linewidth=0))
+            bars = {x + 8: (44, 40)}  # how far a worker of the right has come: all its batch
+            if size < 4:
+                own = range(4 * worker, 4 * worker + 4)
+                bars = {x + 6 + 3.3 * k: (2.6, 40 * data["fitness"][0][k]) for k in own}
+            for left, (width, height) in bars.items():
+                ax.add_patch(Rectangle((left, y + 52 - height), width, height, color=colour,
+                                       linewidth=0))  # fmt: skip
+        ax.text(0, 275, panel["sends"], color=ink)
+        ax.set(title=panel["name"], xlim=(-2, 341), ylim=(278, -2), aspect="equal")
         ax.set_axis_off()
-        ax.set(title=panel["name"], xlim=(-0.3, 1.3), ylim=(-0.3, 1.3))
     return png(figure)
 
 
 def together(ax: Axes, rows: Mapping[str, Sequence[float]], ylabel: str) -> Axes:
     """What became of workers that learn together, by generation: ``{"label": (n,), …}``."""
-    for index, (label, values) in enumerate(rows.items()):
-        ax.plot(range(1, len(values) + 1), values, label=label, **series(index) | {"markersize": 4})
+    generations = np.arange(1, 1 + max(map(len, rows.values())))
+    lines(ax, generations, rows)
     ax.set(xlabel="generation", ylabel=ylabel)
     ax.legend()
     return ax

@@ -50,7 +50,8 @@ def draw(ax: Axes, rows: dict, row: str, visited: list[tuple[str, float, float]]
     percents = [[100 * a for a in point["accuracies"]] for point in band]
     ax.fill_between(x, [min(p) for p in percents], [max(p) for p in percents], alpha=0.25,
                     color=COLOURS["blue"], label="five stored seeds")  # fmt: skip
-    ax.plot(x, [sum(p) / len(p) for p in percents], color=COLOURS["blue"], linewidth=1.5)
+    ax.plot(x, [sum(p) / len(p) for p in percents], color=COLOURS["blue"], linewidth=1.5,
+            label="their mean")  # fmt: skip
     for name, place, accuracy in visited[:-1]:
         faint = 1 if name == row else 0.3
         ax.plot(place, 100 * accuracy, "o", color=COLOURS["orange"], alpha=faint)

@@ -102,7 +102,7 @@ def render_price(values: dict, visited=()) -> tuple[bytes, str, str]:
     dots = list(visited) or [dot(values)]
     price, accuracy, spikes = dots[-1]
     stored = bands.load("sparsity")
-    figure, (left, right) = new_figure(1, 2, 9, 3.4)
+    figure, (left, right) = new_figure(1, 2, 9, 3.4, gridspec_kw={"wspace": 0.06})
     with style():
         bands.draw(left, stored, "accuracy", [("accuracy", x, a) for x, a, _ in dots])
         bands.draw(right, stored, "spikes", [("spikes", x, s / 100) for x, _, s in dots])
