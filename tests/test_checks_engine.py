@@ -9,6 +9,7 @@ from numba import njit
 
 from course_lab.checks.engine import compare, failures, sandbox
 from course_lab.checks.engine.cases import at
+from course_lab.checks.engine.engine import Exercise, NotYet
 from course_lab.checks.engine.facts import fact
 
 CASES = [(np.arange(1.0, 4.0), 0.5), (np.arange(2.0, 7.0), 3.0), (np.array([-4.0, 2.5]), 2.0)]
@@ -53,6 +54,20 @@ def test_the_boundary_where_a_result_is_wrong_is_told():
     cases = [*CASES, at("x is negative", np.array([-1.0, -2.0]), 1.0)]
     assert said(lambda x, s: x * s if x.max() > 0 else 0 * x, cases=cases) == (
         "result is right but where x is negative")  # fmt: skip
+
+
+@pytest.mark.parametrize("stops_at", ["a", "ab"])
+def test_a_function_that_stops_at_two_boundaries_is_not_called_right_but_at_one(stops_at):
+    exercise = Exercise(
+        "double", "topic", 1, "", reference=lambda x: 2 * len(x),
+        cases=lambda rng: [("x",), at("x is a", "a"), at("x is b", "b")])  # fmt: skip
+
+    def double(x):
+        return 2 * len(x) if x not in stops_at else 1 / 0
+
+    with pytest.raises(NotYet, match="It stopped with ZeroDivisionError") as reason:
+        exercise.examine(double, 0)
+    assert ("right but where x is a" in str(reason.value)) == (stops_at == "a")
 
 
 def test_parts_of_a_result_are_told_apart():

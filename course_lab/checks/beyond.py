@@ -216,6 +216,11 @@ RATIO_AT_EQUAL_ACCURACY = Exercise(
         Mistake("you take the cheapest of all points at the target. Take the first.",
                 _ratio(at=lambda acc, t: acc >= t, value=lambda cost, k: cost[k].min())),
         Mistake("the ratio is upside down: a's cost divided by b's.", _ratio(turned=True)),
+        Mistake("you look for the place on one path, and use it on both. Each network reaches the "
+                "target at a point of its own.",
+                *[lambda acc_a, cost_a, acc_b, cost_b, one=one: (
+                    min(acc_a.max(), acc_b.max()), (cost_a / cost_b)[np.argmax(
+                        (acc_a, acc_b)[one] >= min(acc_a.max(), acc_b.max()))]) for one in (0, 1)]),
         Mistake("you draw a line between two points. Take the first point that was measured at the "
                 "target.", _interpolated),
         Mistake("the two are the wrong way round: return (target, ratio).",
@@ -368,10 +373,10 @@ def _bytes(rng, n):
     return _written(rng, np.sort(rng.integers(70_000, 310_000, n)))
 
 
-def _written(rng, t):
+def _written(rng, t, pixels=(0, 34)):
     n = len(t)
     p = rng.permutation(np.arange(n) % 2)
-    columns = [*rng.integers(0, 34, (2, n)), (p << 7) | (t >> 16), (t >> 8) & 255, t & 255]
+    columns = [*rng.integers(*pixels, (2, n)), (p << 7) | (t >> 16), (t >> 8) & 255, t & 255]
     return (np.stack(columns, axis=1).astype(np.uint8).tobytes(),)
 
 
@@ -383,6 +388,8 @@ DECODE_EVENTS = Exercise(
         _bytes(rng, 4), _bytes(rng, 3), _bytes(rng, 7),
         at("the time needs its lower 16 bits alone",
            *_written(rng, np.array([5, 70, 900, 65_535]))),
+        at("x and y need all their 8 bits",
+           *_written(rng, np.array([80_001, 90_002, 100_003]), (128, 256))),
     ],
     parts=(Part("the time needs its highest bits", lambda rng: [
         at("the time needs its highest bits",
@@ -491,6 +498,15 @@ READOUT_GRADIENT = Exercise(
                 "the difference of the losses.", lambda *a: _gradient(*a, sided=0, two=1)),
         Mistake("your result is transposed: like the weights it has the shape (C, H).",
                 lambda *a: readout_gradient(*a).T),
+        Mistake("you take the root of another length. The rank r is the last axis of a and b.",
+                *[lambda loss, x, W, a, b, s, of=of: readout_gradient(
+                    loss, x, W, a * (a.shape[2] / np.shape((a, b)[of[0]])[of[1]]) ** 0.5, b, s)
+                  for of in ((0, 0), (0, 1), (1, 1))]),
+        Mistake("only the first column of A and B counts in yours. E adds up what all r columns "
+                "say: A @ B.T.",
+                *[lambda loss, x, W, a, b, s, root=root: readout_gradient(
+                    loss, x, W, a[..., :1] / a.shape[2] ** root, b[..., :1], s)
+                  for root in (0, 0.5)]),
         Mistake("one pair alone is left: add up what all pairs say, +=.",
                 lambda loss, x, W, a, b, s: _gradient(loss, x, W, a[-1:], b[-1:], s) / len(a),
                 lambda loss, x, W, a, b, s: _gradient(loss, x, W, a[-1:], b[-1:], s)),
@@ -518,6 +534,12 @@ def _share(fitness, weights, start, stop, sigma, seed, step, *, key=lambda *numb
         noise = sign * rng.normal(size=len(weights))
         values.append((fitness(weights + sigma * noise), fitness(weights - sigma * noise)))
     return np.array(values)
+
+
+def _skipping_again(fitness, weights, start, stop, sigma, seed, step):
+    noise = np.random.default_rng([seed, step]).normal(
+        size=((stop - start) * (start + 1), len(weights)))[start :: start + 1]
+    return np.array([[fitness(weights + sign * sigma * e) for sign in (1, -1)] for e in noise])
 
 
 def _own(key, each=False):
@@ -552,6 +574,11 @@ EVALUATE_SHARE = Exercise(
                 _own(lambda seed, step, start, pair: seed + step + start)),
         Mistake("you pass over `start` numbers. A pair takes one number for each weight.",
                 lambda *a: _share(*a, skip=lambda start, d: start)),
+        Mistake("you pass over one pair too few. The first is number 0, so that `start` pairs come "
+                "before pair number `start`.",
+                lambda *a: _share(*a, skip=lambda start, d: max(start - 1, 0) * d)),
+        Mistake("you pass over `start` pairs again and again, before each pair. Do it once, ahead "
+                "of the loop.", _skipping_again),
         Mistake("all pairs of a machine have the same noise in yours: a generator that is made "
                 "anew for each pair begins anew.",
                 lambda *a: _share(*a, skip=lambda start, d: 0, each=True)),
@@ -585,6 +612,11 @@ def _machines(rng, generations=GENERATIONS):
     def score(ends) -> float:
         right, first = tiny.learned(ends[0], start), np.asarray(ends[0], dtype=float).ravel()
         asked, different = len(fitness.asked), len({row.tobytes() for row in fitness.asked})
+        largest = np.abs(fitness.asked).max()
+        if 2 * different < asked and largest > 1e6:
+            raise NotYet(f"  Your weights have run away, up to {largest:.0e}, where noise hardly "
+                         "changes them any more. The steps are too large, for example where a "
+                         "worker sends a fitness as it is, with nothing taken off.")
         if 2 * different < asked:
             raise NotYet(f"  Of {asked} questions only {different} differ, so that all machines "
                          "are hardly more than one. Each has to try noise of its own.")

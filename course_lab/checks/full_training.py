@@ -32,6 +32,7 @@ UPDATES_FOR = Exercise(
         (1920, 64, 0), (1000, 1, 1), (50, 64, 0), (640, 2, 1),
         *[tuple(int(rng.integers(*ends)) for ends in ((200, 3000), (1, 40), (1, 9)))
           for _ in range(3)],
+        at("the budget pays for one update, to the last pass", 49, 47, 1),
     ],
     boundary=Boundary("an update has no forward pass of its own",
                       lambda rng: [(int(rng.integers(20, 90)), 0, 1)]),
@@ -121,6 +122,8 @@ FIRST_REACHING = Exercise(
         at("the first cost is 0", np.array([0, 3, 9]), np.array([0.5, 0.4, 0.8]), 0.5),
         at("an accuracy is just below the target", np.array([2, 5, 9, 11]),
            np.array([0.3, 0.699999999, 0.8, 0.75]), 0.7),
+        at("the first point alone reaches the target", np.array([4, 9, 12]),
+           np.array([0.7, 0.5, 0.4]), 0.6),
     ],
     parts=(Part("a target that is never reached", lambda rng: [
         (*_curve(rng, (0.1, 0.3, 0.45, 0.4)), 0.6)]),),
@@ -229,6 +232,8 @@ ACCURACY_INTERVAL = Exercise(
         Mistake("z in front of the root is missing.",
                 lambda right, n: _wilson_ends(right, n, 1.96**2 / (2 * n), share=1.0)),
         Mistake("z is 1.96 here, not 2.", lambda *a: _wilson(*a, z=2.0)),
+        Mistake("z is 1.96 here. 1.645 leaves out 5 % on each side, 10 % together.",
+                lambda *a: _wilson(*a, z=1.645)),
         Mistake("z is 1.96 here. Student's t is for the mean of a few runs, not for a share.",
                 lambda right, n: _wilson(right, n, z=student_t(n - 1, 0.975))),
         Mistake("that is the rule of thumb with two successes and two failures more, cut off at "
@@ -258,7 +263,7 @@ def _difference(a, b, *, match="seed", spread="paired", ddof=1, q=0.975, dof=-1,
         mean = np.mean(list(a.values())) - np.mean(list(b.values()))
     deviation = d.std(ddof=ddof)
     if spread == "apart":
-        deviation, dof = np.hypot(x.std(ddof=1), y.std(ddof=1)), k - 2  # 2k − 2 in all
+        deviation = np.hypot(x.std(ddof=1), y.std(ddof=1))
     quantile = 1.96 if dof is None else student_t(k + dof, q)
     half = quantile * deviation / k**root
     return mean, half, shown(mean, half)
@@ -304,6 +309,7 @@ PAIRED_DIFFERENCE = Exercise(
                 lambda *a: _difference(*a, match="all")),
         Mistake("you treat the two methods as unrelated. What a seed does to both cancels only in "
                 "the differences: take the standard deviation of d.",
+                lambda a, b: _difference(a, b, spread="apart", dof=len(a.keys() & b.keys()) - 2),
                 lambda *a: _difference(*a, spread="apart")),
         Mistake("1.96 is for many seeds. With k of them take Student's t with k − 1 degrees of "
                 "freedom: 4.30 for three.", lambda *a: _difference(*a, dof=None)),
@@ -325,6 +331,11 @@ PAIRED_DIFFERENCE = Exercise(
         Mistake("yours is True where the interval holds 0. Then nothing has been shown.",
                 lambda *a: _difference(*a, shown=lambda m, h: abs(m) <= h)),
         Mistake("k counts the common seeds, not all seeds of a method.", _all_seeds_counted),
+        Mistake("a seed that one method lacks counts there as accuracy 0 in yours. Use the common "
+                "seeds alone.",
+                lambda a, b: paired_difference(a, {s: b.get(s, 0) for s in a}),
+                lambda a, b: paired_difference({s: a.get(s, 0) for s in b}, b),
+                lambda a, b: paired_difference(*({s: v.get(s, 0) for s in a | b} for v in (a, b)))),
     ),
 )  # fmt: skip
 
@@ -444,6 +455,12 @@ def _complaints(**changed):
     return lambda rows: complaints(rows) | {key: rule(rows) for key, rule in changed.items()}
 
 
+_LAST_ROW = {
+    "choice": lambda rows: rows[-1]["chosen_on"] == "test",
+    "seeds": lambda rows: len(set(rows[-1]["seeds"])) < 2,
+}
+
+
 def _two_rows(other):
     """The first row and one other are all that is compared."""
 
@@ -481,6 +498,7 @@ COMPLAINTS = Exercise(
         _table(rng, *[(k, "seeds", [k]) for k in range(3)]),
         _table(rng, *[(k, "seeds", [1, 2]) for k in range(3)]),
         _table(rng, (0, "seeds", [1, 2, 3, 4]), (1, "seeds", [5, 6, 7]), (2, "seeds", [1, 2, 3])),
+        _table(rng, (0, "chosen_on", "test"), (1, "seeds", [1])),
     ],
     parts=(Part("a seed that was run twice", lambda rng: [
         _table(rng, (1, "readout", "rate"), (0, "seeds", [4, 4]))]),),
@@ -509,6 +527,10 @@ COMPLAINTS = Exercise(
         Mistake("you compare the first two rows only. One further down may differ.", _two_rows(1)),
         Mistake("rows may have different numbers of seeds. Complain where one has fewer than two.",
                 _complaints(seeds=lambda rows: len({len(row["seeds"]) for row in rows}) > 1)),
+        Mistake("in yours the last row alone decides, over the test set, the seeds or both. One "
+                "row that is not in order is enough, wherever it stands: any(…).",
+                *[_complaints(**{key: _LAST_ROW[key] for key in keys})
+                  for keys in (("choice", "seeds"), ("choice",), ("seeds",))]),
         Mistake("you put the seeds of all rows together. Each row needs two seeds of its own.",
                 _complaints(seeds=lambda rows: len({s for row in rows for s in row["seeds"]}) < 2)),
     ),
@@ -613,7 +635,8 @@ PARETO_FRONT = Exercise(
                 lambda c, a: a >= np.maximum.accumulate(a),
                 lambda c, a: a > np.concatenate([[-1], np.maximum.accumulate(a)[:-1]])),
         Mistake("your answers are in the order of the costs. Give them back in the methods' own.",
-                lambda c, a: pareto_front(c, a)[np.argsort(c, kind="stable")]),
+                *[lambda c, a, kind=kind: pareto_front(c, a)[np.argsort(c, kind=kind)]
+                  for kind in ("stable", None)]),
     ),
 )  # fmt: skip
 
@@ -641,6 +664,11 @@ def _race(methods, start, recordings, steps, lr, seed, *, fresh=True, batches="s
             way.append(weights)
         reached[name] = np.array(way) if every else weights
     return reached
+
+
+def _first_alone(methods, start, *more):
+    first = next(iter(methods))
+    return {name: start.copy() for name in methods} | _race({first: methods[first]}, start, *more)
 
 
 def _ends_with_the_last(*arguments):
@@ -689,6 +717,9 @@ RACE = Exercise(
                 "meets other batches.", lambda *a: _race(*a, batches="own")),
         Mistake("under every name are the weights with which the last method ended. Does one array "
                 "stand behind all of them? Keep a copy.", _ends_with_the_last),
+        Mistake("only the first method moves in yours; the others end where they start. A "
+                "generator of batches, say, is empty after it was gone through once: a list is "
+                "not.", _first_alone),
         Mistake("you return all weights on the way. Asked are those at the end.",
                 lambda *a: _race(*a, every=True)),
     ),

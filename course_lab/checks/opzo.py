@@ -120,6 +120,8 @@ JACOBIAN_ESTIMATE = Exercise(
         Mistake("you multiply by α. The noise in the outputs is α J z: divide by α.",
                 lambda *a: _outer(*a, power=1)),
         Mistake("you divide by α twice.", lambda *a: _outer(*a, power=-2)),
+        Mistake("you divide by one less than T · B, as for a variance. This is a mean: by T · B.",
+                lambda z, o, alpha: _outer(z, o, alpha, over="") / (z[..., 0].size - 1)),
         Mistake("X is transposed: neurons come first, classes second, shape (H, C).",
                 lambda *a: _outer(*a).T),
         Mistake("you add the outputs up over time before you multiply, and there mirrored noise "
@@ -236,6 +238,8 @@ MOMENTUM_FEEDBACK = Exercise(
                 "too high.", lambda *a: _feedback(*a, shift=1)),
         Mistake("after t batches the start has the weight λᵗ, with t = len(X): yours is one power "
                 "too low.", lambda *a: _feedback(*a, shift=-1)),
+        Mistake("t counts batches, len(X). Your power of λ counts the rows of M.",
+                lambda X, s, k: _feedback(X, s, k, shift=len(s) - len(X))),
         Mistake("the two are the wrong way round: return (M, corrected M).",
                 lambda *a: momentum_feedback(*a)[::-1]),
         Mistake("you go through the batches backwards: the last one comes last, and weighs most.",
@@ -307,6 +311,9 @@ MIRRORED_IN_TIME = Exercise(
         Mistake("an odd number of steps ends with a z that has no mirror image. Yours ends "
                 "without noise.",
                 lambda z, n: mirrored_in_time(z, n) * (np.arange(n) < n - n % 2)[:, None, None]),
+        Mistake("where the number of steps is odd, yours has one step too few. The last z has no "
+                "mirror image, but it is there.",
+                lambda z, n: mirrored_in_time(z, n - n % 2)),
     ),
 )  # fmt: skip
 
@@ -390,6 +397,9 @@ HIDDEN_ERROR = Exercise(
         Mistake("DFA takes the error itself, not its sign.",
                 _routed(matrix=lambda g, m, e, L, z, a, M: (
                     np.sign(e) @ M.T if m == "DFA" else g))),
+        Mistake("with a matrix every recording gets the same row in yours, that of the mean error. "
+                "Each recording has an error of its own.",
+                _routed(matrix=lambda g, m, e, L, z, a, M: np.broadcast_to(g.mean(0), g.shape))),
         Mistake("you take the mean loss off. That would be a baseline; asked is the loss as it is.",
                 _routed(single=lambda L, z, a: (L - L.mean())[:, None] * z / a)),
     ),
@@ -466,6 +476,11 @@ THREE_FACTOR_GRADIENT = Exercise(
         Mistake("β multiplies the new input too. Only the old trace leaks: β · trace + x[t].",
                 lambda *a: _factors(*a, trace="all leaks")),
         Mistake("your trace never leaks: β · trace + x[t].", lambda *a: _factors(*a, trace="sum")),
+        Mistake("your result is 1 − β times what is asked, as where the trace is a mean that takes "
+                "in the share 1 − β of each input. Here all of it is added: β · trace + x[t].",
+                lambda x, W, g, beta, theta: (1 - beta) * _factors(x, W, g, beta, theta)),
+        Mistake("β is 0.9 in yours, whatever is given.",
+                lambda x, W, g, beta, theta: _factors(x, W, g, 0.9, theta)),
         Mistake("you take ψ of the voltage after the reset. u is the distance before it.",
                 lambda *a: _factors(*a, after=True)),
         Mistake("neurons are never set back: v ← v (1 − s) after ψ was taken.",
@@ -515,9 +530,9 @@ def online_pass(frames, labels, hidden, send, z, alpha, M):
 
 
 def _pass(frames, labels, hidden, send, z, alpha, M, *, heard="current", late=False, shaken=True,
-          flip=False):  # fmt: skip
+          flip=False, clean=False):  # fmt: skip
     """heard: what is held against the noise; late: the trace grows after its use; shaken: whether
-    noise is sent."""
+    noise is sent; clean: the trace is without it."""
     T, B = frames.shape[:2]
     v = v_out = total = d_out = 0.0
     trace, errors, noisy = np.zeros((B, len(hidden))), [], []
@@ -533,10 +548,13 @@ def _pass(frames, labels, hidden, send, z, alpha, M, *, heard="current", late=Fa
         errors.append(hidden_error("OPZO", e, None, z[t], alpha, M))
         current = current - send(sent - alpha * z[t]) if heard == "noise" else current
         noisy.append({"voltage": v_out, "total": total, "so far": answer}.get(heard, current))
-        d_out = d_out + e.T @ (trace if late else 0.9 * trace + sent)
-        trace = 0.9 * trace + sent
+        traced = sent - alpha * z[t] if clean else sent
+        d_out = d_out + e.T @ (trace if late else 0.9 * trace + traced)
+        trace = 0.9 * trace + traced
     if heard in ("answer", "sum", "last"):
         noisy = [{"answer": answer, "sum": total, "last": current}[heard]] * T
+    if heard == "before":
+        noisy = [0 * current, *noisy[:-1]]
     d_hidden = three_factor_gradient(frames, hidden, np.array(errors), 0.9, 1.0)
     X = jacobian_estimate(z, np.array(noisy), alpha)
     return d_hidden, d_out, -X if flip else X
@@ -590,6 +608,11 @@ ONLINE_PASS = Exercise(
         Mistake("you have moved the trace: the spikes of a step are in it when the error of that "
                 "step comes. The fault lies elsewhere.", lambda *a: _pass(*a, late=True),
                 lambda *a: _pass(*a, late=True, heard="answer")),
+        Mistake("the trace of the readout is without the noise in yours. It is a trace of what was "
+                "sent, and that is what the readout heard.", lambda *a: _pass(*a, clean=True),
+                lambda *a: _pass(*a, clean=True, heard="answer")),
+        Mistake("X holds what the step before put out against the noise of a step. Both have to be "
+                "of the same step.", lambda *a: _pass(*a, heard="before")),
         Mistake("the sign of X is turned round.", lambda *a: _pass(*a, flip=True)),
         Mistake("X holds the difference of two steps against the noise of one. Take what this step "
                 "put out, as it is.", _apart),

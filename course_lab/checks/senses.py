@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from course_lab.checks.engine import maps
+from course_lab.checks.engine import compare, maps
 from course_lab.checks.engine.cases import Boundary, at, tenths
 from course_lab.checks.engine.engine import Exercise, Mistake, NotYet, Room
 from course_lab.checks.engine.open import Open, demand, same_noise
@@ -55,7 +55,9 @@ MAP_COSTS = Exercise(
                 lambda *a: _costs(*a, places=lambda Y, X, k: (Y // k) * (X // k))),
         Mistake("the maps need not be square: Y − k + 1 places down, X − k + 1 across.",
                 lambda *a: _costs(*a, places=lambda Y, X, k: (Y - k + 1) ** 2),
-                lambda *a: _costs(*a, places=lambda Y, X, k: (X - k + 1) ** 2)),
+                lambda *a: _costs(*a, places=lambda Y, X, k: (X - k + 1) ** 2),
+                lambda C, Y, X, m, k: _costs(C, Y, Y, m, k),
+                lambda C, Y, X, m, k: _costs(C, X, X, m, k)),
         Mistake("C is missing: at each place a kernel looks at all C maps that come in.",
                 lambda *a: _costs(*a, kernel=lambda C, m, k: m * k**2)),
         Mistake("m is missing: each of the m maps has a kernel of its own.",
@@ -74,7 +76,10 @@ MAP_COSTS = Exercise(
                 lambda *a: (_costs(*a)[0], _costs(*a)[2], _costs(*a)[2])),
         Mistake("a neuron of the dense layer sees all C · Y · X pixels, and not a patch of them.",
                 lambda *a: (*_costs(*a)[:2], _costs(*a)[1])),
-        Mistake("you count biases. Asked are weights alone.", lambda *a: _costs(*a, bias=1)),
+        Mistake("you count biases. Asked are weights alone.", lambda *a: _costs(*a, bias=1),
+                lambda C, Y, X, m, k: (
+                    *_costs(C, Y, X, m, k, bias=1)[:2],
+                    (C * Y * X + 1) * m * (Y - k + 1) * (X - k + 1))),
         Mistake("twice too many multiply-adds: a multiplication and its addition count as one.",
                 lambda *a: _costs(*a, times=2)),
         Mistake("your numbers are right, their order is not: weights of the convolution, its "
@@ -177,6 +182,11 @@ CONVOLVE = Exercise(
                 lambda x, W, k, s: _convolve(x, W, k, s, pad=k // 2),
                 lambda x, W, k, s: _convolve(np.pad(x, ((0, 0), (0, 0), (0, k - 1), (0, k - 1))),
                                              W, k, s)),
+        Mistake("your last places hang over the edge. The kernel has to lie on the picture as a "
+                "whole: round their number down.",
+                lambda x, W, k, s: convolve(
+                    np.pad(x, ((0, 0), (0, 0), *((0, (k - side) % s) for side in x.shape[2:]))),
+                    W, k, s)),
         Mistake("the last place is missing, where the kernel touches the edge. Does your range end "
                 "one too early? It has Y − k + 1 places for stride 1.", _without_last),
         Mistake("the maps belong in the second axis: (Z, m, Y', X').",
@@ -274,6 +284,9 @@ LOW_RANK_CONV = Exercise(
         Mistake("only the last column of each pair is left: add up what all r columns say.",
                 lambda x, W, A, B, s, k: _thin(
                     x, W, A[..., -1:], B[..., -1:], s / A.shape[2] ** 0.5, k)),
+        Mistake("only the first column of A and B counts in yours: add up what all r columns say.",
+                *[lambda x, W, A, B, s, k, root=root: _thin(
+                    x, W, A[..., :1], B[..., :1], s / A.shape[2] ** root, k) for root in (0, 0.5)]),
         Mistake("in yours W − σE comes first: first W + σE.",
                 lambda *a: _thin(*a, pair=lambda b, c: np.stack([b - c, b + c]))),
         Mistake("the part that all members share is missing: that is the change alone.",
@@ -392,6 +405,10 @@ KERNEL_GRADIENT = Exercise(
                 lambda *a: _feedback(*a, over=lambda T, B, P: T * B * P)),
         Mistake("you gave the patches another shape. They lie as the text says, (T, B, n, P); what "
                 "is in the wrong order is the blame.", _patches_cut),
+        Mistake("the blame is right now, but you gave the patches another shape. They lie as the "
+                "text says, (T, B, n, P).",
+                lambda e, f, s, p: kernel_gradient(
+                    e, f, s, p.reshape(*p.shape[:2], *p.shape[:1:-1]).swapaxes(2, 3))),
         Mistake("your result is transposed: like the kernel, (m, n).",
                 lambda *a: kernel_gradient(*a).T),
         Mistake("the slope of the neurons is missing.",
@@ -420,6 +437,12 @@ def _latency(x, bins, theta, *, tau=5, log=np.log, whole=np.floor, late="never",
     return form((np.arange(bins)[:, None] == t).astype(float))
 
 
+def _renumbered(x, bins, theta):
+    """Bright pixels side by side, the dark ones left out."""
+    found = _latency(x[x > theta], bins, theta)
+    return np.pad(found, ((0, 0), (0, len(x) - found.shape[1])))
+
+
 def _times(x, bins, theta):
     spikes = _latency(x, bins, theta)
     return np.where(spikes.any(0), spikes.argmax(0), bins)
@@ -438,7 +461,8 @@ LATENCY_CODE = Exercise(
     cases=lambda rng: [
         _pixels(rng, 3, 10, 0.2), _pixels(rng, 6, 40, 0.2), _pixels(rng, 6, 29, 0.3),
         at("no pixel is bright enough", np.array([0.1, 0.0, 0.15]), 5, 0.2),
-        at("the spike would come after the last bin", *_pixels(rng, 3, 20, 0.2, 0.2005, 0.2003)),
+        at("the spike would come after the last bin",
+           *_pixels(rng, 3, 20, 0.2, 0.2005, 0.2003, 0.2012)),  # 0.2012: in bin T
     ],
     boundary=Boundary("a pixel is exactly as bright as θ",
                       lambda rng: [_pixels(rng, 4, 20, 0.25, 0.25)]),
@@ -469,6 +493,11 @@ LATENCY_CODE = Exercise(
                 lambda *a: _latency(*a, dark="first")),
         Mistake("from its spike on, a pixel stays on in yours. It is one spike, in one bin.",
                 lambda *a: _latency(*a, form=lambda s: s.cumsum(0))),
+        Mistake("your spikes belong to other pixels. Where the dark ones are left out, the others "
+                "get new numbers: keep their own, np.flatnonzero(x > theta).", _renumbered),
+        Mistake("where one pixel spikes in a bin, all do in yours. An entry has two indices, bin "
+                "and pixel.", lambda *a: _latency(*a, form=lambda s: np.maximum(s, s.max(
+                    axis=1, keepdims=True)))),
         Mistake("time is the first axis: (T, N).", lambda *a: _latency(*a).T),
         Mistake("those are the times. Asked are spikes: zeros and ones, (T, N).", _times),
         Mistake("a spike is 1, however bright its pixel.",
@@ -526,6 +555,8 @@ BIN_SOUNDS = Exercise(
         _events(rng, 8, 1000, 4, 6, 2), _events(rng, 20, 500, 5, 7, 3),
         _events(rng, 12, 250, 3, 4, 1, late=0), _events(rng, 60, 100, 6, 11, 4),
         at("there is no event", np.array([], int), np.array([], int), 100, 3, 5, 2),
+        at("more than 255 events fall into one place",
+           np.repeat([30, 120, 250], (300, 2, 1)), np.repeat([1, 0, 4], (300, 2, 1)), 100, 3, 5, 2),
     ],
     boundary=Boundary("events are not in the order of their times", lambda rng: [
         (np.array([450, 2100, 130, 299, 2050, 10]), rng.integers(0, 6, 6), 100, 5, 6, 2)]),
@@ -567,6 +598,11 @@ BIN_SOUNDS = Exercise(
         Mistake("your groups are no neighbours: 0 and 1 belong together, not 0 and the one a "
                 "group further.", lambda *a: _sounds(*a, group=lambda c, width, groups: c % groups),
                 lambda *a: _sounds(*a, group=lambda c, width, groups: c % width)),
+        Mistake("you make groups as even as can be. Each has `width` channels, and the last alone "
+                "may be narrower: channel // width.",
+                lambda t, c, step, bins, channels, width: _sounds(
+                    t, c, step, bins, channels, width,
+                    group=lambda c, width, groups: c * groups // channels)),
         Mistake("you divide by the width. Asked are counts: events of all its channels together.",
                 lambda *a: _sounds(*a, scale=lambda width: width)),
         Mistake("time is the first axis: (bins, groups).",
@@ -658,6 +694,9 @@ def _described(rng):
         if school.last is None:
             raise NotYet("  Nobody has been trained yet: return train(...).")
         right, weights = school.last
+        if not compare.same(answer, school.last, 0.02, 0):
+            raise NotYet("  The last call counts, so return what it returned, "
+                         f"{compare.show(school.last)}. You return {compare.show(answer)}.")
         demand(WANTED, right, lambda: f" with {weights:,} weights and biases")
         return -weights
 

@@ -209,8 +209,10 @@ class Exercise:
             parts.append(Part(self.boundary.where, self.boundary.draw))
         return cases, [(part, list(part.cases(rng))) for part in parts]
 
-    def examine_cases(self, function: Callable, cases: Sequence[tuple]) -> None:
-        """Raise NotYet unless the function is right in every case."""
+    def examine_cases(
+        self, function: Callable, cases: Sequence[tuple], which: str = "that were tried"
+    ) -> None:
+        """Raise NotYet unless the function is right in every case; which: what these cases are."""
         results = []
         for arguments in cases:
             try:
@@ -219,7 +221,8 @@ class Exercise:
                 where = getattr(arguments, "where", None)
                 if reason.named or not where:
                     raise
-                self.examine_cases(function, [a for a in cases if getattr(a, "where", "") != where])
+                others = [tuple(a) for a in cases if getattr(a, "where", "") != where]  # no `where`
+                self.examine_cases(function, others, "where it does not stop")
                 raise NotYet(f"  In all {len(cases)} cases that were tried, your function is right "
                              f"but where {where}.\n{reason}") from None  # fmt: skip
         for arguments, result in zip(cases, results, strict=True):
@@ -228,7 +231,7 @@ class Exercise:
                     expected = self.reference(*arguments)
                     compare.compare(result, expected, self.rtol, self.atol)
             except compare.Difference as difference:
-                named = self.name_mistake(cases, results)
+                named = self.name_mistake(cases, results, which)
                 named = named or self.not_twice_alike(function, arguments)
                 head = named or sentence(str(difference))
                 right = compare.show(expected)
@@ -240,7 +243,7 @@ class Exercise:
                 ) from None
             self.check_properties(arguments, result, cases, results)
 
-    def name_mistake(self, cases, results) -> str | None:
+    def name_mistake(self, cases, results, which: str = "that were tried") -> str | None:
         """The known mistake with these results, or else what they say themselves."""
         if likely := self.likely_mistake(cases, results):
             return f"Likely mistake: {likely}"
@@ -248,7 +251,7 @@ class Exercise:
         found = fact(cases, self.names(), results, expected, self.same) or instead(
             cases, self.names(), results,
             lambda *a: sandbox.call(self.reference, a, self.seconds).result, self.same)  # fmt: skip
-        return found and f"In all {len(cases)} cases that were tried, your {found}."
+        return found and f"In all {len(cases)} cases {which}, your {found}."
 
     def not_twice_alike(self, function: Callable, arguments: tuple) -> str | None:
         """What to tell where a second call of the function gives another result."""
