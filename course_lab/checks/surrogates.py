@@ -61,6 +61,11 @@ TRUE_GRADIENT = Exercise(
                 _slopes(factor=2)),
         Mistake("you fire at w₁ ≥ θ. The threshold must be passed: w₁ > θ.",
                 _slopes(fires=np.greater_equal)),
+        Mistake("the neuron fires above θ. In yours it fires above 0.",
+                _slopes(fires=lambda w1, threshold: w1 > 0)),
+        Mistake("a spike is 1 high. In yours it is as high as w₁.",
+                lambda w1, w2, threshold, target: (
+                    0.0, (w2 * w1 - target) * w1 * (w1 > threshold))),
         Mistake("you compare the spike with the wish. What is wished for is y, and y = w₂ s.",
                 _slopes(y=lambda w2, s: s)),
         Mistake("the two are the wrong way round: return (∂L/∂w₁, ∂L/∂w₂).",
@@ -104,6 +109,12 @@ SURROGATE_SLOPE = Exercise(
                 lambda u, k: 0 * u),
         Mistake("those are the spikes. Asked is the slope that the backward pass takes for them.",
                 lambda u, k: (u > 0) * 1.0),
+        Mistake("in yours the slope has the sign of u. ψ is positive on both sides of the "
+                "threshold.", lambda u, k: np.sign(u) / (1 + k * np.abs(u)) ** 2),
+        Mistake("in yours only neurons above the threshold have a slope. Those below it need one "
+                "to wake up: ψ is as large on both sides.",
+                lambda u, k: np.where(u > 0, surrogate_slope(u, k), 0),
+                lambda u, k: np.where(u >= 0, surrogate_slope(u, k), 0)),
         Mistake("k stands in the numerator. It belongs to |u|: 1/(1 + k|u|)².",
                 lambda u, k: k / (1 + np.abs(u)) ** 2, lambda u, k: k / (1 + np.abs(u))),
         Mistake("k multiplies |u|; in yours it is an exponent.",
@@ -226,6 +237,11 @@ def _census(silent=np.less_equal, of=np.all, best=np.max, both=True, over="all",
     return census
 
 
+def _dead_by_its_mean(u, k, floor):
+    dead = u.mean(axis=(0, 1)) <= 0
+    return dead.mean(), (dead & (surrogate_slope(u, k).max(axis=(0, 1)) < floor)).mean()
+
+
 def _layer(rng, k, floor, kinds):
     """u (3, 2, N) of neurons that fire "often", or only far "above" the threshold; or that are dead
     and once come "near" the threshold, or only just so ("close"), once "rest" on it, or are
@@ -282,6 +298,14 @@ DEAD_AND_LOST = Exercise(
                 _census(over="dead")),
         Mistake("the first is the share that is alive. Asked is the share of the dead.",
                 lambda *a: (1 - dead_and_lost(*a)[0], dead_and_lost(*a)[1])),
+        Mistake("you ask about steps: axis=(1, 2) takes recordings and neurons together. A neuron "
+                "is dead or lost, over all steps and recordings: axis=(0, 1).",
+                lambda u, *a: dead_and_lost(np.moveaxis(u, 0, 2), *a)),
+        Mistake("you ask whether the mean distance is below 0. One moment above 0, and the neuron "
+                "has fired: all of them have to be ≤ 0.",
+                _dead_by_its_mean),
+        Mistake("you look at the first recording alone. A neuron is dead if it is silent in all.",
+                lambda u, *a: dead_and_lost(u[:, :1], *a)),
         Mistake("you return numbers of neurons. Asked are shares, between 0 and 1.",
                 lambda u, *a: tuple(u.shape[2] * share for share in dead_and_lost(u, *a))),
         Mistake("the two are the wrong way round: return (dead, lost).",
@@ -333,6 +357,10 @@ NUMBERS_KEPT = Exercise(
                 lambda T, B, N, S: B * N * (math.ceil(T / S) + 3 * T)),
         Mistake("you multiply. Starts and the arrays of a segment are kept side by side: add.",
                 lambda T, B, N, S: B * N * math.ceil(T / S) * 3 * S),
+        Mistake("a start has a voltage for each neuron and recording, too: the factor B · N.",
+                lambda T, B, N, S: math.ceil(T / S) + B * N * 3 * S),
+        Mistake("you take the larger of the two. Starts and the arrays of a segment are kept at "
+                "the same time: add.", lambda T, B, N, S: B * N * max(math.ceil(T / S), 3 * S)),
         Mistake("each recording has voltages of its own: multiply by the batch.",
                 _kept(size=lambda B, N: N)),
         Mistake("each neuron has numbers of its own: multiply by the neurons.",
@@ -386,6 +414,11 @@ def _threshold(subtracted, added):
     return gradient
 
 
+def _without_memory(x, W, g, k, beta, theta):
+    u = x @ W.T - theta
+    return np.einsum("tbn,tbd->nd", blame(g, u, (u > 0) * 1.0, k, beta), x)
+
+
 def _with(**options):
     return lambda *a: blame(*a, **options)
 
@@ -409,6 +442,8 @@ WEIGHT_GRADIENT = Exercise(
           for case in ((4, 1, 5.0, 0.9, 1.0), (5, 2, 2.0, 0.5, 0.7), (4, 3, 10.0, 0.8, 1.3))],
         at("weights are negative", rng.integers(1, 3, (4, 2, 2)) / 2.0,
            -np.round(rng.uniform(0.8, 1.5, (3, 2)), 2), tenths(rng, 4, 2, 3), 5.0, 0.9, 0.6),
+        at("inputs are whole numbers", rng.integers(0, 3, (4, 2, 2)),
+           np.round(rng.uniform(0.2, 0.6, (3, 2)), 2), tenths(rng, 4, 2, 3), 5.0, 0.9, 0.8),
     ],
     boundary=Boundary("there are as many neurons as inputs (N = D)", lambda rng: [
         (*(a[..., :2, :] if k == 1 else a[..., :2] for k, a in enumerate(case[:3])), *case[3:])
@@ -440,6 +475,10 @@ WEIGHT_GRADIENT = Exercise(
                 lambda *a: _layers(*a, reset="subtract", back=_with(wall="1"))),
         Mistake("the wall is missing on the way back: the factor 1 − s[t] of the reset to zero.",
                 lambda *a: _layers(*a, back=_with(wall="1"))),
+        Mistake("β is missing on the way back: of v[t] the next step keeps the share β.",
+                lambda *a: _layers(*a, back=_with(leak="none"))),
+        Mistake("every step starts from v = 0 in yours. The voltage goes on, v = (u + θ)(1 − s), "
+                "and the next step keeps its share β.", _without_memory),
         Mistake("you divide by the batch. The errors hold that factor already: add recordings up.",
                 lambda *a: _layers(*a, over="B")),
         Mistake("you take the mean over time. A weight acts at every step: sum over t.",
@@ -499,8 +538,8 @@ RECORDED_DISTANCES = Exercise(
         at("currents are whole numbers", rng.integers(0, 3, (5, 2)), 0.75, 1.25),
     ],
     mistakes=(
-        Mistake("that is the loop as it was given. Look at a neuron that has just fired: how far "
-                "above the threshold was it, and what is recorded?",
+        Mistake("a neuron that fires has the distance −θ, as in the loop that was given: you have "
+                "recorded it after the reset, or in an array that the reset still changes.",
                 lambda *a: _recorded(*a, after=True)),
         Mistake("you record the voltage. The distance is v − θ.",
                 lambda *a: _recorded(*a, reset=False, alias=True),

@@ -75,9 +75,13 @@ class Limited(Seeing):
     def accuracy(self, weights) -> float:
         """Share of unseen digits read right by a network whose hidden layer has learned, too, by
         slopes that fall off with the distance."""
-        why = "The output alone has learned: what does your spike's backward return?"
-        right = tiny.learned(weights, self.start, why)
         seen = [[part.ravel() for part in slopes] for slopes in self.slopes if slopes]
+        came = np.concatenate([np.zeros(1), *(G[~np.isnan(G)] for _, G, _ in seen)])[1:]
+        why = "The output alone has learned: what does your spike's backward return?"
+        if came.any():
+            why = ("Blame has come through your spike. What becomes of the gradient of the first "
+                   f"{tiny.CUTS[1]} weights?")  # fmt: skip
+        right = tiny.learned(weights, self.start, why)
         if not all(falls(u, G) for u, G, _ in seen):
             if all(falls(u, below) for u, _, below in seen):
                 raise NotYet("  Your backward hands on the slope alone. The blame that comes from "
@@ -85,6 +89,11 @@ class Limited(Seeing):
             raise NotYet("  A neuron far from the threshold got a larger slope than one nearer by. "
                          "ψ falls off with the distance |u|. What has your spike saved on its way "
                          "forward: u, or something else?")  # fmt: skip
+        if not came.any() and (tiny.finite(weights).ravel() != self.start).any():
+            raise NotYet("  No blame has come through your spike: what does its backward return?")
+        if came.any() and np.ptp(came) <= 1e-4 * np.abs(came).max():
+            raise NotYet("  Every neuron got the same slope, however far it was from the "
+                         "threshold. ψ falls off with the distance |u|.")  # fmt: skip
         return right
 
 
