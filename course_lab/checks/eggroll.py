@@ -591,7 +591,7 @@ def _thinly(rng, allowed=ALLOWED):
     fitness, seed = Layered(allowed), int(rng.integers(1000))
 
     def score(layers) -> float:
-        right = tiny.learned(row(layers), row(matrices(seed)))
+        right = tiny.learned(row(layers), row(matrices(seed)), both=True)
         if (thin := fitness.thin() if fitness.asked else 0.0) < 0.9:
             raise NotYet(f"  {thin:.0%} of the networks that you asked for differ from another one "
                          "by a matrix of rank 1 in each layer; 90 % are asked for. What is the "

@@ -545,7 +545,7 @@ def _adam(weights, lr=0.05):
 def _population(rng, allowed=ALLOWED):
     fitness, seed = tiny.Counted(-1, allowed), int(rng.integers(1000))
     start = tiny.start(seed)
-    return (fitness, start, allowed, seed), lambda weights: tiny.learned(weights, start)
+    return (fitness, start, allowed, seed), lambda weights: tiny.learned(weights, start, both=True)
 
 
 TRAIN_POPULATION = Open(

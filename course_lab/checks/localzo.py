@@ -186,6 +186,11 @@ EXPECTED_UNIFORM = Exercise(
     mistakes=(
         Mistake("your slope gets negative far out. Beyond |u| = wδ no draw reaches: it is 0 there.",
                 lambda *a: tail(*a, clip=False)),
+        Mistake("your slope rises again beyond |u| = wδ, where no draw reaches. What would be "
+                "negative is 0 there: cut it off, instead of turning its sign.",
+                lambda *a: np.abs(tail(*a, clip=False))),
+        Mistake("you cut off on one side only. Beyond u = −wδ your slope gets negative: take |u|.",
+                lambda u, w, d: tail(u, w, d, clip=False) * (u < w * d)),
         Mistake("you integrated p alone. The box is |z|/(2δ) high, so it is z p(z) that has to be "
                 "integrated from |u|/δ to w.", lambda *a: tail(*a, squared=False, factor=2.0)),
         Mistake("twice too large. p is 1/(2w) on [−w, w], and the integral of z is z²/2.",
@@ -338,8 +343,9 @@ def backward_savings(G, spikes, inputs):
 def _savings(share="active", visited="or", inputs=True, saved=True):
     def savings(G, spikes, D):
         a, s = G != 0, spikes != 0
-        seen = {"or": a | s, "active": a, "and": a & s, "!=": s != G}.get(visited)
+        seen = {"active": a, "and": a & s, "xor": a ^ s, "!=": s != G}.get(visited, a | s)
         count = a.sum() + s.sum() if visited == "sum" else seen.sum()
+        count += 2 * G.size if visited == "~" else 0  # ~0 is −1, and ~1 is −2
         part = {"active": a.mean(), "visited": (a | s).mean(), "idle": 1 - a.mean(),
                 "count": a.sum(), "percent": 100 * a.mean(), "size": G.mean()}[share]  # fmt: skip
         return part, (G.size - count if saved else count) * (D if inputs else 1)
@@ -388,6 +394,13 @@ BACKWARD_SAVINGS = Exercise(
                 "these entries need a product as well.", _savings(visited="active")),
         Mistake("an entry is visited if it is active or spikes; you ask for both at once.",
                 _savings(visited="and")),
+        Mistake("an entry that is active and spikes as well is not visited in yours. It is, once: "
+                "(G != 0) | (spikes != 0).", _savings(visited="xor")),
+        Mistake("~ is “not” for True and False alone. It makes −1 and −2 of the whole numbers 0 "
+                "and 1: join (G != 0) and (spikes != 0).", _savings(visited="~")),
+        Mistake("you count the rows, len(G), and not the entries, G.size.",
+                lambda G, s, D: (np.sum(G != 0) / len(G),
+                                 D * (len(G) - np.sum((G != 0) | (s != 0))))),
         Mistake("| comes before != in Python, so you compare G with the spikes. Set brackets: "
                 "(G != 0) | (spikes != 0).", _savings(visited="!=")),
         Mistake("your share counts the spikes too. Active are the entries with G ≠ 0 only.",
@@ -514,6 +527,17 @@ def _matched_evenly(slope, z, delta):
     return y / c, c
 
 
+def _matched_ends(end):
+    """Each piece as high as at one of its ends, without the last point or without the first."""
+
+    def matched(slope, z, delta):
+        y = -(delta**2) * np.asarray(slope(delta * z)) / z
+        c = 2 * np.sum(y[end] * np.diff(z))
+        return y / c, c
+
+    return matched
+
+
 def _matched_first(slope, z, delta):
     """By the trapezoidal rule with the width of the first piece."""
     y = -(delta**2) * np.asarray(slope(delta * z)) / z
@@ -538,6 +562,8 @@ MATCHING_DENSITY = Exercise(
                 lambda *a: _matched(*a, sign=1)),
         Mistake("the minus is missing, in γ and in p. It cancels in p, but your γ is negative.",
                 lambda *a: _matched(*a, sign=1, c_sign=1)),
+        Mistake("γ is negative in yours, and with it p. −2δ² stands in front of the integral of "
+                "ψ′ < 0.", lambda *a: _matched(*a, c_sign=1)),
         Mistake("the slope is taken at z. The theorem wants it at u = δz: slope(delta * z).",
                 lambda *a: _matched(*a, at=False)),
         Mistake("p has a negative side as well, of the same area: the factor 2 in γ is missing.",
@@ -558,6 +584,8 @@ MATCHING_DENSITY = Exercise(
                 lambda *a: _matched(*a, over="1")),
         Mistake("you take the width of one piece for all. This grid is not evenly spaced.",
                 _matched_evenly, _matched_first),
+        Mistake("a piece is as high as at one of its ends in yours. The trapezoidal rule takes the "
+                "mean of both.", *map(_matched_ends, (slice(-1), slice(1, None)))),
     ),
 )  # fmt: skip
 
@@ -615,9 +643,12 @@ SPARSE_GRADIENT = Exercise(
            np.array([[[-3.8]], [[1.0]]]), 0.5, _Blame(np.array([[1.4], [0.6]]))),
     ],
     mistakes=(
-        Mistake("that is the loop as it was given: whoever is farther than δ from the threshold is "
+        Mistake("as in the loop that was given, whoever is farther than δ from the threshold is "
                 "sent home. A draw z reaches δ|z|. How far does the farthest draw of an entry "
                 "reach?", lambda *a: _sparse(*a, reach=lambda z: np.ones(z.shape[:-1]))),
+        Mistake("whoever is farther than 2δ from the threshold is sent home in yours. Some draw "
+                "reaches beyond any limit: how far do the draws of this entry reach?",
+                lambda *a: _sparse(*a, reach=lambda z: np.full(z.shape[:-1], 2))),
         Mistake("you ask the first draw of an entry alone. One draw that reaches it is enough, "
                 "whichever it is.", lambda *a: _sparse(*a, reach=lambda z: np.abs(z[..., 0]))),
         Mistake("you ask how far the draws reach on average. The farthest decides.",
@@ -680,7 +711,7 @@ def _watched(rng, allowed=UPDATES):
     def score(weights) -> float:
         tiny.accuracy(weights)  # which says what is no network at all
         run.judge()
-        return tiny.learned(weights, start)
+        return tiny.learned(weights, start, both=True)
 
     return (run, start, *tiny.known(), allowed, seed), score
 

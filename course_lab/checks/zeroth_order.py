@@ -528,7 +528,7 @@ def _trained(loss, weights, seed, allowed, enough=0.0):
 def _tried(rng, allowed=ALLOWED):
     loss, seed = tiny.Counted(1, allowed), int(rng.integers(1000))
     start = tiny.start(seed)
-    return (loss, start, allowed, seed), lambda weights: tiny.learned(weights, start)
+    return (loss, start, allowed, seed), lambda weights: tiny.learned(weights, start, both=True)
 
 
 TRAIN_BY_TRYING = Open(

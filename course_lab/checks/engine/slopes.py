@@ -129,9 +129,21 @@ class Watched(Seeing):
                    for pair in zip(turned(u), turned(G), strict=True)):
                 raise NotYet(f"  All {among} of a time step have the same draws. Every neuron and "
                              "every recording has its own: which shape has your z?")  # fmt: skip
+        if self.overwritten(whole, runs):
+            raise NotYet("  On the way back all time steps have the same slopes. Does one step "
+                         "overwrite what another has kept? Each remembers its own, by "
+                         "ctx.save_for_backward for instance.")  # fmt: skip
         if self.repeats(seen, 1, runs) or self.repeats(seen, 5):
             raise NotYet("  A neuron meets the same draws again, in every time step or in every "
                          "update. Draw anew each time that the spike is asked.")  # fmt: skip
+
+    @staticmethod
+    def overwritten(whole, runs) -> bool:
+        """Whether the slopes of a run's time steps are the same, wherever the neurons are."""
+        apart = [np.abs(G - later) for (_, G), (_, later), a, b
+                 in zip(whole, whole[1:], runs, runs[1:], strict=False)
+                 if a == b and G.shape == later.shape]  # fmt: skip
+        return bool(apart) and not any((d > 1e-6).any() for d in apart)  # NaN: no blame came
 
     @staticmethod
     def repeats(seen, apart: int, runs=None) -> bool:
