@@ -49,6 +49,9 @@ LOW_RANK_NOISE = Exercise(
                 lambda A, B: _noise(A, B, lambda p, m, r: m**0.5)),
         Mistake("you take the root of the number of pairs. The rank r is the last axis.",
                 lambda A, B: _noise(A, B, lambda p, m, r: p**0.5)),
+        Mistake("you divide by the spread of the numbers that came out. √r makes the variance 1 on "
+                "average, whatever was drawn.",
+                lambda A, B: _noise(A, B, lambda p, m, r: np.std(A @ B.transpose(0, 2, 1)))),
         Mistake("your matrices are transposed: outputs come first, (m, n), so A Bᵀ.",
                 lambda A, B: low_rank_noise(B, A)),
         Mistake("you add the pairs up. Each has a matrix of its own: shape (P, m, n).",
@@ -107,6 +110,10 @@ LOW_RANK_FORWARD = Exercise(
                 lambda *a: _forward(*a, scale=lambda s, r: s)),
         Mistake("you divide by r: the change is σ/√r · (x B) Aᵀ.",
                 lambda *a: _forward(*a, scale=lambda s, r: s / r)),
+        Mistake("you take the root of the number of inputs. r is the last axis of A and B.",
+                lambda x, *a: _forward(x, *a, scale=lambda s, r: s / x.shape[1] ** 0.5)),
+        Mistake("every pair has the same change in yours, the sum of all. Keep the pair's axis.",
+                lambda *a: _forward(*a, pair=lambda b, c: _pair(b, c.sum(0) + 0 * c))),
         Mistake("σ is missing: the change is σ/√r · (x B) Aᵀ.",
                 lambda *a: _forward(*a, scale=lambda s, r: r**-0.5)),
         Mistake("σ is in both factors, so the weights move by σ². Scale one of them.",
@@ -160,6 +167,13 @@ def _by_reshape(f, A, B, sigma):
     return -left @ B.reshape(B.shape[1], -1).T / (f.size * sigma * A.shape[2] ** 0.5)
 
 
+def _side_by_side(f, A, B, sigma, turn_A, turn_B):
+    """Factors laid side by side, whose axes were turned in two ways before."""
+    left = ((f[:, 0] - f[:, 1])[:, None, None] * A).transpose(turn_A).reshape(A.shape[1], -1)
+    right = B.transpose(turn_B).reshape(B.shape[1], -1)
+    return -left @ right.T / (f.size * sigma * A.shape[2] ** 0.5)
+
+
 def _generation(rng, pairs, m, n, r, sigma):
     return tenths(rng, pairs, 2), *_factors(rng, pairs, m, n, r), sigma
 
@@ -205,6 +219,10 @@ EGGROLL_GRADIENT = Exercise(
                     "pmr,pnr,pr->mn",
                     A, B, np.tile(f[:, 0] - f[:, 1], A.shape[2]).reshape(len(A), -1))
                 / (f.size * s * A.shape[2] ** 0.5)),
+        Mistake("the columns of A and of B lie in different orders, pair by pair here and rank by "
+                "rank there, so that strangers meet. Turn the axes of both in the same way.",
+                *[lambda f, A, B, s, turns=turns: _side_by_side(f, A, B, s, *turns)
+                  for turns in (((1, 2, 0), (1, 0, 2)), ((1, 0, 2), (1, 2, 0)))]),
         Mistake("every column of A meets every column of B in yours. Column s of A meets column s "
                 "of B only: one letter for both, in einsum.",
                 lambda f, A, B, s: -np.einsum("p,pmr,pns->mn", f[:, 0] - f[:, 1], A, B)
@@ -278,7 +296,9 @@ MEMBER_NOISE = Exercise(
         Mistake("a sum is no name: seed 1, generation 2 gets what seed 2, generation 1 gets. Give "
                 "Philox the three numbers apart.",
                 lambda s, g, members, n: _rows(
-                    members, lambda k, place: np.random.default_rng(s + g + k), n)),
+                    members, lambda k, place: np.random.default_rng(s + g + k), n),
+                lambda s, g, members, n: _rows(
+                    members, lambda k, place: _philox((s + g, 0), (0, 0, 0, k)), n)),
         Mistake("that is a good name and another generator. Asked is Philox, with key and counter, "
                 "so that the library has the same noise.",
                 lambda s, g, members, n: _rows(
@@ -333,14 +353,18 @@ def _full(draws=lambda N: N // 2, products=lambda N: N):
     return lambda rows, m, n, N, rank: _costs(rows, m, n, N, rank, full=(draws(N), products(N)))
 
 
-def _thin_twice(which):
-    """Right but for one thin product, made for every member: x B (0), or that with Aᵀ (1)."""
+def _more(change):
+    """Right but for the multiply-adds of a pair at rank r: more by ``change(rows, m, n, r)``."""
 
     def costs(rows, m, n, N, rank):
         numbers, work = _costs(rows, m, n, N, rank)
-        return numbers, work + (N // 2 * rows * rank * (n, m)[which] if rank else 0)
+        return numbers, work + (N // 2 * change(rows, m, n, rank) if rank else 0)
 
     return costs
+
+
+#: Multiply-adds of the thin products x B, and of that with Aᵀ.
+_THIN = lambda rows, m, n, r: rows * r * n, lambda rows, m, n, r: rows * r * m
 
 
 GENERATION_COSTS = Exercise(
@@ -377,6 +401,8 @@ GENERATION_COSTS = Exercise(
                 lambda *a: (_costs(*a, thin=lambda m, n, r: r * m * n)[0], _costs(*a)[1])),
         Mistake("at full rank every member has a matrix of its own, both of a pair: N products of "
                 "rows · m · n.", _full(products=lambda N: N // 2)),
+        Mistake("at full rank you draw a matrix for every member. The two of a pair share theirs, "
+                "with opposite signs: N/2 draws.", _full(draws=lambda N: N)),
         Mistake("at full rank nothing is shared: every member multiplies x by a matrix of its own.",
                 _full(products=lambda N: 1)),
         Mistake("at full rank you count factors of rank min(m, n). E is drawn as a whole, m · n "
@@ -388,7 +414,14 @@ GENERATION_COSTS = Exercise(
                 "each of them multiplies x by a matrix of its own.",
                 _full(products=lambda N: N // 2 + 1)),
         Mistake("with rank r you make one of the two thin products for every member. Both are made "
-                "once a pair.", *[_thin_twice(which) for which in (0, 1)]),
+                "once a pair.", *map(_more, _THIN)),
+        Mistake("with rank r one of the two thin products is missing: x B, and that with Aᵀ.",
+                *[_more(lambda *a, thin=thin: -thin(*a)) for thin in _THIN]),
+        Mistake("with rank r the rows are missing in your thin products: every row is multiplied.",
+                _more(lambda rows, m, n, r: (1 - rows) * r * (m + n))),
+        Mistake("with rank r you build E and multiply x by it. As in exercise 2, no E is built: "
+                "x B, and that with Aᵀ.",
+                _more(lambda rows, m, n, r: m * r * n + rows * (m * n - r * (m + n)))),
         Mistake("you count bytes. Asked is how many numbers are drawn.",
                 lambda *a: _costs(*a, size=4)),
         Mistake("the two are the wrong way round: return (numbers, multiply-adds).",
@@ -420,13 +453,15 @@ def _column_by_column(row, m, n, r):
 
 def _from_seed(f, seed, generation, m, n, r, sigma, chunk, *, sign=1, start=lambda first: first,
                cut=_cut, weight=lambda part, f, chunk: len(part) / len(f), whole=False,
-               keep=1, named=lambda seed, generation: (seed, generation)):  # fmt: skip
+               keep=1, step=1,
+               named=lambda seed, generation, piece: (seed, generation)):  # fmt: skip
     total = np.zeros((m, n))
     last = len(f) - chunk + 1 if whole else len(f)
     for first in range(0, last, chunk):
         part = f[first : first + chunk]
-        members = range(start(first), start(first) + len(part))
-        A, B = cut(member_noise(*named(seed, generation), members, r * (m + n)), m, n, r)
+        members = [step * (start(first) + k) for k in range(len(part))]
+        name = named(seed, generation, first // chunk)
+        A, B = cut(member_noise(*name, members, r * (m + n)), m, n, r)
         share = weight(part, f, chunk) * eggroll_gradient(part, A, B, sigma)
         total = keep * total + sign * share
     return total
@@ -471,9 +506,15 @@ GRADIENT_FROM_SEED = Exercise(
         Mistake("the numbers fill A and B row by row, reshape(-1, m, r); you fill the columns.",
                 lambda *a: _from_seed(*a, cut=_column_by_column)),
         Mistake("the generation does not reach your noise.",
-                lambda *a: _from_seed(*a, named=lambda seed, generation: (seed, 0))),
+                lambda *a: _from_seed(*a, named=lambda seed, generation, piece: (seed, 0))),
         Mistake("seed and generation are the wrong way round.",
-                lambda *a: _from_seed(*a, named=lambda seed, generation: (generation, seed))),
+                lambda *a: _from_seed(
+                    *a, named=lambda seed, generation, piece: (generation, seed))),
+        Mistake("every piece counts as a generation of its own in yours. All of them have the same "
+                "one.", lambda *a: _from_seed(
+                    *a, named=lambda seed, generation, piece: (seed, generation + piece))),
+        Mistake("you take every second number. Pair p is member p of the counter, for its two "
+                "members share their noise.", lambda *a: _from_seed(*a, step=2)),
         Mistake("the sign is turned round: eggroll_gradient has the minus already.",
                 lambda *a: _from_seed(*a, sign=-1)),
     ),
@@ -496,13 +537,15 @@ def _apart(A, B, votes):
 
 
 def _climb(fitness, W, generations, pairs, r, sigma, lr, seed, *, mean=None, root=0.5, sign=1,
-           share=lambda pairs: pairs, once=False, moves=False):  # fmt: skip
-    rng, drawn = np.random.default_rng(seed), None
+           share=lambda pairs: pairs, once=False, moves=False, ordered=True,
+           keeps=False):  # fmt: skip
+    rng, drawn, before = np.random.default_rng(seed), None, 0
     for _ in range(generations):
         if drawn is None or not once:
-            drawn = [(rng.normal(size=(W.shape[0], r)), rng.normal(size=(W.shape[1], r)))
-                     for _ in range(pairs)]  # fmt: skip
-        A, B = map(np.array, zip(*drawn, strict=True))
+            many = 1 if ordered else pairs  # pairs of which A comes before B
+            drawn = [[rng.normal(size=(many, size, r)) for size in W.shape]
+                     for _ in range(pairs // many)]  # fmt: skip
+        A, B = map(np.concatenate, zip(*drawn, strict=True))
         E = low_rank_noise(A, B)
         if moves:
             for e in E:
@@ -511,7 +554,8 @@ def _climb(fitness, W, generations, pairs, r, sigma, lr, seed, *, mean=None, roo
             continue
         votes = np.array([fitness(W + sigma * e) - fitness(W - sigma * e) for e in E])
         step = np.einsum("p,pmr,pnr->mn", votes, A, B) / share(pairs)
-        step = mean(A, B, votes) if mean else step
+        step = mean(A, B, votes) if mean else step + before
+        before = step if keeps else 0
         W = W + sign * lr * step / (2 * sigma * r**root)
     return W
 
@@ -533,7 +577,8 @@ CLIMB_THIN = Exercise(
     mistakes=(
         Mistake("A, times the votes, and B are added up apart, and then multiplied, as in the loop "
                 "that was given. Write down what left @ right.T is for two pairs: which A meets "
-                "which B?", lambda *a: _climb(*a, mean=_apart)),
+                "which B?", lambda *a: _climb(*a, mean=_apart),
+                lambda *a: _climb(*a, mean=lambda A, B, v: len(v) * _apart(A, B, v))),
         Mistake("the votes are at B now, but A and B are still added up apart, and then "
                 "multiplied. Which A meets which B?",
                 lambda *a: _climb(*a, mean=lambda A, B, v: _apart(B, A, v).T)),
@@ -559,6 +604,10 @@ CLIMB_THIN = Exercise(
                 lambda *a: _climb(*a, moves=True)),
         Mistake("you divide by the number of pairs twice. A mean divides once.",
                 lambda *a: _climb(*a, share=lambda pairs: pairs**2)),
+        Mistake("you draw in another order: A and B of one pair come before those of the next.",
+                lambda *a: _climb(*a, ordered=False)),
+        Mistake("the steps of earlier generations are in yours as well. Each generation begins "
+                "with a sum of 0.", lambda *a: _climb(*a, keeps=True)),
     ),
 )  # fmt: skip
 
@@ -692,6 +741,8 @@ def _wired(rng):
     def right(answer) -> float:
         if not wire.bits and not wire.right:
             raise NotYet("  Nobody has trained yet: return train(encode, decode).")
+        if np.shape(tiny.finite(answer)) != (2,):
+            raise NotYet("  Return what train returned: the share and the bits, two numbers.")
         if not wire.repeated:
             raise NotYet("  At the other end of the line, decode gave other votes for the same "
                          "message and generation. It may know nothing else.")  # fmt: skip

@@ -52,6 +52,9 @@ MIRRORED_MEMBERS = Exercise(
         Mistake("that is a list of members, shape (2P, d). Give each pair a row: (P, 2, d).",
                 lambda w, e, s: np.concatenate([w + s * e, w - s * e]),
                 lambda w, e, s: mirrored_members(w, e, s).reshape(-1, len(w))),
+        Mistake("in yours the sign is the last axis. The two members of a pair are rows, one "
+                "below the other: np.stack(…, axis=1), shape (P, 2, d).",
+                lambda w, e, s: np.stack([w + s * e, w - s * e], axis=2)),
         Mistake("the second has the sign at its weights. The mirror turns the noise: W − σE.",
                 lambda w, e, s: np.stack([w + s * e, -w + s * e], axis=1)),
         Mistake("σ is missing in the second member: W − σE.",
@@ -103,7 +106,11 @@ ES_GRADIENT = Exercise(
                 "f⁺ − f⁻.", lambda *a: _gradient(*a, pull=lambda f: f.sum(1))),
         Mistake("the second members of the pairs are missing: each pair counts f⁺ − f⁻.",
                 lambda *a: _gradient(*a, pull=lambda f: f[:, 0]),
-                lambda *a: _gradient(*a, count=len, pull=lambda f: f[:, 0])),
+                lambda *a: _gradient(*a, count=len, pull=lambda f: f[:, 0]),
+                lambda *a: _gradient(*a, count=len, pull=lambda f: f[:, 0] - f[:, 0].mean())),
+        Mistake("you divide the differences by their spread. f is shaped already, or is to stay as "
+                "it is.",
+                lambda *a: _gradient(*a, pull=lambda f: _difference(f) / _difference(f).std())),
         Mistake("that is what each pair says. Asked is the sum over pairs, shape (d,).",
                 lambda f, e, s: -(f[:, :1] - f[:, 1:]) * e / (f.size * s)),
         Mistake("you divide by the number of weights. N counts members: f.size.",
@@ -135,6 +142,11 @@ def _slope_of_bells(w, edges, jumps, sigma):
 def _smoothed(w, edges, jumps, sigma):
     z = (w[:, None] - edges) / sigma
     return np.vectorize(lambda x: (1 + math.erf(x / math.sqrt(2))) / 2)(z) @ jumps
+
+
+def _nearest(w, edges, jumps, sigma):
+    return [smoothed_slope([x], edges[[k]], jumps[[k]], sigma)[0]
+            for x, k in zip(w, np.abs(w[:, None] - edges).argmin(axis=1), strict=True)]
 
 
 def _stairs(w, edges, jumps, sigma):
@@ -185,6 +197,8 @@ SMOOTHED_SLOPE = Exercise(
         Mistake("brackets are missing in the exponent: −u² / (2σ²), all of it below the line.",
                 lambda w, e, j, s: np.exp(-((w[:, None] - e) ** 2) / 2 * s**2) @ j
                 / (s * np.sqrt(2 * np.pi))),
+        Mistake("the nearest step alone counts in yours. Every step has its bell, and they add up.",
+                _nearest),
         Mistake("one step alone is left: add up the bells of all steps, +=.",
                 lambda w, e, j, s: smoothed_slope(w, e[-1:], j[-1:], s)),
         Mistake("that is a difference of the staircase itself, between w + σ and w − σ. The noise "
@@ -203,6 +217,10 @@ def centred_ranks(f):
 def _scaled(rank):
     """How a mistake about ranks ends: as the right solution does."""
     return lambda f: rank(f) / (len(f) - 1) - 0.5
+
+
+def _sorted(f):
+    return np.argsort(f, kind="stable")
 
 
 def _places(f, kind=None):
@@ -248,7 +266,7 @@ CENTRED_RANKS = Exercise(
                       lambda rng: [(rng.permutation([7, 3, 7, 9, 12]),)]),
     mistakes=(
         Mistake("you sorted once. argsort says which member stands at each place; asked is the "
-                "place of each member.", _scaled(np.argsort)),
+                "place of each member.", _scaled(np.argsort), _scaled(_sorted)),
         Mistake("members that tie get different ranks, by the chance of where they stand in the "
                 "list. They share the average of their places.", _scaled(_places),
                 _scaled(lambda f: _places(f, "stable"))),
@@ -344,7 +362,7 @@ ES_GENERATION = Exercise(
                 "f.ravel(), and back to (P, 2).",
                 lambda *a: _generation(*a, shape=_along(0))),
         Mistake("members change partners: f.ravel() goes through the pairs one by one, so go back "
-                "by reshape(P, 2), not by way of (2, P).",
+                "by reshape(P, 2), not by way of (2, P) or by columns.",
                 lambda *a: _generation(
                     *a, shape=lambda f: centred_ranks(f.ravel()).reshape(2, -1).T)),
         Mistake("your gradient has the opposite sign. Do you rank losses? Ranks are of the "
@@ -434,13 +452,16 @@ RANK_WEIGHTS = Exercise(
            np.array([1.0, -0.5, 0.2, 2.0, 0.1, -1.0])),
         at("values are very close and not equal", np.array([0.5, 0.500000001, 0.7, 0.5]),
            np.array([-1.0, 0.2, 0.5, 2.0])),
+        at("the table has whole numbers", np.array([0.5, 0.2, 0.5]), np.array([0, 0, 1])),
     ],
     boundary=Boundary("fitness is whole numbers, such as answers that were right",
                       lambda rng: [(rng.permutation([7, 3, 7, 9]), np.array([-0.5, 0, 0.3, 2]))]),
     mistakes=(
         Mistake("values[np.argsort(f)] does the inverse: argsort says which member stands at a "
                 "place, so it is shaped[np.argsort(f)] = values.",
-                lambda f, v: v[np.argsort(f)], lambda f, v: _shared(f, v, order=_places)),
+                lambda f, v: v[np.argsort(f)], lambda f, v: _shared(f, v, order=_places),
+                lambda f, v: v[_sorted(f)],
+                lambda f, v: _shared(f, v, order=lambda f: _places(f, "stable"))),
         Mistake("members that tie get different weights. They share the mean of what their places "
                 "are worth.", lambda f, v: v[_places(f)], lambda f, v: v[_places(f, "stable")]),
         Mistake("you look up the value of the average place. Asked is the average of the values of "
@@ -462,7 +483,13 @@ RANK_WEIGHTS = Exercise(
         Mistake("members tie wherever they stand, not only beside one another: f == value.",
                 _tied_neighbours),
         Mistake("of three that tie, you share two by two. All that tie share one mean.",
-                lambda f, v: _two_by_two(v[_places(f, "stable")], f)),
+                lambda f, v: _two_by_two(1.0 * v[_places(f, "stable")], f)),
+        Mistake("you count the different values. Members that tie take up a place each: who is "
+                "above them comes after all of these.",
+                lambda f, v: v[np.unique(f, return_inverse=True)[1]]),
+        Mistake("you stretch centred ranks from the table's first value to its last. What it says "
+                "of the places between counts as well.",
+                lambda f, v: v[0] + (centred_ranks(f) + 0.5) * (v[-1] - v[0])),
         Mistake("the tied get the mean of what their first and last place are worth. The places "
                 "between count as well.", _first_and_last),
         Mistake("values[k] is what the k-th place is worth, from the worst on. You give it to the "
@@ -484,7 +511,9 @@ def _climb(fitness, weights, generations, pairs, sigma, lr, seed, *, noise="fres
     first = rng.normal(size=(pairs, len(weights))) if noise in ("once", "late") else None
     for k in range(generations):
         rng = np.random.default_rng(anew(seed, k)) if anew else rng
-        drawn = first if noise == "once" else rng.normal(size=(pairs, len(weights)))
+        shape = (len(weights), pairs) if noise == "transposed" else (pairs, len(weights))
+        drawn = first if noise == "once" else rng.normal(size=shape)
+        drawn = drawn.T if noise == "transposed" else drawn
         drawn = np.repeat(drawn[:1], pairs, axis=0) if noise == "one pair" else drawn
         drawn = sigma * drawn if noise == "scaled" else drawn
         weights = weights + sign * lr * es_generation(fitness, weights, drawn, sigma)[0]
@@ -509,6 +538,10 @@ CLIMB = Exercise(
         Mistake("every generation has a generator of its own in yours. Make one, with seed, before "
                 "the loop.", lambda *a: _climb(*a, anew=lambda seed, k: seed + k),
                 lambda *a: _climb(*a, anew=lambda seed, k: [seed, k])),
+        Mistake("your noise has other numbers in it: draw it in its own shape, (pairs, d), and not "
+                "transposed.", lambda *a: _climb(*a, noise="transposed")),
+        Mistake("one generation is all that runs. Does return stand inside the loop?",
+                lambda fitness, weights, generations, *a: _climb(fitness, weights, 1, *a)),
         Mistake("all pairs of a generation have the same noise in yours: draw (pairs, d) numbers.",
                 lambda *a: _climb(*a, noise="one pair")),
         Mistake("σ is in the noise twice: es_generation multiplies by it already.",

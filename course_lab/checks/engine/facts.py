@@ -36,9 +36,9 @@ SYMBOLS = {"sigma": "σ", "alpha": "α", "beta": "β", "delta": "δ", "threshold
 INSTEAD = (
     ("{}²", lambda x: x * x), ("√{}", lambda x: x**0.5), ("1/{}", lambda x: 1 / x),
     ("2 · {}", lambda x: 2 * x), ("½ · {}", lambda x: x / 2), ("−{}", lambda x: -x),
-    ("1 − {}", lambda x: 1 - x), ("{} without its signs", abs), ("the signs of {}", np.sign),
-    ("{} + 1", lambda x: x + 1), ("{} − 1", lambda x: x - 1), ("0", lambda x: 0 * x),
-    ("1", lambda x: 0 * x + 1),
+    ("1 − {}", lambda x: 1 - x), ("{} without its signs", abs), ("{} + 1", lambda x: x + 1),
+    ("{} − 1", lambda x: x - 1), ("0", lambda x: 0 * x), ("1", lambda x: 0 * x + 1),
+    ("the signs of {}", np.sign),
     ("{} turned round", lambda x: x[::-1]), ("{} sorted", lambda x: np.sort(x, axis=0)),
     ("{} less its mean", lambda x: x - x.mean()),
     ("{} less its mean over axis 0", lambda x: x - x.mean(axis=0)),

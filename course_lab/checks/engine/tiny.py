@@ -147,8 +147,8 @@ def learned(
     hidden, _, output, _ = np.split(kept, CUTS[:-1])
     for part, stays in (("hidden layer", hidden), ("output", output))[: 1 + both]:
         if stays.all() and not kept.all():
-            raise NotYet(f"  {right:.0%} of unseen digits right, but not one weight of the {part} "
-                         f"has changed, biases aside. {why}")  # fmt: skip
+            raise NotYet(f"  {right:.0%} of unseen digits right, but no weight that leads "
+                         f"into the {part} has changed. {why}")  # fmt: skip
     return right
 
 
