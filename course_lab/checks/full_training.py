@@ -717,9 +717,9 @@ RACE = Exercise(
                 "meets other batches.", lambda *a: _race(*a, batches="own")),
         Mistake("under every name are the weights with which the last method ended. Does one array "
                 "stand behind all of them? Keep a copy.", _ends_with_the_last),
-        Mistake("only the first method moves in yours; the others end where they start. A "
-                "generator of batches, say, is empty after it was gone through once: a list is "
-                "not.", _first_alone),
+        Mistake("only the first method moves in yours, and the others end where they start. A "
+                "generator of batches, for example, is used up after the first one; a list is not.",
+                _first_alone),
         Mistake("you return all weights on the way. Asked are those at the end.",
                 lambda *a: _race(*a, every=True)),
     ),

@@ -312,7 +312,7 @@ MIRRORED_IN_TIME = Exercise(
                 "without noise.",
                 lambda z, n: mirrored_in_time(z, n) * (np.arange(n) < n - n % 2)[:, None, None]),
         Mistake("where the number of steps is odd, yours has one step too few. The last z has no "
-                "mirror image, but it is there.",
+                "mirror image, but it stays.",
                 lambda z, n: mirrored_in_time(z, n - n % 2)),
     ),
 )  # fmt: skip
