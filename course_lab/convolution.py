@@ -9,7 +9,7 @@ from matplotlib.patches import Rectangle
 
 from course_lab.picture import Moving, moving
 from course_lib.events import load_digits, simulate
-from course_lib.events.recordings import EAR
+from course_lib.events.speech import CHANNELS, centres
 from course_lib.run.figures import COLOURS, METHOD_COLOURS, new_figure, png
 
 SCRIPT = Path(__file__).with_name("convolution.js")
@@ -82,6 +82,13 @@ def thin_kernel(ax: Axes) -> Axes:
     def field(x, y, side, colour, alpha=0.3):
         ax.add_patch(Rectangle((x, y), side, side, facecolor=(*colour, alpha), edgecolor=colour))
 
+    def map_found(x, y, side, strength):
+        row, column = np.mgrid[0:6, 0:6]
+        light = 0.9 * strength * np.exp(-((row + column - 5) ** 2) / 4)  # a slanted stroke
+        picture = np.dstack([np.broadcast_to(noise, (6, 6, 3)), light])
+        ax.imshow(picture, extent=(x, x + side, y, y + side), interpolation="nearest")
+        field(x, y, side, noise, 0)
+
     def told(x, y, words, **options):
         ax.text(x, y, words, color=ink, ha="center", va="center", **options)
 
@@ -91,7 +98,7 @@ def thin_kernel(ax: Axes) -> Axes:
     told(0.9, 0.65, "what comes in,\n2 maps")
     ax.annotate("", (3.4, 1.95), (1.0, 1.95), arrowprops=arrow)
     told(2.55, 2.4, "$B$: one filter,\n18 numbers")
-    field(3.5, 1.25, 1.4, noise)
+    map_found(3.5, 1.25, 1.4, 1)
     told(4.2, 0.65, "what it finds:\n1 map")
     told(5.0, 3.25, "$A$: 8 numbers,\none for each map")
     strengths = (0.9, 0.15, 0.5, 0.3, 0.7, 0.1, 0.4, 0.8)
@@ -99,9 +106,9 @@ def thin_kernel(ax: Axes) -> Axes:
         y = 3.1 - 0.43 * k
         look = arrow | {"linewidth": 0.4 + 2.2 * strength, "color": noise}
         ax.annotate("", (6.7, y + 0.17), (4.95, 1.95), arrowprops=look)
-        field(6.8, y, 0.36, noise, 0.6 * strength)
-    told(8.2, 1.75, "the change of\nall 8 maps")
-    ax.set(xlim=(-0.15, 9.1), ylim=(-0.1, 3.6))
+        map_found(6.8, y, 0.36, strength)
+    told(8.2, 1.75, "8 maps change:\nthe same map,\ntimes one number")
+    ax.set(xlim=(-0.15, 9.4), ylim=(-0.1, 3.6), aspect="auto")
     ax.axis("off")
     return ax
 
@@ -117,8 +124,11 @@ def arrivals(axes, image, times, moments) -> np.ndarray:
 
 
 def heard(ax: Axes, events, title: str) -> Axes:
-    """Spikes of an ear: time to the right, channels upwards, the lowest tones at the bottom."""
+    """Spikes of an ear: time to the right, channels upwards, by the tone that each hears best."""
+    tones = (250, 500, 1000, 2000)
     ax.plot(events["t"] / 1000, events["x"], ".", color=COLOURS["blue"], markersize=2.5)
-    ax.set(xlabel="time (ms)", ylim=(-0.5, EAR[0] - 0.5))
+    ax.set(xlabel="time (ms)", ylim=(-0.5, CHANNELS - 0.5))
+    channels = np.interp(tones, centres(), np.arange(CHANNELS))
+    ax.set_yticks(channels, [f"{hertz:,}" for hertz in tones])
     ax.set_title(title, fontsize=11)
     return ax

@@ -123,7 +123,9 @@ def render_senses(values: dict, visited=()) -> tuple[bytes, str, str]:
         newest = COLOURS["black" if method.name == "eggroll" else "vermilion"]
         ax.get_lines()[-1].set(color=newest, markeredgewidth=0)
         ax.axhline(10, linestyle=":", linewidth=1, color=COLOURS["black"])
-        ax.legend(loc="lower right")
+        ax.text(0.01, 11.5, "guessing", color=COLOURS["black"], fontsize=9,
+                transform=ax.get_yaxis_transform())  # fmt: skip
+        ax.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
         ax.set_xscale("log")
         ax.set_xticks(knob.values, [f"{x:g}" for x in knob.values])
         ax.minorticks_off()
