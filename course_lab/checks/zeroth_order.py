@@ -70,7 +70,8 @@ TWO_POINT = Exercise(
                       lambda rng: [_trial(rng, bowl, 3, 3, 0.5)]),
     mistakes=(
         Mistake("the 2 is missing: the two points lie 2σ apart.", _quotients(over=1)),
-        Mistake("σ is missing below the line: divide by 2σ.", _quotients(divide=False)),
+        Mistake("σ is missing below the line, or you multiply by σz at the end: divide by 2σ, and "
+                "multiply by z.", _quotients(divide=False)),
         Mistake("you compare with L(w). Two points means one on each side: w + σz and w − σz.",
                 _quotients(back=0, over=1), _quotients(back=0)),
         Mistake("you return the quotients alone. An estimate is a vector: quotient times direction "
@@ -124,7 +125,8 @@ BASELINE_ESTIMATE = Exercise(
         Mistake("you add the baseline. Take it off.", _based(take=lambda f, w, b: -b)),
         Mistake("you take L(w) off. That is the forward difference; take the given baseline off.",
                 _based(take=lambda f, w, b: f(w))),
-        Mistake("σ is missing below the line.", _based(over=lambda s: 1)),
+        Mistake("σ is missing below the line, or you multiply by σz at the end: divide by σ, and "
+                "multiply by z.", _based(over=lambda s: 1)),
         Mistake("you divide by 2σ. With one point it is σ.", _based(over=lambda s: 2 * s)),
         Mistake("the nudge is σz, not z: L(w + σz).", _based(inside=False)),
         Mistake("you take the value at w. Look where the nudge leads: L(w + σz).",
@@ -137,6 +139,10 @@ BASELINE_ESTIMATE = Exercise(
                 lambda *a: baseline_estimate(*a).mean(0)),
         Mistake("only the baseline is divided by σ. Set brackets: (L(w + σz) − b) / σ.",
                 lambda f, w, z, s, b: (f(w + s * z) - b / s)[:, None] * z),
+        Mistake("the baseline is not divided by σ. Set brackets: (L(w + σz) − b) / σ.",
+                lambda f, w, z, s, b: (f(w + s * z) / s - b)[:, None] * z),
+        Mistake("you have lost the sign of L(w + σz) − b. It says whether to go along z or against "
+                "it.", lambda f, w, z, s, b: np.abs(f(w + s * z) - b)[:, None] * z / s),
         Mistake("you go the other way, to w − σz. The point is w + σz.",
                 lambda f, w, z, s, b: baseline_estimate(f, w, -z, s, b) * -1),
     ),
@@ -189,7 +195,8 @@ AVERAGE_SLOPE = Exercise(
                 _sure(_se, over=lambda n: 1)),
         Mistake("you average over the entries of the gradient. Each slope has a mean of its own: "
                 "over the directions, axis 0.",
-                lambda *a: (two_point(*a).mean(1), two_point(*a).std(1) / a[2].shape[1] ** 0.5)),
+                *[lambda *a, ddof=ddof: (two_point(*a).mean(1), two_point(*a).std(1, ddof=ddof)
+                                         / a[2].shape[1] ** 0.5) for ddof in (0, 1)]),
         Mistake("you return one error for all. Each slope has one of its own: shape (d,).",
                 _sure(lambda g: g.std(ddof=1) / len(g) ** 0.5)),
         Mistake("the two are the wrong way round: return (mean, error).",
@@ -202,6 +209,11 @@ AVERAGE_SLOPE = Exercise(
                 _sure(lambda g: g.var(0) / len(g) ** 0.5)),
         Mistake("you divide by the root of the number of weights. n counts directions: len(z).",
                 _sure(lambda g: g.std(0, ddof=1) / g.shape[1] ** 0.5)),
+        Mistake("you take the median. Asked is the mean.",
+                lambda *a: (np.median(two_point(*a), axis=0), average_slope(*a)[1])),
+        Mistake("you measure the spread about 0. A standard deviation is that about the mean.",
+                _sure(lambda g: ((g**2).sum(0) / (len(g) - 1) / len(g)) ** 0.5),
+                _sure(lambda g: ((g**2).mean(0) / len(g)) ** 0.5)),
         Mistake("you put all weights together. Each slope has a spread of its own: over the "
                 "directions, axis 0.",
                 _sure(lambda g: np.full(g.shape[1], g.std(ddof=1) / len(g) ** 0.5))),
@@ -248,7 +260,10 @@ SQUARED_ERROR = Exercise(
         Mistake("you take the mean of the squares. ‖a‖² is their sum.",
                 _error(norm=lambda a: np.mean(np.square(a)))),
         Mistake("the part of the offset is missing: d c²/σ².", _error(count=lambda d: 0)),
-        Mistake("the offset c has to be squared: d c²/σ².", _error(power=1)),
+        Mistake("the offset c has to be squared: d c²/σ².", _error(power=1),
+                lambda a, c, s, n: _error()(a, 0, s, n) + len(a) * c / s**2 / n),
+        Mistake("leave the mixed term out: it has an odd number of z, and is 0 on average.",
+                lambda a, c, s, n: squared_error(a, c, s, n) + 2 * c / s * np.sum(a) / n),
         Mistake("σ has to be squared: d c²/σ².", _error(below=1)),
         Mistake("σ is missing under the offset: d c²/σ².", _error(below=0)),
         Mistake("every entry of z carries the offset: E‖z‖² = d. Yours has the factor 1.",
@@ -301,8 +316,12 @@ DIRECTIONS_NEEDED = Exercise(
         Mistake("you round to the nearest, and may stay below the cosine that is asked for: round "
                 "up.", _needed(rounding=round)),
         Mistake("the number of directions is whole: round up.", _needed(rounding=float)),
-        Mistake("you round down and add 1. Where the quotient is whole, as for d = 2 and a cosine "
-                "of 0.5, that is one too many.", _needed(rounding=lambda n: math.floor(n) + 1)),
+        Mistake("where the quotient is whole, as for d = 2 and a cosine of 0.5, yours is one too "
+                "many: that n is enough. Do you round down and add 1, or count on where the cosine "
+                "is reached exactly?",
+                _needed(rounding=lambda n: math.floor(n) + 1)),
+        Mistake("the sign is turned round: divide by 1/c² − 1, which is above 0.",
+                _needed(share=lambda c: c * c / (c * c - 1))),
         Mistake("1 + (d + 1)/n is 1/c². The 1 has to be taken off: (d + 1)/n = 1/c² − 1.",
                 _needed(share=lambda c: c * c)),
         Mistake("square the cosine: (d + 1)/n = 1/c² − 1.", _needed(share=lambda c: c / (1 - c))),
@@ -355,7 +374,14 @@ TWO_POINT_BIAS = Exercise(
         Mistake("w⁴ adds 4wσ² z⁴, and E[z⁴] = 3: 12 c w σ². In yours it is 4.", _bias(fourth=4)),
         Mistake("w⁴ adds 4wσ² z⁴, and E[z⁴] = 3: 12 c w σ². In yours it is 6.", _bias(fourth=6)),
         Mistake("w³ adds σ² z⁴, and E[z⁴] = 3: 3 b σ². In yours it is 1.", _bias(cube=1)),
-        Mistake("w⁴ is missing. In its difference stands 8wσ³z³ as well.", _bias(fourth=0)),
+        Mistake("w⁴ is missing. In its difference stands 8wσ³z³ as well.", _bias(fourth=0),
+                lambda w, sigma, a, b, c: 3 * b * sigma**2),
+        Mistake("w³ adds 3 b σ². Yours has a w there, too.",
+                lambda w, sigma, a, b, c: (3 * b + 12 * c) * w * sigma**2),
+        Mistake("that is by how much the nudge lifts the loss on average, E[L(w + σz)] − L(w). "
+                "Asked is what it does to the slope.",
+                lambda w, sigma, a, b, c: (a + 3 * b * w + 6 * c * w**2) * sigma**2
+                + 3 * c * sigma**4),
         Mistake("w³ is missing. In its difference stands 2σ³z³ as well.", _bias(cube=0)),
         Mistake("that is the mean of the estimate. Asked is its bias, mean minus true slope.",
                 _bias(slope=True)),
@@ -412,7 +438,8 @@ LEAVE_ONE_OUT = Exercise(
                 _left(over=lambda n: n - 1)),
         Mistake("you return the sum over the directions. Asked is the mean.",
                 _left(over=lambda n: 1)),
-        Mistake("σ is missing below the line.", _left(below=lambda s: 1)),
+        Mistake("σ is missing below the line, or you multiply by σz at the end: divide by σ, and "
+                "multiply by z.", _left(below=lambda s: 1)),
         Mistake("you divide by 2σ. Each direction has one point: by σ.",
                 _left(below=lambda s: 2 * s)),
         Mistake("the baseline is the mean of the others, not the lowest loss.", _left("best")),
@@ -423,6 +450,14 @@ LEAVE_ONE_OUT = Exercise(
                 "others.", _left("first")),
         Mistake("you divide by the spread of the losses too. That is fitness shaping (lesson 06); "
                 "this is an estimate of the gradient.", _scaled),
+        Mistake("you divide by the spread of the losses in place of σ. That is fitness shaping "
+                "(lesson 06); this is an estimate of the gradient.",
+                lambda L, z, s: leave_one_out(L, z, L.std()),
+                lambda L, z, s: leave_one_out(L, z, L.std(ddof=1))),
+        Mistake("you divide by the number of weights. n counts directions: len(losses).",
+                lambda L, z, s: leave_one_out(L, z, s) * len(L) / z.shape[1]),
+        Mistake("// cuts the mean of the others off to a whole number: divide by /.",
+                lambda L, z, s: (L - (L.sum() - L) // (len(L) - 1)) @ z / (len(L) * s)),
         Mistake("the sign is turned round: loss minus baseline.", _left(sign=-1)),
         Mistake("you return n estimates. Asked is their mean, shape (d,).",
                 lambda L, z, s: (L - (L.sum() - L) / (len(L) - 1))[:, None] * z / s),
@@ -453,11 +488,12 @@ def _descend(loss, weights, sigma, lr, steps, seed, *, draws=1, sign=-1, once=Fa
     return weights
 
 
-def _descend_along(loss, weights, sigma, lr, steps, seed, *, numbers=None, other=False):
+def _descend_along(loss, weights, sigma, lr, steps, seed, *, numbers=None, other=False,
+                   of="normal"):  # fmt: skip
     """numbers: how many are drawn for a vector; other: whether the step has one of its own."""
     rng, numbers = np.random.default_rng(seed), numbers or len(weights)
     for _ in range(steps):
-        z = rng.normal(size=numbers)
+        z = getattr(rng, of)(size=numbers)
         change = loss(weights + sigma * z) - loss(weights - sigma * z)
         along = rng.normal(size=numbers) if other else z
         weights = weights - lr * change / (2 * sigma) * along
@@ -499,6 +535,15 @@ DESCEND = Exercise(
                 lambda *a: _descend_along(*a, other=True)),
         Mistake("all weights move by the same number: a direction has a number for each weight.",
                 lambda *a: _descend_along(*a, numbers=1)),
+        Mistake("your directions are numbers between 0 and 1, as from rng.random. They are to be "
+                "standard Gaussian: rng.normal.", lambda *a: _descend_along(*a, of="random")),
+        Mistake("your steps are σ² times what they should be. / 2 * sigma divides by 2 and then "
+                "multiplies by σ: set brackets, / (2 * sigma).",
+                lambda f, w, sigma, *a: _descend(f, w, sigma, *a, sides=2 / sigma**2)),
+        Mistake("σ is missing below the line, or your step goes along σz: divide by 2σ, and go "
+                "along z.", lambda f, w, sigma, *a: _descend(f, w, sigma, *a, sides=2 / sigma)),
+        Mistake("your function returns after the first step: is return inside the loop?",
+                lambda f, w, sigma, lr, steps, seed: descend(f, w, sigma, lr, min(steps, 1), seed)),
     ),
 )  # fmt: skip
 
