@@ -357,3 +357,21 @@ def test_every_method_trains_convolutions(name):
         assert all(p.grad.any() for p in network.parameters())
         found.append(gradient(network))
     assert found[0].isfinite().all() and torch.equal(*found)
+
+
+@pytest.mark.parametrize(
+    "name, description",
+    [(name, "20 5") for name in METHODS]
+    + [(name, LAYERS) for name in METHODS if name not in DENSE_ONLY],
+)
+def test_a_static_picture_is_a_current_at_every_step(name, description):
+    """Numbers between 0 and 1, shown T times: the door takes a path that reads them as they are."""
+    picture, labels = torch.rand(1, 8, 144, generator=generator()), torch.arange(8) % 5
+    found = []
+    for options in ({}, {"kernel": "readable"}):
+        network = convolutional(description)
+        options = {k: v for k, v in options.items() if k in METHODS[name].options()}
+        METHODS[name].build(options).fill_grads(network, picture.expand(4, -1, -1), labels)
+        found.append(gradient(network))
+    assert found[0].norm() > 0
+    torch.testing.assert_close(*found, rtol=1e-4, atol=1e-5)
