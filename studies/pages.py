@@ -13,7 +13,7 @@ from course_lib.run.figures import style
 from studies import files
 from studies.kinds import kind_of
 from studies.plan import CARRIED, OTHER_TEST
-from studies.tables import named, older
+from studies.tables import named
 from studies.training import summary
 
 
@@ -58,8 +58,6 @@ def setup(result: dict) -> str:
             f"- **Search:** {search['trials']} trials a row, whole runs with seed "
             f"{' and '.join(map(str, search.get('seeds') or [search['seed']]))}; "
             f"{search['rule']}. Tried: {' / '.join(tried)}."
-            + " †: an older search, with one seed and without those that follow; not made anew yet."
-            * any(older(row, result) for row in result["rows"])
         )
     for group, rows in groups(result).items():
         pairs = ", ".join(f"{row['label']} ({row['like']})" for row in rows if row.get("like"))

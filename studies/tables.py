@@ -74,16 +74,6 @@ def named(choice: dict, tried: Sequence[dict] = ()) -> str:
     return ", ".join(parts) or "–"
 
 
-def _choice(row: dict, result: dict) -> str:
-    """The choice, marked where the search was an older one; see ``results.gather``."""
-    return named(row["chosen"], row["tried"]) + " †" * older(row, result)
-
-
-def older(row: dict, result: dict) -> bool:
-    """Whether the row's search is a shorter one than its study's, from before that was declared."""
-    return 1 < len(row["tried"]) < result["search"]["trials"]
-
-
 def _stopped(row: dict) -> str:
     count = sum(run["stopped"] is not None for run in row["runs"])
     return f" ({count} stopped early)" if count else ""
@@ -132,7 +122,7 @@ def _speedup(row: dict) -> str:
 
 #: key → (heading, cell of a row in the results)
 COLUMNS = {
-    "chosen": ("search's choice", lambda row, result: _choice(row, result)),
+    "chosen": ("search's choice", lambda row, result: named(row["chosen"], row["tried"])),
     "n": ("n", lambda row, result: str(row["summary"]["n"])),
     "accuracy": (
         "accuracy", lambda row, result: percent(row["summary"]["test_accuracy"]) + _stopped(row)

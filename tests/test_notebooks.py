@@ -270,7 +270,7 @@ BREAKS = {
         "key=np.array([seed, 0], dtype=np.uint64)"),
     "noise not divided by its scale": (
         "08_opzo", "setup own noisy opzo same", "estimators/opzo.py",
-        "alpha=self._share / self.alpha", "alpha=self._share"),
+        "emitted, alpha=self._share / self.alpha", "emitted, alpha=self._share"),
     "an error of the wrong sign": (
         "08_opzo", "setup own weigh memory", "estimators/online.py",
         "(torch.softmax(logits, dim=-1) - target)", "(target - torch.softmax(logits, dim=-1))"),
