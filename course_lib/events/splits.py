@@ -95,11 +95,20 @@ def load_splits(
     return Splits(*sets, name=data.name, note=note)
 
 
-def load_all(path: str | os.PathLike, bins: int = 10, **options) -> FrameSet:
+def load_all(
+    path: str | os.PathLike,
+    bins: int = 10,
+    *,
+    cache_dir: str | os.PathLike | None = None,
+    on_bad: str = "error",
+    progress: bool = True,
+    camera: Camera = NMNIST,
+    classes: tuple[str, ...] | None = None,
+) -> FrameSet:
     """The frames of every recording of a folder, Train/ then Test/, by label, then by name.
 
-    Options as in ``load_splits``.
+    Options as in ``load_splits``; nothing is split, so that there is no seed.
     """
-    how = How(check_bins(bins), **options)
+    how = How(check_bins(bins), 0, None, cache_dir, on_bad, progress, camera, classes)
     everything, good, _ = sources.read_all(sources.find(path, how), how)
     return everything.subset(good)

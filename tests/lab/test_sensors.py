@@ -104,22 +104,10 @@ def test_another_number_of_classes_is_refused(data):
 
 
 @pytest.mark.browser
-def test_a_browser_draws_the_last_event_where_it_is(data, chromium, tmp_path):
-    from playwright.sync_api import sync_playwright
-
+def test_a_browser_draws_the_last_event_where_it_is(data, browsing):
     sensor, classes, events = data
     shown = play(events, {"a": network(sensor, classes)}, 2, sensor=sensor, classes=classes)
-    path = tmp_path / "player.html"
-    path.write_text(f"<!doctype html><meta charset='utf-8'>{shown.page}", encoding="utf-8")
-    with sync_playwright() as browsers:
-        browser = browsers.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        tab = browser.new_page(viewport={"width": 820, "height": 600}, reduced_motion="reduce")
-        problems = []
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.goto(path.as_uri())
+    with browsing(shown.page, reduced_motion="reduce") as tab:
         slider = tab.get_by_role("slider", name="time in the recording")
         slider.fill(slider.get_attribute("max"))
         pixel = 210 / max(sensor)  # of a square that begins at 0, 24
@@ -129,6 +117,4 @@ def test_a_browser_draws_the_last_event_where_it_is(data, chromium, tmp_path):
             "([x, y]) => [...document.querySelector('canvas').getContext('2d')"
             ".getImageData(x, y, 1, 1).data]", [int(x), int(24 + y)],
         )  # fmt: skip
-        browser.close()
-    assert not problems
     assert tuple(colour) == (*(DARKER if sensor[2] == 2 else BRIGHTER), 255)

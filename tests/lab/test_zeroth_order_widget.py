@@ -60,24 +60,9 @@ def test_walkers_share_their_directions_and_two_runs_see_the_slope():
 
 
 @pytest.mark.browser
-def test_a_browser_plays_pauses_and_scrubs_the_walk(chromium, tmp_path):
-    from playwright.sync_api import sync_playwright
-
-    path = tmp_path / "walker.html"
-    page = walker.walk().page
-    path.write_text(f"<!doctype html><meta charset='utf-8'>{page}", encoding="utf-8")
-    with sync_playwright() as browsers:
-        browser = browsers.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        tab = browser.new_page(viewport={"width": 820, "height": 600})
-        problems = []
-        tab.on("pageerror", lambda error: problems.append(str(error)))
-        tab.goto(path.as_uri())
+def test_a_browser_plays_pauses_and_scrubs_the_walk(browsing):
+    with browsing(walker.walk().page) as tab:
         tab.wait_for_function("Number(document.querySelector('input').value) > 3")
         tab.get_by_role("button", name="Pause").click()
         tab.get_by_role("slider", name="progress of the walk").fill("17")
         assert tab.locator("span").last.inner_text() == "stop 2, guess 2"
-        assert not problems
-        browser.close()
