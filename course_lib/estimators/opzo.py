@@ -105,7 +105,7 @@ class OPZO(NodePerturbation):
 
     def hidden_errors(self, network, moments):
         emitted = moments.emitted.flatten(0, 1)
-        for estimate, z in zip(self._estimates, moments.noise, strict=False):
+        for estimate, z in zip(self._estimates[: len(self.feedback)], moments.noise, strict=True):
             estimate.addmm_(z.flatten(0, 1).T, emitted, alpha=self._share / self.alpha)
         errors = [moments.error @ feedback.T for feedback in self.feedback]
         for t, spikes in enumerate(zip(*moments.spikes, strict=True) if self.local else ()):
