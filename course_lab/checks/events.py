@@ -348,6 +348,10 @@ NEAREST_AVERAGE = Exercise(
         Mistake("you take the median, which of bits is 0, 1, or ½ where they tie. The average of a "
                 "pixel that is 1 in four of ten recordings is 0.4: the mean.",
                 lambda *a: _distances(*a, middle=np.median).argmin(axis=0)),
+        Mistake("you add up how far off the pixels are, without squares. Another distance has "
+                "other neighbours; the function that was given squares.",
+                lambda k, labels, u: np.stack([abs(u - k[labels == d].mean(axis=0)).sum(axis=1)
+                                               for d in range(10)]).argmin(axis=0)),
         Mistake("you compare with the sum of a digit's recordings. Compare with their average.",
                 lambda *a: _distances(*a, middle=np.sum).argmin(axis=0)),
         Mistake("you look for the nearest single recording. Asked is the nearest average of a "

@@ -51,6 +51,8 @@ LOWEST_CURRENT = Exercise(
                 "divided by that.", lambda beta, threshold: 1 / (1 - beta)),
         Mistake("you divide by θ. A higher threshold asks for a larger current: multiply.",
                 lambda beta, threshold: (1 - beta) / threshold),
+        Mistake("−ln β is nearly 1 − β where β is close to 1, and not elsewhere. In one step "
+                "1 − β leaks away.", lambda beta, threshold: -threshold * np.log(beta)),
         Mistake("the sign is wrong: what leaks away is 1 − β, a positive number.",
                 lambda beta, threshold: threshold * (beta - 1)),
         Mistake("β is not squared: the voltage settles at I / (1 − β).",
@@ -282,6 +284,8 @@ SPIKE_INTERVAL = Exercise(
         Mistake("ln β is missing below the fraction: n > ln(…) / ln β.",
                 _interval_variant(quotient=lambda inside, leak: -inside),
                 _interval_variant(quotient=lambda inside, leak: inside)),
+        Mistake("β − 1 is nearly ln β where β is close to 1, and not elsewhere: n > ln(…) / ln β.",
+                _interval_variant(quotient=lambda inside, leak: inside / (math.exp(leak) - 1))),
         Mistake("you return the rate 1/n*; asked is the interval n* itself.",
                 lambda *a: 1 / spike_interval(*a)),
         Mistake("one step too many: ⌊…⌋ + 1 is the next whole number, as ⌈…⌉ often is already.",

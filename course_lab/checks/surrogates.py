@@ -140,7 +140,7 @@ def run(currents, beta, threshold, reset="zero", keep=False, fires=np.greater):
 
 
 def lif_backward(g, u, s, k, beta):
-    psi, delta, later = surrogate_slope(u, k), np.zeros_like(u), 0.0
+    psi, delta, later = surrogate_slope(u, k), np.zeros(u.shape), 0.0
     for t in reversed(range(len(g))):
         later = delta[t] = g[t] * psi[t] + beta * (1 - s[t]) * later
     return delta
@@ -148,7 +148,7 @@ def lif_backward(g, u, s, k, beta):
 
 def blame(g, u, s, k, beta, *, wall="1-s", leak="later", psi="own", source="delta", forward=False):
     """lif_backward, with what people get wrong as options."""
-    slope, delta, later = surrogate_slope(u, k), np.zeros_like(u), 0.0
+    slope, delta, later = surrogate_slope(u, k), np.zeros(u.shape), 0.0
     after = np.concatenate([s[1:], 0 * s[:1]])  # s[t+1]
     through = {"1-s": 1 - s, "1": 1 + 0 * s, "s": s, "1-s[t+1]": 1 - after}[wall]
     for t in range(len(g)) if forward else reversed(range(len(g))):
@@ -183,7 +183,9 @@ LIF_BACKWARD = Exercise(
             (4, 1, 5.0, 0.9, 1.0), (4, 2, 2.0, 0.5, 1.5), (6, 2, 10.0, 0.8, 0.7))
     ] + [at("a distance is exactly 0", tenths(rng, 3, 1) + 3,
             np.array([[-0.3], [0.0], [-0.2]]), np.zeros((3, 1)), 2.0, 0.9),
-         at("spikes are whole numbers", *_whole_spikes(*_neurons(rng, 5, 2, 0.9, 1.0)), 5.0, 0.9)],
+         at("spikes are whole numbers", *_whole_spikes(*_neurons(rng, 5, 2, 0.9, 1.0)), 5.0, 0.9),
+         at("distances are whole numbers", tenths(rng, 3, 2) + 3,
+            np.array([[-1, 0], [1, -2], [-1, 1]]), np.array([[0, 0], [1, 0], [0, 1]]), 2.0, 0.5)],
     boundary=Boundary("there is one step alone (T = 1)", lambda rng: [
         (tenths(rng, 1, 3), np.array([[0.4, -0.3, -0.1]]), np.array([[1.0, 0.0, 0.0]]), 5.0, 0.9)]),
     mistakes=(

@@ -143,6 +143,9 @@ BASELINE_ESTIMATE = Exercise(
                 lambda f, w, z, s, b: (f(w + s * z) / s - b)[:, None] * z),
         Mistake("you have lost the sign of L(w + σz) − b. It says whether to go along z or against "
                 "it.", lambda f, w, z, s, b: np.abs(f(w + s * z) - b)[:, None] * z / s),
+        Mistake("you take the loss on the other side off as well. The baseline alone stands in its "
+                "place.", lambda f, w, z, s, b: (f(w + s * z) - f(w - s * z) - b)[:, None] * z / s,
+                lambda f, w, z, s, b: (f(w + s * z) - f(w - s * z) - b)[:, None] * z / s / 2),
         Mistake("you go the other way, to w − σz. The point is w + σz.",
                 lambda f, w, z, s, b: baseline_estimate(f, w, -z, s, b) * -1),
     ),
@@ -195,8 +198,10 @@ AVERAGE_SLOPE = Exercise(
                 _sure(_se, over=lambda n: 1)),
         Mistake("you average over the entries of the gradient. Each slope has a mean of its own: "
                 "over the directions, axis 0.",
-                *[lambda *a, ddof=ddof: (two_point(*a).mean(1), two_point(*a).std(1, ddof=ddof)
-                                         / a[2].shape[1] ** 0.5) for ddof in (0, 1)]),
+                *[lambda *a, ddof=ddof, axis=axis: (
+                    two_point(*a).mean(1),
+                    two_point(*a).std(1, ddof=ddof) / a[2].shape[axis] ** 0.5)
+                  for ddof in (0, 1) for axis in (0, 1)]),
         Mistake("you return one error for all. Each slope has one of its own: shape (d,).",
                 _sure(lambda g: g.std(ddof=1) / len(g) ** 0.5)),
         Mistake("the two are the wrong way round: return (mean, error).",
@@ -262,6 +267,8 @@ SQUARED_ERROR = Exercise(
         Mistake("the part of the offset is missing: d c²/σ².", _error(count=lambda d: 0)),
         Mistake("the offset c has to be squared: d c²/σ².", _error(power=1),
                 lambda a, c, s, n: _error()(a, 0, s, n) + len(a) * c / s**2 / n),
+        Mistake("c/σ has to be squared: d c²/σ², positive for every c.",
+                lambda a, c, s, n: _error()(a, 0, s, n) + len(a) * c / s / n),
         Mistake("leave the mixed term out: it has an odd number of z, and is 0 on average.",
                 lambda a, c, s, n: squared_error(a, c, s, n) + 2 * c / s * np.sum(a) / n),
         Mistake("σ has to be squared: d c²/σ².", _error(below=1)),
@@ -404,6 +411,7 @@ def _left(baseline="others", over=lambda n: n, below=lambda s: s, sign=1):
     def estimate(losses, z, sigma):
         n, total = len(losses), losses.sum()
         b = {"others": (total - losses) / (n - 1), "n": (total - losses) / n, "all": total / n,
+             "own": total / (n - 1),
              "sum": total - losses, "next": np.roll(losses, 1), "first": losses[0],
              "best": losses.min(), "median": np.median(losses), "none": 0}[baseline]  # fmt: skip
         return sign * (losses - b) @ z / (over(n) * below(sigma))
@@ -432,6 +440,8 @@ LEAVE_ONE_OUT = Exercise(
         Mistake("there is no baseline in yours: take the mean of the others off each loss.",
                 _left("none")),
         Mistake("you take the sum of the others off. Their mean: divide by n − 1.", _left("sum")),
+        Mistake("you divide the sum of all losses by n − 1. Take one's own out of the sum first.",
+                _left("own")),
         Mistake("there are n − 1 others: the mean of the others is their sum over n − 1, not n.",
                 _left("n")),
         Mistake("the baseline is right. Now take the mean over the n directions: divide by n.",
@@ -473,8 +483,10 @@ def descend(loss, weights, sigma, lr, steps, seed):
     return _descend(loss, weights, sigma, lr, steps, seed)
 
 
-def _descend(loss, weights, sigma, lr, steps, seed, *, draws=1, sign=-1, once=False, sides=2):
-    """draws: how many of the three places have noise of their own."""
+def _descend(loss, weights, sigma, lr, steps, seed, *, draws=1, sign=-1, once=False, sides=2,
+             first=False):  # fmt: skip
+    """draws: how many of the three places have noise of their own; first: of two, the step has that
+    of the first."""
     rng = np.random.default_rng(seed)
     kept = rng.normal(size=len(weights)) if once else None
     for _ in range(steps):
@@ -482,7 +494,7 @@ def _descend(loss, weights, sigma, lr, steps, seed, *, draws=1, sign=-1, once=Fa
         up, down, along = drawn + [None] * (3 - draws)
         up = kept if once else up
         down = up if down is None else down
-        along = (down if draws == 2 else up) if along is None else along
+        along = (down if draws == 2 and not first else up) if along is None else along
         change = loss(weights + sigma * up) - loss(weights - sigma * down)
         weights = weights + sign * lr * change / (sides * sigma) * along
     return weights
@@ -497,6 +509,15 @@ def _descend_along(loss, weights, sigma, lr, steps, seed, *, numbers=None, other
         change = loss(weights + sigma * z) - loss(weights - sigma * z)
         along = rng.normal(size=numbers) if other else z
         weights = weights - lr * change / (2 * sigma) * along
+    return weights
+
+
+def _descend_signs(loss, weights, sigma, lr, steps, seed, order=(-1, 1)):
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        z = rng.choice(order, size=len(weights))
+        change = loss(weights + sigma * z) - loss(weights - sigma * z)
+        weights = weights - lr * change / (2 * sigma) * z
     return weights
 
 
@@ -531,6 +552,11 @@ DESCEND = Exercise(
                 lambda *a: _descend(*a, once=True)),
         Mistake("you climb: go against the estimate.", lambda *a: _descend(*a, sign=1)),
         Mistake("the two points are 2σ apart.", lambda *a: _descend(*a, sides=1)),
+        Mistake("one side and the step share a vector now, but the other side is tried along one "
+                "of its own.", lambda *a: _descend(*a, draws=2, first=True)),
+        Mistake("your directions are signs, −1 or 1. They are to be standard Gaussian: rng.normal.",
+                _descend_signs,
+                lambda *a: _descend_signs(*a, order=(1, -1))),
         Mistake("both sides are tried along one vector now, but the step goes along another.",
                 lambda *a: _descend_along(*a, other=True)),
         Mistake("all weights move by the same number: a direction has a number for each weight.",

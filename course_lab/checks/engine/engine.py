@@ -4,10 +4,10 @@
 
 prints one verdict and returns the student's function if it passed, else the course's own, so that
 the notebook goes on either way. A check tries seeded random cases and compares with the reference.
-Where a result is wrong, the check runs the mistakes that it knows on the same cases: the one that
-gives the student's numbers is named. Where none does, what the numbers themselves say is told, such
-as a sign, a factor or the one boundary where they are wrong. Grading tries new cases, and one more
-boundary of what the text says.
+Where a result is wrong, the check runs the mistakes that it knows on the same cases and on further
+ones: the one that gives the student's numbers everywhere is named. Where none does, what the
+numbers themselves say is told, such as a sign, a factor or the one boundary where they are wrong.
+Grading tries new cases, and one more boundary of what the text says.
 """
 
 import copy
@@ -25,6 +25,8 @@ from course_lab.checks.engine.facts import fact, instead
 
 SHOWN_SEED = 0
 GRADING_SEEDS = (1, 2)
+#: of cases that part two mistakes with the same numbers
+FURTHER_SEED = 3
 
 
 class NotYet(Exception):
@@ -231,7 +233,7 @@ class Exercise:
                     expected = self.reference(*arguments)
                     compare.compare(result, expected, self.rtol, self.atol)
             except compare.Difference as difference:
-                named = self.name_mistake(cases, results, which)
+                named = self.name_mistake(function, cases, results, which)
                 named = named or self.not_twice_alike(function, arguments)
                 head = named or sentence(str(difference))
                 right = compare.show(expected)
@@ -241,11 +243,13 @@ class Exercise:
                     f"  {head}\n{self.shown(arguments)}\n  got       {compare.show(result)}\n"
                     f"  expected  {right}{where}", named=bool(named),
                 ) from None
-            self.check_properties(arguments, result, cases, results)
+            self.check_properties(function, arguments, result, cases, results)
 
-    def name_mistake(self, cases, results, which: str = "that were tried") -> str | None:
+    def name_mistake(
+        self, function: Callable, cases, results, which: str = "that were tried"
+    ) -> str | None:
         """The known mistake with these results, or else what they say themselves."""
-        if likely := self.likely_mistake(cases, results):
+        if likely := self.likely_mistake(function, cases, results):
             return f"Likely mistake: {likely}"
         expected = [self.reference(*arguments) for arguments in cases]
         found = fact(cases, self.names(), results, expected, self.same) or instead(
@@ -264,7 +268,7 @@ class Exercise:
     def same(self, a: Any, b: Any) -> bool:
         return compare.same(a, b, self.rtol, self.atol)
 
-    def check_properties(self, arguments, result, cases, results) -> None:
+    def check_properties(self, function, arguments, result, cases, results) -> None:
         for wanted in self.properties:
             try:
                 result = list(result) if isinstance(result, tuple) else result
@@ -272,7 +276,7 @@ class Exercise:
             except Exception:  # noqa: BLE001 - a result of a shape that the test did not expect
                 holds = False
             if not holds:
-                likely = self.likely_mistake(cases, results)
+                likely = self.likely_mistake(function, cases, results)
                 says = f"Likely mistake: {likely}" if likely else wanted.says
                 raise NotYet(f"  {says}\n{self.shown(arguments)}\n"
                              f"  got       {compare.show(result)}")  # fmt: skip
@@ -321,17 +325,27 @@ class Exercise:
                              f"calls it keeps the data.\n{given}")  # fmt: skip
         return called.result
 
-    def likely_mistake(self, cases: Sequence[tuple], results: Sequence) -> str | None:
-        """What the first known mistake with these results says; None if there is none."""
+    def likely_mistake(
+        self, function: Callable, cases: Sequence[tuple], results: Sequence
+    ) -> str | None:
+        """What the first known mistake that explains the function says; None if there is none."""
         for mistake in self.mistakes:
-            for function in mistake.functions:
-                called = [sandbox.call(function, case, self.seconds) for case in cases]
+            for wrong in mistake.functions:
+                called = [sandbox.call(wrong, case, self.seconds) for case in cases]
                 if all(
-                    c.error is None and compare.same(mine, c.result, self.rtol, self.atol)
+                    c.error is None and self.same(mine, c.result)
                     for mine, c in zip(results, called, strict=True)
-                ):
+                ) and self.alike(function, wrong):
                     return mistake.says
         return None
+
+    def alike(self, function: Callable, wrong: Callable) -> bool:
+        """Whether further cases do not part the two functions."""
+        for arguments in self.cases(np.random.default_rng(FURTHER_SEED)):
+            mine, other = (sandbox.call(f, arguments, self.seconds) for f in (function, wrong))
+            if mine.error is None and (other.error or not self.same(mine.result, other.result)):
+                return False
+        return True
 
     def names(self) -> list[str]:
         return list(inspect.signature(self.reference).parameters)
