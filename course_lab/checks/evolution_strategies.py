@@ -111,6 +111,13 @@ ES_GRADIENT = Exercise(
         Mistake("you divide the differences by their spread. f is shaped already, or is to stay as "
                 "it is.",
                 lambda *a: _gradient(*a, pull=lambda f: _difference(f) / _difference(f).std())),
+        Mistake("you standardise the fitness first. f is shaped already, or is to stay as it is.",
+                lambda f, e, s: es_gradient((f - f.mean()) / f.std(), e, s),
+                lambda f, e, s: es_gradient((f - f.mean()) / f.std(ddof=1), e, s)),
+        Mistake("a product of means is not the mean of the products: multiply each pair's "
+                "difference by its own noise, then add up.",
+                lambda f, e, s: -_difference(f).mean() * e.mean(0) / (2 * s),
+                lambda f, e, s: -_difference(f).sum() * e.sum(0) / (f.size * s)),
         Mistake("that is what each pair says. Asked is the sum over pairs, shape (d,).",
                 lambda f, e, s: -(f[:, :1] - f[:, 1:]) * e / (f.size * s)),
         Mistake("you divide by the number of weights. N counts members: f.size.",
@@ -170,6 +177,11 @@ SMOOTHED_SLOPE = Exercise(
                 "differentiate by w, and Φ becomes the bell φ.", _smoothed),
         Mistake("1/σ in front is missing: by the chain rule, the slope of Φ((w − wₖ)/σ) is "
                 "φ((w − wₖ)/σ)/σ.", lambda *a: _bells(*a, front=0)),
+        Mistake("you add up over the weights. Each weight has a slope of its own: add up over the "
+                "steps, axis 1, so that the shape is that of w.",
+                lambda w, edges, jumps, sigma: (
+                    np.exp(-(((w[:, None] - edges) / sigma) ** 2) / 2) * jumps).sum(0)
+                / (sigma * math.sqrt(2 * math.pi))),
         Mistake("you divide by σ twice: by the chain rule once.", lambda *a: _bells(*a, front=2)),
         Mistake("√(2π) is missing: φ(z) = exp(−z²/2)/√(2π), so that its area is 1.",
                 lambda *a: _bells(*a, root=1)),

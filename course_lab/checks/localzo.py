@@ -150,6 +150,9 @@ LOCALZO_DERIVATIVE = Exercise(
                 "Yours is wanted at the end, wherever that is: `u[..., None]`.",
                 lambda u, z, d: (np.abs(z) / (2 * d) * (np.abs(u[:, None]) < d * np.abs(z))
                                  ).mean(-1)),
+        Mistake("you make one box of the farthest reach and the mean height. Each draw has a box "
+                "of its own: make m boxes, then average them.",
+                lambda u, z, d: (np.abs(u) < d * np.abs(z).max(-1)) * np.abs(z).mean(-1) / (2 * d)),
         Mistake("every neuron has the draws of the first one in yours.",
                 lambda u, z, d: _boxes(u, z.reshape(-1, z.shape[-1])[0], d).mean(-1)),
     ),
@@ -326,6 +329,12 @@ SPARSEGRAD_DERIVATIVE = Exercise(
                 lambda u, d, m: tail(u, 1.0, d) * (np.abs(u) < m / (m + 1) * d)),
         Mistake("beyond B_th you keep the value at B_th. It is 0 there: keep or cut, by a mask.",
                 lambda u, d, m: tail(np.minimum(np.abs(u), _limit(d, m)), ROOT3, d)),
+        Mistake("expected_uniform takes the half width of z, √3. δ is its third argument already, "
+                "and not to be multiplied in.",
+                lambda u, d, m: tail(u, ROOT3 * d, d) * (np.abs(u) < _limit(d, m)),
+                lambda u, d, m: tail(u, ROOT3 * d, d) * (np.abs(u) < d * _limit(d, m))),
+        Mistake("you compare the value of the surrogate with B_th. Compare the distance |u|.",
+                lambda u, d, m: np.where(tail(u, ROOT3, d) < _limit(d, m), tail(u, ROOT3, d), 0)),
         Mistake("3 ** 1 / 2 is 1.5: the power comes first. √3 is 3 ** 0.5.",
                 lambda u, d, m: tail(u, 1.5, d) * (np.abs(u) < 1.5 * m / (m + 1) * d)),
     ),
@@ -413,6 +422,10 @@ BACKWARD_SAVINGS = Exercise(
                 _savings(share="size")),
         Mistake("you return the multiply-adds that are done. Asked is how many are saved, those of "
                 "the entries that are not visited.", _savings(saved=False)),
+        Mistake("that is the share of entries that are not visited, times inputs. Each of them "
+                "saves as many multiply-adds as there are inputs: their number, the sum.",
+                lambda G, s, D: (backward_savings(G, s, D)[0],
+                                 backward_savings(G, s, D)[1] / G.size)),
         Mistake("each entry costs a multiply-add for every input: multiply by inputs.",
                 _savings(inputs=False)),
     ),
@@ -466,7 +479,8 @@ DRAW_MAGNITUDES = Exercise(
                 lambda r, z, p: np.interp(r, _table(z, p, widths=False), z)),
         Mistake("you add up densities, not areas. A piece has the area (mean of its two ends) × "
                 "width, and F is 0 at the first grid point.",
-                lambda r, z, p: np.interp(r, np.cumsum(p) / p.sum(), z)),
+                lambda r, z, p: np.interp(r, np.cumsum(p) / p.sum(), z),
+                lambda r, z, p: np.interp(r, (np.cumsum(p) - p[0]) / p[1:].sum(), z)),
         Mistake("a piece is as high as its left end in yours. Take the mean of both ends.",
                 lambda r, z, p: np.interp(r, _table(z, p, "left"), z)),
         Mistake("a piece is as high as its right end in yours. Take the mean of both ends.",

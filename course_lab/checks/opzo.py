@@ -174,6 +174,8 @@ MOMENTUM_FOR = Exercise(
         Mistake("that is 1 − λ: what a new batch adds, not what is kept.", lambda n: 2 / (n + 1)),
         Mistake("1 − λ is not 2/n, though it is close for large n. Solve (1 − λ)/(1 + λ) = 1/n.",
                 lambda n: 1 - 2 / n),
+        Mistake("that is the leak of a neuron whose memory is n batches. Asked is the noise of n "
+                "batches: (1 − λ)/(1 + λ) = 1/n.", lambda n: np.exp(-1 / n)),
         Mistake("brackets are missing: (n − 1) / (n + 1).", lambda n: n - 1 / n + 1),
         Mistake("that is the λ of one batch more. Solve (1 − λ)/(1 + λ) = 1/n for λ.",
                 lambda n: n / (n + 2)),
@@ -422,7 +424,7 @@ def three_factor_gradient(frames, weight, errors, beta, threshold):
 
 def _factors(x, W, g, beta, theta, *, trace="leaky", reset="zero", leak=True, minus=True,
              after=False, psi=lambda u: 1 / (1 + 10 * u) ** 2, error=True, sign=1, over="",
-             last=False, apart=False):  # fmt: skip
+             last=False, apart=False, size=np.abs):  # fmt: skip
     a, v = np.zeros_like(x[0]), np.zeros_like(g[0])
     parts, left, right = [], 0, 0
     for t in range(len(x)):
@@ -432,7 +434,7 @@ def _factors(x, W, g, beta, theta, *, trace="leaky", reset="zero", leak=True, mi
         u, s = v - (theta if minus else 0), v > theta
         v = {"zero": v * ~s, "subtract": v - theta * s, "none": v, "at": v * (v < theta)}[reset]
         u = v - theta if after else u
-        local = (g[t] if error else 1) * psi(np.abs(u))
+        local = (g[t] if error else 1) * psi(size(u))
         parts.append(local.T @ used)
         left, right = left + local, right + used
     total = left.T @ right if apart else parts[-1] if last else np.sum(parts, axis=0)
@@ -483,6 +485,8 @@ THREE_FACTOR_GRADIENT = Exercise(
                 lambda x, W, g, beta, theta: _factors(x, W, g, 0.9, theta)),
         Mistake("you take ψ of the voltage after the reset. u is the distance before it.",
                 lambda *a: _factors(*a, after=True)),
+        Mistake("the bars are missing: ψ falls off with the distance |u|, on both sides of the "
+                "threshold.", lambda *a: _factors(*a, size=np.asarray)),
         Mistake("neurons are never set back: v ← v (1 − s) after ψ was taken.",
                 lambda *a: _factors(*a, reset="none")),
         Mistake("you subtract θ at a spike. This neuron is reset to zero: v ← v (1 − s).",
@@ -535,10 +539,11 @@ def _pass(frames, labels, hidden, send, z, alpha, M, *, heard="current", late=Fa
     noise is sent; clean: the trace is without it."""
     T, B = frames.shape[:2]
     v = v_out = total = d_out = 0.0
-    trace, errors, noisy = np.zeros((B, len(hidden))), [], []
+    trace, errors, noisy, told = np.zeros((B, len(hidden))), [], [], []
     for t in range(T):
         v = 0.9 * v + frames[t] @ hidden.T
         sent = (v > 1) + (alpha * z[t] if shaken else 0.0)
+        told.append(sent)
         v = v * (v <= 1)
         current = send(sent)
         v_out = 0.9 * v_out + current
@@ -556,7 +561,7 @@ def _pass(frames, labels, hidden, send, z, alpha, M, *, heard="current", late=Fa
     if heard == "before":
         noisy = [0 * current, *noisy[:-1]]
     d_hidden = three_factor_gradient(frames, hidden, np.array(errors), 0.9, 1.0)
-    X = jacobian_estimate(z, np.array(noisy), alpha)
+    X = jacobian_estimate(np.array(told) if heard == "sent" else z, np.array(noisy), alpha)
     return d_hidden, d_out, -X if flip else X
 
 
@@ -613,6 +618,8 @@ ONLINE_PASS = Exercise(
                 lambda *a: _pass(*a, clean=True, heard="answer")),
         Mistake("X holds what the step before put out against the noise of a step. Both have to be "
                 "of the same step.", lambda *a: _pass(*a, heard="before")),
+        Mistake("X holds what was put out against what was sent, spikes and all. Hold it against "
+                "the noise z alone.", lambda *a: _pass(*a, heard="sent")),
         Mistake("the sign of X is turned round.", lambda *a: _pass(*a, flip=True)),
         Mistake("X holds the difference of two steps against the noise of one. Take what this step "
                 "put out, as it is.", _apart),
