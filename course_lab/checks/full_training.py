@@ -55,6 +55,9 @@ UPDATES_FOR = Exercise(
                 lambda n, f, b: max(1, n // (f + 2 * b))),
         Mistake("brackets are missing: the cost of an update, forward + 2 · backward, is below the "
                 "line as a whole.", lambda n, f, b: n // f + 2 * b),
+        Mistake("you multiply forward and backward passes. Both are counts for one update: "
+                "forward + 2 · backward.", lambda n, f, b: n // (f * (1 + 2 * b)),
+                lambda n, f, b: n // (f * 2 * b) if b else n // f),
     ),
 )  # fmt: skip
 
@@ -220,6 +223,10 @@ ACCURACY_INTERVAL = Exercise(
         Mistake("you return percent. Asked are fractions between 0 and 1.",
                 lambda *a: _wilson(*a, percent=100)),
         Mistake("under the root n is squared: z²/(4n²).", _rooted(lambda zz, n: zz / (4 * n))),
+        Mistake("under the root z is squared, too: z²/(4n²).",
+                _rooted(lambda zz, n: zz**0.5 / (4 * n**2))),
+        Mistake("the factor z stands before the root, not under it.",
+                lambda right, n: _wilson_ends(right, n, 1.96**2 / (2 * n), share=1.96**0.5)),
         Mistake("brackets are missing: z**2 / (2 * n), and z**2 / (4 * n**2).",
                 lambda right, n: _wilson_ends(right, n, 1.96**2 / 2 * n),
                 _rooted(lambda zz, n: zz / 4 * n**2)),
@@ -390,6 +397,8 @@ CHOOSE = Exercise(
         at("two accuracies are very close and not equal", np.array([0.1, 0.3, 0.4]),
            np.array([0.9, 0.900000001, 0.85]), np.array([0.2, 0.3, 0.1]),
            np.array([0.86, 0.88, 0.8])),
+        at("a worse trial has the loss of the best", np.array([0.1, 0.2, 0.4]),
+           np.array([0.8, 0.9, 0.9]), np.array([0.3, 0.5, 0.3]), np.array([0.78, 0.86, 0.87])),
     ],
     boundary=Boundary("every accuracy is 0", lambda rng: [
         (np.array([0.1, 0.2, 0.4]), np.zeros(3), np.array([2.4, 2.3, 2.5]),
@@ -616,8 +625,10 @@ PARETO_FRONT = Exercise(
                 "cost is beaten.",
                 _running(np.greater_equal, lambda c, a: np.lexsort((-a, c)))),
         Mistake("of methods with the same cost only the most accurate is left; sort equal costs by "
-                "accuracy.", *[_running(better, lambda c, a: np.argsort(c, kind="stable"))
-                               for better in (np.greater_equal, np.greater)]),
+                "accuracy.", _running(np.greater, lambda c, a: np.argsort(c, kind="stable"))),
+        Mistake("of methods with the same cost only the most accurate is left, and one that costs "
+                "more has to be more accurate, not just as accurate.",
+                _running(np.greater_equal, lambda c, a: np.argsort(c, kind="stable"))),
         Mistake("yours marks the methods that are beaten. Asked are those that nobody beats.",
                 lambda c, a: ~pareto_front(c, a)),
         Mistake("you return places. Asked is True or False for each method, in their order.",
@@ -636,7 +647,8 @@ PARETO_FRONT = Exercise(
                 lambda c, a: a > np.concatenate([[-1], np.maximum.accumulate(a)[:-1]])),
         Mistake("your answers are in the order of the costs. Give them back in the methods' own.",
                 *[lambda c, a, kind=kind: pareto_front(c, a)[np.argsort(c, kind=kind)]
-                  for kind in ("stable", None)]),
+                  for kind in ("stable", None)],
+                lambda c, a: pareto_front(c, a)[np.lexsort((-a, c))]),
     ),
 )  # fmt: skip
 
@@ -710,8 +722,11 @@ RACE = Exercise(
                 lambda *a: _race(*a, fresh=False)),
         Mistake("the starts are the same now, but the batches are not: the generator is made once, "
                 "and each method gets other draws from it.", lambda *a: _race(*a, batches="on")),
-        Mistake("the generator is made anew in every step, so that all batches of a method are the "
-                "same. Make it once for each method.", lambda *a: _race(*a, batches="one")),
+        Mistake("all batches of a method are the same: the batch is drawn before the steps, or the "
+                "generator is made anew in each. Make it once for each method, and draw anew in "
+                "every step.", lambda *a: _race(*a, batches="one")),
+        Mistake("only the first method ran: is return inside the loop?",
+                lambda methods, *a: _race(dict([next(iter(methods.items()))]), *a)),
         Mistake("you climb: go against the gradient.", lambda *a: _race(*a, sign=1)),
         Mistake("each method has a generator of its own now, but from another seed, so that it "
                 "meets other batches.", lambda *a: _race(*a, batches="own")),
