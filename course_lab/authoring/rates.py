@@ -59,12 +59,16 @@ def blocks(folder: Path = STORED, topic: str = "*") -> Iterator[Block]:
 
 
 def define(exercise: Exercise, source: str) -> Callable:
-    """The function of a source, which may use its topic's other functions."""
+    """The function of a source, which may use its topic's other functions and imports."""
     space = {"math": math, "np": np, "torch": torch}
     if "student." in source:
         from scipy.stats import t as student
 
         space["student"] = student
+    if "centred_ranks" in source:
+        from course_lib.fitness import centred_ranks
+
+        space["centred_ranks"] = centred_ranks
     space |= {e.name: e.reference for e in checks.exercises(exercise.topic).values()}
     exec(compile(source, f"<{exercise.name}>", "exec"), space)  # noqa: S102 - our own files
     return space[exercise.name]

@@ -48,6 +48,8 @@ NANOJOULES = Exercise(
                 lambda a, m: 1e-3 * 0.9 * (a + m)),
         Mistake("every operation costs 4.6 pJ in yours. Where spikes arrive, weights are only "
                 "added: 0.9 pJ.", lambda a, m: 1e-3 * 4.6 * (a + m)),
+        Mistake("every operation costs 0.9 and 4.6 pJ together in yours. An AC costs 0.9, a MAC "
+                "4.6.", lambda a, m: 1e-3 * 5.5 * (a + m)),
         Mistake("you multiply by 1,000. A nanojoule is larger than a picojoule: divide.",
                 lambda a, m: 1e3 * (0.9 * a + 4.6 * m)),
         Mistake("brackets are missing: both parts are in picojoules, and divided by 1,000.",
@@ -463,6 +465,13 @@ def _readout(rng, loss, pairs, rank, batch, classes, neurons, sigma):
     return loss, *[tenths(rng, *shape) for shape in shapes], sigma
 
 
+def _means_apart(loss, features, weight, a, b, sigma):
+    E = np.einsum("pmr,pnr->pmn", a, b) / a.shape[2] ** 0.5
+    slopes = [loss(features @ (weight + sigma * e).T) - loss(features @ (weight - sigma * e).T)
+              for e in E]  # fmt: skip
+    return np.mean(slopes) / (2 * sigma) * E.mean(axis=0)
+
+
 READOUT_GRADIENT = Exercise(
     "readout_gradient", TOPIC, points=3,
     goal="estimate a gradient from nothing but a loss that can be called",
@@ -490,6 +499,8 @@ READOUT_GRADIENT = Exercise(
                 lambda *a: _gradient(*a, two=1)),
         Mistake("you take the sum over pairs. The estimate is their mean: divide by P.",
                 lambda *a: _gradient(*a, mean=False)),
+        Mistake("a product of means is not the mean of the products: multiply the slope of each "
+                "pair by its own E, then take the mean.", _means_apart),
         Mistake("that is the direction of the change. Asked is the gradient of the loss, without "
                 "the minus.", lambda *a: _gradient(*a, sign=-1)),
         Mistake("you compare with the unmoved readout. A pair is W + σE and W − σE.",
@@ -542,6 +553,11 @@ def _skipping_again(fitness, weights, start, stop, sigma, seed, step):
     return np.array([[fitness(weights + sign * sigma * e) for sign in (1, -1)] for e in noise])
 
 
+def _columns(fitness, weights, start, stop, sigma, seed, step):
+    noise = np.random.default_rng([seed, step]).normal(size=(len(weights), stop)).T[start:]
+    return np.array([[fitness(weights + sign * sigma * e) for sign in (1, -1)] for e in noise])
+
+
 def _own(key, each=False):
     return lambda *a: _share(*a, key=key, skip=lambda start, d: 0, each=each)
 
@@ -574,6 +590,11 @@ EVALUATE_SHARE = Exercise(
                 _own(lambda seed, step, start, pair: seed + step + start)),
         Mistake("you pass over `start` numbers. A pair takes one number for each weight.",
                 lambda *a: _share(*a, skip=lambda start, d: start)),
+        Mistake("you pass over one pair too many. The first is number 0, so that `start` pairs "
+                "come before pair number `start`.",
+                lambda *a: _share(*a, skip=lambda start, d: (start + 1) * d)),
+        Mistake("your table has a column for each pair. The table of one machine has a row for "
+                "each, and its numbers are drawn row by row.", _columns),
         Mistake("you pass over one pair too few. The first is number 0, so that `start` pairs come "
                 "before pair number `start`.",
                 lambda *a: _share(*a, skip=lambda start, d: max(start - 1, 0) * d)),

@@ -110,6 +110,15 @@ def _convolve(x, W, k, stride, *, strides=lambda s: (s, s), kernel=lambda w: w, 
     return np.einsum("zcyxij,mcij->zmyx", patches, weights)
 
 
+def _fewer(places):
+    """places: (side, k, stride) → how many of the places down and across are kept."""
+    def convolved(x, W, k, stride):
+        down, across = (places(side, k, stride) for side in x.shape[2:])
+        return convolve(x, W, k, stride)[..., :down, :across]
+
+    return convolved
+
+
 def _without_last(x, W, k, stride):
     return convolve(x[:, :, :-1, :-1], W, k, stride)
 
@@ -188,7 +197,10 @@ CONVOLVE = Exercise(
                     np.pad(x, ((0, 0), (0, 0), *((0, (k - side) % s) for side in x.shape[2:]))),
                     W, k, s)),
         Mistake("the last place is missing, where the kernel touches the edge. Does your range end "
-                "one too early? It has Y − k + 1 places for stride 1.", _without_last),
+                "one too early? It has Y − k + 1 places for stride 1.", _without_last,
+                _fewer(lambda side, k, stride: (side - k) // stride)),
+        Mistake("where the stride does not divide Y − k + 1, a place is missing: there are "
+                "(Y − k) // stride + 1.", _fewer(lambda side, k, stride: (side - k + 1) // stride)),
         Mistake("the maps belong in the second axis: (Z, m, Y', X').",
                 lambda *a: np.moveaxis(convolve(*a), 1, 3)),
         Mistake("your maps are transposed: first y, then x.",
@@ -437,6 +449,13 @@ def _latency(x, bins, theta, *, tau=5, log=np.log, whole=np.floor, late="never",
     return form((np.arange(bins)[:, None] == t).astype(float))
 
 
+def _renumbered_late(x, bins, theta):
+    """Pixels that spike side by side, the dark and the late ones left out."""
+    found = latency_code(x, bins, theta)
+    found = found[:, found.any(axis=0)]
+    return np.pad(found, ((0, 0), (0, len(x) - found.shape[1])))
+
+
 def _renumbered(x, bins, theta):
     """Bright pixels side by side, the dark ones left out."""
     found = _latency(x[x > theta], bins, theta)
@@ -494,7 +513,8 @@ LATENCY_CODE = Exercise(
         Mistake("from its spike on, a pixel stays on in yours. It is one spike, in one bin.",
                 lambda *a: _latency(*a, form=lambda s: s.cumsum(0))),
         Mistake("your spikes belong to other pixels. Where the dark ones are left out, the others "
-                "get new numbers: keep their own, np.flatnonzero(x > theta).", _renumbered),
+                "get new numbers: keep their own, np.flatnonzero(x > theta).", _renumbered,
+                _renumbered_late),
         Mistake("where one pixel spikes in a bin, all do in yours. An entry has two indices, bin "
                 "and pixel.", lambda *a: _latency(*a, form=lambda s: np.maximum(s, s.max(
                     axis=1, keepdims=True)))),
