@@ -417,6 +417,8 @@ CHOOSE = Exercise(
         *[Mistake("you choose by the loss. It only decides between equal accuracies.",
                   _chosen(lambda v, loss, test, best=best: best(loss)))
           for best in (np.nanargmin, np.argmin)],
+        Mistake("you choose by the loss, and by accuracy only where losses are equal. It is the "
+                "other way round.", _chosen(lambda v, loss, test: np.lexsort((-v, loss))[0])),
         Mistake("of two equal accuracies you take the first. The lower loss decides.",
                 _chosen(lambda v, loss, test: np.nanargmax(v))),
         Mistake("of two equal accuracies you take the last. The lower loss decides.",

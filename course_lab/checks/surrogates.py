@@ -7,7 +7,7 @@ import torch
 
 from course_lab.checks.engine import tiny
 from course_lab.checks.engine.cases import Boundary, at, tenths
-from course_lab.checks.engine.engine import Exercise, Mistake
+from course_lab.checks.engine.engine import Exercise, Mistake, Part
 from course_lab.checks.engine.open import Open, demand
 from course_lab.checks.engine.slopes import Limited
 from course_lib.estimators.surrogate import fast_sigmoid, surrogate_spike
@@ -183,9 +183,10 @@ LIF_BACKWARD = Exercise(
             (4, 1, 5.0, 0.9, 1.0), (4, 2, 2.0, 0.5, 1.5), (6, 2, 10.0, 0.8, 0.7))
     ] + [at("a distance is exactly 0", tenths(rng, 3, 1) + 3,
             np.array([[-0.3], [0.0], [-0.2]]), np.zeros((3, 1)), 2.0, 0.9),
-         at("spikes are whole numbers", *_whole_spikes(*_neurons(rng, 5, 2, 0.9, 1.0)), 5.0, 0.9),
-         at("distances are whole numbers", tenths(rng, 3, 2) + 3,
-            np.array([[-1, 0], [1, -2], [-1, 1]]), np.array([[0, 0], [1, 0], [0, 1]]), 2.0, 0.5)],
+         at("spikes are whole numbers", *_whole_spikes(*_neurons(rng, 5, 2, 0.9, 1.0)), 5.0, 0.9)],
+    parts=(Part("distances that are whole numbers", lambda rng: [
+        (tenths(rng, 3, 2) + 3, np.array([[-1, 0], [1, -2], [-1, 1]]),
+         np.array([[0, 0], [1, 0], [0, 1]]), 2.0, 0.5)]),),
     boundary=Boundary("there is one step alone (T = 1)", lambda rng: [
         (tenths(rng, 1, 3), np.array([[0.4, -0.3, -0.1]]), np.array([[1.0, 0.0, 0.0]]), 5.0, 0.9)]),
     mistakes=(
