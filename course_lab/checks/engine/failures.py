@@ -10,8 +10,10 @@ import torch
 
 #: part of a message → what it means, in words; the first that fits is told
 MEANINGS = (
-    ("matmul|mat1 and mat2|not aligned|size of tensor|could not be broadcast|operands",
-     "The shapes do not fit together."),
+    ("matmul|mat1 and mat2|not aligned",
+     "The shapes do not fit together. In a @ b the columns of a meet the rows of b: is one of them "
+     "to be transposed, with .T?"),
+    ("size of tensor|could not be broadcast|operands", "The shapes do not fit together."),
     ("truth value|Boolean value of Tensor",
      "An array has many truth values, and `if`, `and`, `or` take one: use np.where, & and |."),
     (r"bitwise_|unsupported operand type.* [&|]:",
