@@ -11,6 +11,8 @@ from course_lab import progress
 from course_lab.checks.engine import compare, tiny
 from course_lab.checks.engine.engine import SHOWN_SEED, Exercise, NotYet
 
+FROM_SEED = "Draw everything random from a generator that is made with `seed`."
+
 
 @dataclass
 class Open(Exercise):
@@ -49,6 +51,8 @@ class Open(Exercise):
         function = self.around(function) if self.around else function
         result, score, _, arguments = self.attempt(function, seed)
         self.hint = self.short(*arguments)
+        if self.seeded:  # before the score, which chance would decide
+            self.check_repeats(function, seed, result)
         try:
             value = score(result)
             if value < self.marks[0][0]:
@@ -64,15 +68,16 @@ class Open(Exercise):
             score(result)
         return value
 
-    def check_seed(self, function: Callable, seed: int, result: Any) -> None:
-        """Raise NotYet if the result is another one for the same seed, or, though a generator was
-        made, the same for another seed."""
-        from_it = "Draw everything random from a generator that is made with `seed`."
+    def check_repeats(self, function: Callable, seed: int, result: Any) -> None:
+        """Raise NotYet if the result is another one for the same seed."""
         if not compare.same(result, self.attempt(function, seed)[0], 1e-6, 1e-9):
-            raise NotYet(f"  The same seed gives another result the second time. {from_it}")
+            raise NotYet(f"  The same seed gives another result the second time. {FROM_SEED}")
+
+    def check_seed(self, function: Callable, seed: int, result: Any) -> None:
+        """Raise NotYet if the result is the same for another seed, though a generator was made."""
         other, _, made, _ = self.attempt(function, seed, 1)
         if made and compare.same(result, other, 1e-6, 1e-9):
-            raise NotYet(f"  Every seed gives the same result. {from_it}")
+            raise NotYet(f"  Every seed gives the same result. {FROM_SEED}")
 
     def attempt(
         self, function: Callable, seed: int, later: int = 0, less: int | None = None
