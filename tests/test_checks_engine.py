@@ -9,8 +9,9 @@ from numba import njit
 
 from course_lab.checks.engine import compare, failures, sandbox
 from course_lab.checks.engine.cases import at
-from course_lab.checks.engine.engine import Exercise, NotYet
+from course_lab.checks.engine.engine import FURTHER_SEED, SHOWN_SEED, Exercise, Mistake, NotYet
 from course_lab.checks.engine.facts import fact
+from course_lab.checks.engine.open import Open
 
 CASES = [(np.arange(1.0, 4.0), 0.5), (np.arange(2.0, 7.0), 3.0), (np.array([-4.0, 2.5]), 2.0)]
 
@@ -68,6 +69,33 @@ def test_a_function_that_stops_at_two_boundaries_is_not_called_right_but_at_one(
     with pytest.raises(NotYet, match="It stopped with ZeroDivisionError") as reason:
         exercise.examine(double, 0)
     assert ("right but where x is a" in str(reason.value)) == (stops_at == "a")
+
+
+@pytest.mark.parametrize(("largest", "named"), [(4.0, False), (9.0, True)])
+def test_a_mistake_is_named_only_where_further_cases_agree(largest, named):
+    """The cases shown have x up to 4, the further ones to 9; there the function may be another."""
+    further = np.random.default_rng(FURTHER_SEED).random()
+    exercise = Exercise(
+        "double", "01_events", 1, "", lambda x: 2 * x,
+        lambda rng: [(float(x),) for x in range(1, 10 if rng.random() == further else 5)],
+        mistakes=[Mistake("you add three.", lambda x: x + 3)],
+    )  # fmt: skip
+    with pytest.raises(NotYet) as told:
+        exercise.examine(lambda x: x + 3 if x <= largest else x * x, SHOWN_SEED)
+    assert ("you add three" in str(told.value)) == named
+
+
+def test_chance_is_told_before_the_score_that_it_makes():
+    """The function is below the first mark, and draws without the seed."""
+    exercise = Open(
+        "draw", "01_events", 1, "", lambda seed: seed, seeded=True, marks=((0.5, 1),),
+        trial=lambda rng: ((int(rng.integers(9)),), lambda result: 0.0),
+    )  # fmt: skip
+    drawn = iter(range(9))
+    with pytest.raises(NotYet, match="The same seed gives another result"):
+        exercise.reach(lambda seed: float(next(drawn)), SHOWN_SEED)
+    with pytest.raises(NotYet, match="the first point is at"):
+        exercise.reach(lambda seed: 1.0, SHOWN_SEED)
 
 
 def test_parts_of_a_result_are_told_apart():

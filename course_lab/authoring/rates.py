@@ -15,8 +15,8 @@ Those of a round stand below a line that keeps what came of them before anything
 
     # ======== round 3, at first: 16 named, 10 got and expected only, 1 accepted
 
-and ", 2 by a wrong name" at its end, if there were. Of round 7, 697 in all, the files hold those
-alone that were not named at first, or by a wrong name.
+and ", 2 by a wrong name" at its end, if there were. Of round 7, which had 697, only those are
+stored that a check did not name at first, or named wrongly, and names today.
 """
 
 import contextlib

@@ -440,7 +440,8 @@ LEAVE_ONE_OUT = Exercise(
         Mistake("there is no baseline in yours: take the mean of the others off each loss.",
                 _left("none")),
         Mistake("you take the sum of the others off. Their mean: divide by n − 1.", _left("sum")),
-        Mistake("you divide the sum of all losses by n − 1. Take one's own out of the sum first.",
+        Mistake("you divide the sum of all losses by n − 1. Take its own loss out of each sum "
+                "first.",
                 _left("own")),
         Mistake("there are n − 1 others: the mean of the others is their sum over n − 1, not n.",
                 _left("n")),
@@ -501,23 +502,14 @@ def _descend(loss, weights, sigma, lr, steps, seed, *, draws=1, sign=-1, once=Fa
 
 
 def _descend_along(loss, weights, sigma, lr, steps, seed, *, numbers=None, other=False,
-                   of="normal"):  # fmt: skip
-    """numbers: how many are drawn for a vector; other: whether the step has one of its own."""
+                   draw=np.random.Generator.normal):  # fmt: skip
+    """numbers: how many are drawn for a vector, and how; other: whether the step has its own."""
     rng, numbers = np.random.default_rng(seed), numbers or len(weights)
     for _ in range(steps):
-        z = getattr(rng, of)(size=numbers)
+        z = draw(rng, size=numbers)
         change = loss(weights + sigma * z) - loss(weights - sigma * z)
         along = rng.normal(size=numbers) if other else z
         weights = weights - lr * change / (2 * sigma) * along
-    return weights
-
-
-def _descend_signs(loss, weights, sigma, lr, steps, seed, order=(-1, 1)):
-    rng = np.random.default_rng(seed)
-    for _ in range(steps):
-        z = rng.choice(order, size=len(weights))
-        change = loss(weights + sigma * z) - loss(weights - sigma * z)
-        weights = weights - lr * change / (2 * sigma) * z
     return weights
 
 
@@ -555,14 +547,16 @@ DESCEND = Exercise(
         Mistake("one side and the step share a vector now, but the other side is tried along one "
                 "of its own.", lambda *a: _descend(*a, draws=2, first=True)),
         Mistake("your directions are signs, −1 or 1. They are to be standard Gaussian: rng.normal.",
-                _descend_signs,
-                lambda *a: _descend_signs(*a, order=(1, -1))),
+                *[lambda *a, signs=signs: _descend_along(
+                    *a, draw=lambda rng, size: rng.choice(signs, size=size))
+                  for signs in ((-1, 1), (1, -1))]),
         Mistake("both sides are tried along one vector now, but the step goes along another.",
                 lambda *a: _descend_along(*a, other=True)),
         Mistake("all weights move by the same number: a direction has a number for each weight.",
                 lambda *a: _descend_along(*a, numbers=1)),
         Mistake("your directions are numbers between 0 and 1, as from rng.random. They are to be "
-                "standard Gaussian: rng.normal.", lambda *a: _descend_along(*a, of="random")),
+                "standard Gaussian: rng.normal.",
+                lambda *a: _descend_along(*a, draw=np.random.Generator.random)),
         Mistake("your steps are σ² times what they should be. / 2 * sigma divides by 2 and then "
                 "multiplies by σ: set brackets, / (2 * sigma).",
                 lambda f, w, sigma, *a: _descend(f, w, sigma, *a, sides=2 / sigma**2)),
